@@ -1,0 +1,34 @@
+"""Entry point: configuration, rule files, target. No logic here."""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+ROOT = Path(str(workflow.current_basedir))
+sys.path.insert(0, str(ROOT / "src"))
+
+
+configfile: ROOT / "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: f"workflow/rules/survey_{config['survey']}.smk"
+include: "workflow/rules/catalog.smk"
+include: "workflow/rules/images.smk"
+include: "workflow/rules/splits.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/references.smk"
+include: "workflow/rules/metrics.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/metrics.csv",

@@ -1,0 +1,223 @@
+"""The catalogue: what a row is, reading a finished query, one row per objID, groups of one quasar.
+
+A catalogue row is a match of one spectrum (SpecObjAll) with one photometric object (PhotoObjAll). Values stay as the
+archive gave them: NULL, -9999 and 0 magnitudes are kept apart here and masked where features are made.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from crossz import BANDS
+from crossz.errors import CrosszError, fail_if
+from crossz.files import atomic_path, sha256, write_json
+
+_PER_BAND = ("psfMag", "psfMagErr", "extinction")
+REQUIRED: dict[str, pa.DataType] = {
+    "objID": pa.int64(),
+    "specObjID": pa.uint64(),
+    "ra": pa.float64(),
+    "dec": pa.float64(),
+    "z": pa.float64(),
+    "zErr": pa.float64(),
+} | {f"{name}_{band}": pa.float64() for name in _PER_BAND for band in BANDS}
+"""Columns that every catalogue must have, and what they are read as."""
+FIELD: dict[str, pa.DataType] = {name: pa.int32() for name in ("rerun", "run", "camcol", "field")}
+"""Columns that say on which frames an object lies; needed wherever frames are cut."""
+OPTIONAL: dict[str, pa.DataType] = {
+    "bestObjID": pa.int64(),
+    "thing_id": pa.int64(),
+    "class": pa.string(),
+    "zWarning": pa.int32(),
+    "plate": pa.int32(),
+    "mjd": pa.int32(),
+    "fiberID": pa.int32(),
+    "run2d": pa.string(),
+    "mode": pa.int32(),
+    "type": pa.int32(),
+    "clean": pa.int32(),
+} | {f"{name}_{band}": pa.float64() for name in ("dered", "rowc", "colc") for band in BANDS}
+"""Columns that some stage uses when they are there; null otherwise."""
+COLUMNS = REQUIRED | FIELD | OPTIONAL
+
+
+def conform(table: pa.Table, source: str) -> pa.Table:
+    """`table` with exactly the columns and types of `COLUMNS`; further columns are left out, missing optional ones null.
+
+    Raises one CrosszError that lists every missing column, every id that passed through a float and every value that
+    is not of its column's type, naming `source`.
+    """
+    problems, arrays = [], {}
+    for name, kind in COLUMNS.items():
+        if name not in table.column_names:
+            if name in REQUIRED:
+                problems.append(f"column {name} is missing; map it in catalog.columns if it has another name")
+            arrays[name] = pa.nulls(len(table), kind)
+            continue
+        try:
+            arrays[name] = _cast(table[name], name, kind)
+        except CrosszError as error:
+            problems.append(str(error))
+    fail_if(problems, source)
+    for name in REQUIRED:
+        if name in ("objID", "specObjID", "z", "zErr", "ra", "dec") and arrays[name].null_count:
+            problems.append(f"column {name} has {arrays[name].null_count} empty value(s)")
+    fail_if(problems, source)
+    if not len(table):
+        raise CrosszError(f"{source}: no rows; loosen the query's cuts or check its tables")
+    return pa.table(arrays)
+
+
+def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedArray:
+    remedy = "64-bit ids lose digits in a float: export the column as bigint or text"
+    is_id = name.endswith("ID") or name == "thing_id"
+    if is_id and pa.types.is_floating(column.type):
+        raise CrosszError(f"column {name} holds floats ({column.type}); {remedy}")
+    if pa.types.is_integer(kind) and pa.types.is_string(column.type) and not is_id:
+        column = pc.replace_substring_regex(
+            pc.replace_substring_regex(column, "^[Tt]rue$", "1"), "^[Ff]alse$", "0"
+        )
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid as error:
+        raise CrosszError(
+            f"column {name} is not {kind}: {error}" + (f"; {remedy}" if is_id else "")
+        ) from error
+
+
+def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
+    """A finished query (CSV or Parquet) under our names; `columns` maps our name to the file's where they differ.
+
+    Names match regardless of case, as SQL Server's do. Ids and text of a CSV are read as text first, so that no id
+    passes through a float. Raises CrosszError for an unreadable file or a mapped column that is not there.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CrosszError(f"{path}: no such catalogue; set catalog.files to your finished query")
+    try:
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+        else:
+            table = _read_csv(path)
+    except pa.ArrowInvalid as error:
+        raise CrosszError(f"{path}: not a readable {path.suffix or 'CSV'} table: {error}") from error
+    theirs = {name.lower(): name for name in table.column_names}
+    absent = [
+        f"catalog.columns: {ours}: {name} is no column"
+        for ours, name in columns.items()
+        if name.lower() not in theirs
+    ]
+    fail_if(absent, f"{path} (it has: {', '.join(table.column_names)})")
+    names = {columns.get(name, name).lower(): name for name in COLUMNS}
+    kept = [(names[low], table[name]) for low, name in theirs.items() if low in names]
+    return pa.table(dict(kept))
+
+
+def _read_csv(path: Path) -> pa.Table:
+    with open(path, encoding="utf-8-sig") as handle:
+        comment = handle.readline().startswith("#")  # SkyServer's CSV opens with "#Table1"
+    read = pa.csv.ReadOptions(skip_rows=int(comment))
+    with pa.csv.open_csv(path, read_options=read) as reader:
+        header = reader.schema.names
+    convert = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(header, pa.string()),
+        strings_can_be_null=True,
+        null_values=["", "null", "NULL", "nan", "NaN"],
+    )
+    return pa.csv.read_csv(path, read_options=read, convert_options=convert)
+
+
+def dedupe(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One row per objID, the one with the smallest valid zErr (ties: the smallest specObjID), sorted by objID; and counts.
+
+    A row is valid when zErr > 0 and z is finite: the pipeline's failed fits have zErr = -1, and "the smallest" would
+    prefer them. The result does not depend on the order of `rows`, and deduping it again changes nothing.
+    """
+    valid = rows[(rows["zErr"] > 0) & np.isfinite(rows["z"])]
+    ordered = valid.sort_values(["objID", "zErr", "specObjID"], ignore_index=True)
+    unique = ordered.drop_duplicates("objID", ignore_index=True)
+    counts = {
+        "rows": len(rows),
+        "dropped_failed_fit": len(rows) - len(valid),
+        "dropped_repeated_objID": len(valid) - len(unique),
+        "objects": len(unique),
+    }
+    return unique, counts
+
+
+def groups(
+    ra: np.ndarray, dec: np.ndarray, thing_id: np.ndarray, objID: np.ndarray, radius_arcsec: float
+) -> np.ndarray:
+    """Group [n] int64 of each object: objects within `radius_arcsec` of each other (chains count) or of one thing_id.
+
+    ra, dec [n] in degrees; thing_id [n] with values <= 0 meaning none. A group's name is its smallest objID, so it does
+    not depend on the order of objects. Needed because several objIDs of one quasar must never be torn apart
+    between train, validation and test.
+    """
+    lon, lat = np.radians(ra), np.radians(dec)
+    xyz = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    chord = 2 * np.sin(np.radians(radius_arcsec / 3600) / 2)
+    pairs = cKDTree(xyz).query_pairs(chord, output_type="ndarray")
+    known = np.flatnonzero(thing_id > 0)
+    ordered = known[np.argsort(thing_id[known], kind="stable")]
+    same = thing_id[ordered][1:] == thing_id[ordered][:-1]
+    links = np.concatenate([pairs, np.stack([ordered[:-1][same], ordered[1:][same]], axis=1)])
+    graph = coo_array((np.ones(len(links), bool), links.T), shape=(len(ra), len(ra)))
+    _, label = connected_components(graph, directed=False)
+    smallest = np.full(label.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, label, objID)
+    return smallest[label]
+
+
+def write_raw(
+    table: pa.Table, source: str, path: str | Path, receipt_path: str | Path, receipt: dict
+) -> None:
+    """Check `table` against the row schema and write it, with a receipt that says where the rows came from."""
+    table = conform(table, source)
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+    write_json(receipt_path, receipt | {"rows": len(table)})
+
+
+def write_brought(
+    source_path: str | Path, columns: dict[str, str], raw_path: str | Path, receipt_path: str | Path
+) -> None:
+    """Check a finished query that the user brought, and write its rows under our names, with a receipt."""
+    table = read_table(source_path, columns)
+    receipt = {"source": str(source_path), "source_sha256": sha256(source_path)}
+    write_raw(table, str(source_path), raw_path, receipt_path, receipt)
+
+
+def write_catalog(
+    raw_path: str | Path, catalog_path: str | Path, counts_path: str | Path, radius_arcsec: float
+) -> None:
+    """Dedupe and group the rows of `raw_path`; write one row per objID, and the account of every row."""
+    catalog, counts = dedupe(pq.read_table(raw_path).to_pandas())
+    if catalog.empty:
+        raise CrosszError(
+            f"{raw_path}: none of its {counts['rows']} rows has a valid redshift (zErr > 0); check zErr and z of the query"
+        )
+    thing_id = catalog["thing_id"].fillna(-1).to_numpy(np.int64)
+    group = groups(
+        catalog["ra"].to_numpy(),
+        catalog["dec"].to_numpy(),
+        thing_id,
+        catalog["objID"].to_numpy(),
+        radius_arcsec,
+    )
+    counts["groups"] = len(np.unique(group))
+    schema = pa.schema([*COLUMNS.items(), ("group", pa.int64())])
+    with atomic_path(catalog_path) as temporary:
+        pq.write_table(
+            pa.Table.from_pandas(catalog.assign(group=group), schema, preserve_index=False), temporary
+        )
+    write_json(counts_path, counts)
+    print(", ".join(f"{name} {count:,}" for name, count in counts.items()), flush=True)

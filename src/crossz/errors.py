@@ -1,0 +1,13 @@
+"""The one error that a user is meant to read."""
+
+from collections.abc import Sequence
+
+
+class CrosszError(ValueError):
+    """Something the user can mend: the message names the file, the value and the remedy, without a traceback."""
+
+
+def fail_if(problems: Sequence[str], about: str) -> None:
+    """Raise one CrosszError that lists all `problems` of `about`, if there are any."""
+    if problems:
+        raise CrosszError("\n  - ".join((f"{about}: {len(problems)} problem(s)", *problems)))

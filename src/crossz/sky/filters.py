@@ -1,0 +1,47 @@
+"""Broad-band fluxes of spectra through the SDSS filters, and asinh magnitudes.
+
+Fluxes are in nanomaggies: 1 nmgy is magnitude 22.5 on the AB scale.
+"""
+
+import functools
+
+import numpy as np
+import speclite.filters
+
+from crossz import BANDS
+
+SOFTENING = np.array([1.4e-10, 0.9e-10, 1.2e-10, 1.8e-10, 7.4e-10])
+"""Softening b of the asinh magnitudes, ugriz, in maggies (Lupton, Gunn & Szalay 1999; SDSS DR7, Table 21)."""
+SDSS_MINUS_AB = np.array([0.04, 0.0, 0.0, 0.0, -0.02])
+"""SDSS minus AB magnitude: u_AB = u_SDSS - 0.04, z_AB = z_SDSS + 0.02 (SDSS photometric flux calibration)."""
+EXTINCTION = np.array([5.155, 3.793, 2.751, 2.086, 1.479])
+"""A_b / E(B-V) of ugriz, as in the column extinction_b (Schlegel, Finkbeiner & Davis 1998, Table 6)."""
+WAVELENGTH = 10 ** np.arange(np.log10(2960.0), np.log10(11260.0), 6e-4)
+"""Observed wavelength in Angstrom [p] of the spectra from which broad-band fluxes are made: 4 to 16 Angstrom a step."""
+_FLAMBDA_AB = 3631e-23 * 2.99792458e18  # erg/s/cm^2 Angstrom: f_lambda = this / lambda^2 is magnitude 0
+
+
+@functools.cache
+def _weights() -> np.ndarray:
+    """Weights [p, 5]: f_lambda (erg/s/cm^2/A) on WAVELENGTH @ weights = nmgy in the five bands."""
+    step = np.gradient(WAVELENGTH)
+    weights = np.empty((len(WAVELENGTH), len(BANDS)))
+    for column, band in enumerate(BANDS):
+        response = speclite.filters.load_filter(f"sdss2010-{band}")
+        photons = (
+            np.interp(WAVELENGTH, response.wavelength, response.response, left=0, right=0) * WAVELENGTH * step
+        )
+        weights[:, column] = photons / np.sum(photons * _FLAMBDA_AB / WAVELENGTH**2)
+    return weights * 1e9 * 10 ** (-0.4 * SDSS_MINUS_AB)
+
+
+def fluxes(spectra: np.ndarray) -> np.ndarray:
+    """Fluxes [n, 5] in nmgy, SDSS system, of `spectra` [n, p]: f_lambda in erg/s/cm^2/A on WAVELENGTH."""
+    return spectra @ _weights()
+
+
+def asinh_magnitude(flux: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Asinh magnitudes and their errors, [..., 5] each, of fluxes and errors in nmgy (Lupton et al. 1999, eq. 3)."""
+    x = np.asarray(flux) * 1e-9
+    magnitude = -2.5 / np.log(10) * (np.arcsinh(x / (2 * SOFTENING)) + np.log(SOFTENING))
+    return magnitude, 2.5 / np.log(10) * np.asarray(error) * 1e-9 / np.hypot(x, 2 * SOFTENING)

@@ -1,0 +1,170 @@
+"""Rows in, one row per objID out: nothing lost unaccounted, nothing dependent on order."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossz import catalog
+from crossz.errors import CrosszError
+
+BIG = 1237654669735362939  # a real objID; as a float it becomes ...362944
+
+
+def rows(**columns):
+    count = len(next(iter(columns.values())))
+    filler = {name: np.zeros(count) for name in catalog.REQUIRED if name not in ("objID", "specObjID")}
+    ids = {"objID": np.arange(count) + BIG, "specObjID": np.arange(count, dtype=np.uint64)}
+    return pd.DataFrame(ids | filler | {"z": np.full(count, 2.0), "zErr": np.full(count, 1e-4)} | columns)
+
+
+spectra = st.lists(
+    st.tuples(
+        st.integers(0, 4),
+        st.integers(0, 2**64 - 1),
+        st.sampled_from([-1.0, 0.0, 1e-5, 2e-4, 3e-4, np.nan]),
+        st.sampled_from([1.5, 2.5, np.nan]),
+    ),
+    max_size=30,
+    unique_by=lambda row: row[1],
+)
+
+
+@given(spectra, st.randoms(use_true_random=False))
+def test_dedupe_keeps_the_smallest_valid_zErr_whatever_the_order(spectra, random):
+    names = ["objID", "specObjID", "zErr", "z"]
+    table = pd.DataFrame(spectra, columns=names).astype(
+        {"objID": "int64", "specObjID": "uint64", "zErr": float, "z": float}
+    )
+    unique, counts = catalog.dedupe(table)
+    valid = table[(table.zErr > 0) & table.z.notna()]
+    assert unique.objID.tolist() == sorted(valid.objID.unique())
+    assert (unique.zErr.to_numpy() == valid.groupby("objID").zErr.min().to_numpy()).all()
+    assert counts["rows"] == len(table)
+    assert (
+        counts["rows"] == counts["objects"] + counts["dropped_failed_fit"] + counts["dropped_repeated_objID"]
+    )
+
+    order = list(range(len(table)))
+    random.shuffle(order)
+    pd.testing.assert_frame_equal(catalog.dedupe(table.iloc[order])[0], unique)
+    pd.testing.assert_frame_equal(catalog.dedupe(unique)[0], unique)
+
+
+def test_groups_join_by_position_and_by_thing_id_in_chains_and_across_ra_zero():
+    arcsec = 1 / 3600
+    ra = np.array([10, 10 + 0.8 * arcsec, 10 + 1.6 * arcsec, 20, 30, 40, 360 - 0.3 * arcsec, 0.3 * arcsec])
+    dec = np.zeros(8)
+    thing_id = np.array([-1, 0, -1, 7, 7, 0, -1, -1])
+    objID = np.arange(8)[::-1] + BIG
+    group = catalog.groups(ra, dec, thing_id, objID, 1.0)
+    assert (group - BIG).tolist() == [5, 5, 5, 3, 3, 2, 0, 0]
+    order = np.random.default_rng(0).permutation(8)
+    assert (catalog.groups(ra[order], dec[order], thing_id[order], objID[order], 1.0) == group[order]).all()
+
+
+def test_an_empty_set_of_objects_has_no_groups():
+    nothing = np.zeros(0)
+    assert len(catalog.groups(nothing, nothing, nothing, nothing.astype(int), 1.0)) == 0
+
+
+def test_ids_survive_text_files_to_the_last_digit(tmp_path):
+    path = tmp_path / "query.csv"
+    table = rows(objID=[BIG, BIG + 1], specObjID=np.array([2**64 - 1, 5], np.uint64))
+    table.to_csv(path, index=False)
+    read = catalog.conform(catalog.read_table(path, {}), str(path))
+    assert read["objID"].to_pylist() == [BIG, BIG + 1]
+    assert read["specObjID"].to_pylist() == [2**64 - 1, 5]
+
+
+def test_a_skyserver_csv_with_its_table_line_other_case_and_mapped_names(tmp_path):
+    path = tmp_path / "query.csv"
+    table = rows(objID=[BIG]).rename(columns={"objID": "OBJID", "z": "redshift"})
+    path.write_text("#Table1\n" + table.assign(clean="True", thing_id="").to_csv(index=False))
+    read = catalog.conform(catalog.read_table(path, {"z": "redshift"}), str(path))
+    assert read["objID"].to_pylist() == [BIG]
+    assert read["z"].to_pylist() == [2.0]
+    assert read["clean"].to_pylist() == [1]
+    assert read["thing_id"].to_pylist() == [None]
+
+
+def test_missing_magnitudes_are_kept_as_they_came(tmp_path):
+    path = tmp_path / "query.csv"
+    table = rows(objID=[1, 2, 3]).astype({"psfMag_u": object})
+    table["psfMag_u"] = ["-9999.0", "", "0.0"]
+    table.to_csv(path, index=False)
+    assert catalog.read_table(path, {}).column("psfMag_u").cast("float64").to_pylist() == [-9999.0, None, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (rows(objID=[float(BIG)]), "objID holds floats"),
+        (rows(objID=["1.23765466973536E+18"]), "export the column as bigint or text"),
+        (rows(objID=[1]).drop(columns=["psfMag_u", "extinction_z"]), "2 problem"),
+        (rows(objID=[1], psfMag_u=["bright"]), "psfMag_u is not double"),
+        (rows(objID=[1], zErr=[None]), "zErr has 1 empty"),
+        (rows(objID=np.zeros(0, int)), "no rows"),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_reason(table, words):
+    with pytest.raises(CrosszError, match=words) as caught:
+        catalog.conform(pa.Table.from_pandas(table, preserve_index=False), "my.csv")
+    assert "my.csv" in str(caught.value)
+
+
+def test_all_missing_columns_are_named_at_once():
+    table = pa.Table.from_pandas(
+        rows(objID=[1]).drop(columns=["psfMag_u", "extinction_z"]), preserve_index=False
+    )
+    with pytest.raises(CrosszError) as caught:
+        catalog.conform(table, "my.csv")
+    assert "psfMag_u" in str(caught.value)
+    assert "extinction_z" in str(caught.value)
+
+
+def test_a_mapped_column_that_is_not_there_is_named(tmp_path):
+    path = tmp_path / "query.csv"
+    rows(objID=[1]).to_csv(path, index=False)
+    with pytest.raises(CrosszError, match="redshift is no column"):
+        catalog.read_table(path, {"z": "redshift"})
+    with pytest.raises(CrosszError, match="no such catalogue"):
+        catalog.read_table(tmp_path / "absent.csv", {})
+
+
+def test_write_catalog_accounts_for_every_row(tmp_path):
+    raw = rows(objID=[1, 1, 2, 3], zErr=[2e-4, 1e-4, -1.0, 1e-4], ra=[0.0, 0, 1, 2])
+    catalog.write_raw(
+        pa.Table.from_pandas(raw, preserve_index=False),
+        "q",
+        tmp_path / "raw.parquet",
+        tmp_path / "r.json",
+        {},
+    )
+    catalog.write_catalog(tmp_path / "raw.parquet", tmp_path / "c.parquet", tmp_path / "c.json", 1.0)
+    counts = json.loads((tmp_path / "c.json").read_text())
+    assert counts == {
+        "rows": 4, "dropped_failed_fit": 1, "dropped_repeated_objID": 1, "objects": 2, "groups": 2,
+    }  # fmt: skip
+    written = pq.read_table(tmp_path / "c.parquet")
+    assert written["specObjID"].to_pylist() == [1, 3]
+    assert written.schema.field("specObjID").type == pa.uint64()
+
+
+def test_a_catalogue_without_one_valid_redshift_is_refused(tmp_path):
+    raw = rows(objID=[1], zErr=[-1.0])
+    catalog.write_raw(
+        pa.Table.from_pandas(raw, preserve_index=False),
+        "q",
+        tmp_path / "raw.parquet",
+        tmp_path / "r.json",
+        {},
+    )
+    with pytest.raises(CrosszError, match="none of its 1 rows"):
+        catalog.write_catalog(tmp_path / "raw.parquet", tmp_path / "c.parquet", tmp_path / "c.json", 1.0)
+    assert not (tmp_path / "c.parquet").exists()

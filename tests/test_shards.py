@@ -1,0 +1,81 @@
+"""The store gives back what was put in, by objID, and says when a file is not its own."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from crossz import shards
+from crossz.errors import CrosszError
+
+
+def write_shard(path, objID, status, rng):
+    image, _ = shards.to_units(rng.normal(size=(len(objID), 5, 64, 64)).astype(np.float32))
+    mask = rng.integers(0, 32, (len(objID), 64, 64)).astype(np.uint8)
+    shards.write(path, {"objID": np.array(objID, np.int64), "status": status, "image": image, "mask": mask})
+    return image, mask
+
+
+def test_images_are_gathered_by_objID_across_shards_in_any_order(tmp_path):
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.arrow" for number in range(3)]
+    first = write_shard(paths[0], [50, 10, 30], ["ok", "ok", "missing_frame"], rng)
+    write_shard(paths[1], [], [], rng)
+    third = write_shard(paths[2], [20, 40], ["ok", "ok"], rng)
+    shards.write_index(paths, tmp_path / "images.parquet", tmp_path / "counts.json", max_loss=0.5)
+    assert json.loads((tmp_path / "counts.json").read_text()) == {
+        "objects": 5,
+        "status": {"missing_frame": 1, "ok": 4},
+    }
+    store = shards.ImageStore(tmp_path / "images.parquet", paths)
+    rows = store.rows(np.array([40, 10, 30, 99, 50]))
+    assert (rows[[2, 3]] == -1).all()  # no usable image; unknown
+    image, mask = store.gather(rows[[0, 1, 4]])
+    np.testing.assert_array_equal(image, np.stack([third[0][1], first[0][1], first[0][0]]))
+    np.testing.assert_array_equal(mask, np.stack([third[1][1], first[1][1], first[1][0]]))
+
+
+def test_native_pixels_are_exact_and_what_float16_cannot_hold_is_counted():
+    ten_bits = (np.arange(512, 1024, dtype=np.float32)[:, None] * 2.0 ** np.arange(-16, -2)).ravel()
+    units, clipped = shards.to_units(np.concatenate([ten_bits, -ten_bits]))
+    np.testing.assert_array_equal(shards.to_nmgy(units), np.concatenate([ten_bits, -ten_bits]))
+    assert clipped == 0
+    units, clipped = shards.to_units(np.array([1e6, -1e6, 2316.0], np.float32))
+    assert clipped == 2
+    assert np.isfinite(units).all()
+
+
+def test_the_gate_stops_the_run_and_leaves_no_index(tmp_path):
+    write_shard(
+        tmp_path / "0.arrow", [1, 2, 3, 4], ["ok", "ok", "ok", "missing_frame"], np.random.default_rng(0)
+    )
+    with pytest.raises(CrosszError, match=r"25\.0% of 4 objects.*missing_frame.*max_loss = 0\.1"):
+        shards.write_index([tmp_path / "0.arrow"], tmp_path / "i.parquet", tmp_path / "c.json", max_loss=0.1)
+    assert not (tmp_path / "i.parquet").exists()
+
+
+def test_an_objID_in_two_shards_is_refused(tmp_path):
+    for name in ("0", "1"):
+        write_shard(tmp_path / f"{name}.arrow", [7], ["ok"], np.random.default_rng(0))
+    with pytest.raises(CrosszError, match="two shards, the first is 7"):
+        shards.write_index(
+            [tmp_path / "0.arrow", tmp_path / "1.arrow"], tmp_path / "i", tmp_path / "c", max_loss=1
+        )
+
+
+def test_a_foreign_or_cut_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "0.arrow"
+    path.write_bytes(b"not arrow")
+    with pytest.raises(CrosszError, match=r"0\.arrow is not an Arrow shard"):
+        shards.read(path)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, pa.schema([("objID", pa.int64())])):
+        pass
+    with pytest.raises(CrosszError, match="expected bands ugriz"):
+        shards.read(path)
+
+
+def test_equal_contents_are_equal_bytes(tmp_path):
+    for name in ("a", "b"):
+        write_shard(tmp_path / name, [1, 2], ["ok", "ok"], np.random.default_rng(3))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

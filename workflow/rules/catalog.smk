@@ -1,0 +1,36 @@
+# Raw rows -> one row per objID, grouped by quasar -> which objects are cut in which shard.
+# Needs   results/catalog/raw/{dataset}.parquet
+# Makes   results/catalog/{dataset}.parquet (+ counts), results/shards/{shard}.parquet (the union of the datasets)
+
+
+rule catalog:
+    input:
+        "results/catalog/raw/{dataset}.parquet",
+    output:
+        catalog="results/catalog/{dataset}.parquet",
+        counts="results/catalog/{dataset}.counts.json",
+    log:
+        "logs/catalog/{dataset}.log",
+    params:
+        radius_arcsec=lookup("catalog/group_radius_arcsec", within=config),
+        code=code_digest("catalog"),
+    conda:
+        "../../envs/pipeline.yaml"
+    script:
+        "../scripts/catalog.py"
+
+
+rule plan:
+    input:
+        collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+    output:
+        collect("results/shards/{shard}.parquet", shard=SHARDS),
+    log:
+        "logs/plan.log",
+    params:
+        needs_fields=config["survey"] != "cutouts",
+        code=code_digest("plan"),
+    conda:
+        "../../envs/pipeline.yaml"
+    script:
+        "../scripts/plan.py"

@@ -1,0 +1,29 @@
+# Shared by all rule files: the checked configuration and the names that files are made of.
+
+import itertools
+
+from snakemake.exceptions import WorkflowError
+
+from crossz.config import problems
+from crossz.provenance import code_digest
+
+if found := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
+    raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(found))
+
+DATASETS = config["datasets"]
+SPLITS = range(config["splits"]["count"])
+SHARDS = [f"{number:04d}" for number in range(config["plan"]["shards"])]
+PATTERNS = ["phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen"]
+REFERENCES = config["references"]["models"]
+
+# One training job a graphics card; where there is none, jobs run side by side, one thread each. A cluster's profile
+# says otherwise with set-resources.
+GPUS = int(Path("/dev/nvidia0").exists())
+
+
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9_-]+",
+    shard=r"\d{4}",
+    split=r"\d+",
+    inputs=r"[a-z+_]+",
+    model=r"[a-z_]+",

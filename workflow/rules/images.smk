@@ -1,0 +1,20 @@
+# Where each object's image lies, and the gate: the run stops here when too many objects have none.
+# Needs   results/cutouts/{shard}.arrow
+# Makes   results/images.parquet (objID, shard, row, status), results/images.counts.json
+
+
+rule images:
+    input:
+        collect("results/cutouts/{shard}.arrow", shard=SHARDS),
+    output:
+        index="results/images.parquet",
+        counts="results/images.counts.json",
+    log:
+        "logs/images.log",
+    params:
+        max_loss=lookup("cutouts/max_loss", within=config),
+        code=code_digest("shards"),
+    conda:
+        "../../envs/pipeline.yaml"
+    script:
+        "../scripts/images.py"

@@ -1,0 +1,20 @@
+# Random train, validation and test parts of each dataset; objIDs of one quasar stay together.
+# Needs   results/catalog/{dataset}.parquet
+# Makes   results/splits/{dataset}/{split}.parquet (objID, subset)
+
+
+rule splits:
+    input:
+        "results/catalog/{dataset}.parquet",
+    output:
+        collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
+    log:
+        "logs/splits/{dataset}.log",
+    params:
+        fractions=lookup("splits/fractions", within=config),
+        seed=lookup("seed", within=config),
+        code=code_digest("splits"),
+    conda:
+        "../../envs/pipeline.yaml"
+    script:
+        "../scripts/splits.py"

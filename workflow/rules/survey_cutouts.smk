@@ -1,0 +1,23 @@
+# Cutouts somebody has made: a folder of the authors' .mat files and a catalogue. The run starts at the catalogue.
+# Needs   catalog.files, cutouts.folder
+# Makes   results/catalog/raw/{dataset}.parquet (+ receipt), results/cutouts/{shard}.arrow
+
+
+include: "bring.smk"
+
+
+rule mat_cutouts:
+    input:
+        plan="results/shards/{shard}.parquet",
+        folder=ancient(str(config["cutouts"]["folder"])),
+    output:
+        cutouts="results/cutouts/{shard}.arrow",
+        counts="results/cutouts/{shard}.counts.json",
+    log:
+        "logs/mat_cutouts/{shard}.log",
+    params:
+        code=code_digest("archive.mat"),
+    conda:
+        "../../envs/pipeline.yaml"
+    script:
+        "../scripts/mat_cutouts.py"

@@ -1,0 +1,61 @@
+# The embedded survey: a synthetic sky made on the spot; its SQL is answered by SQLite, its frames lie in results/sky.
+# Makes   results/sky/, results/catalog/raw/{dataset}.parquet (+ receipt), results/stamps/, results/cutouts/
+
+FRAMES = "results/sky/sas"
+
+
+include: "stamps.smk"
+
+
+rule embedded_sky:
+    output:
+        database="results/sky/sky.sqlite",
+        truth="results/sky/truth.parquet",
+        sas=directory(FRAMES),
+    log:
+        "logs/embedded_sky.log",
+    params:
+        sky=lookup("sky", within=config),
+        seed=lookup("seed", within=config),
+        code=code_digest("sky"),
+    threads: 8
+    resources:
+        mem_mb=3000,
+    conda:
+        "../../envs/pipeline.yaml"
+    script:
+        "../scripts/embedded_sky.py"
+
+
+# Spectra of the embedded sky, for the spectral baseline; the main job does not need them.
+rule embedded_spectra:
+    input:
+        truth="results/sky/truth.parquet",
+    output:
+        sas=directory("results/sky/spectra"),
+    log:
+        "logs/embedded_spectra.log",
+    params:
+        seed=lookup("seed", within=config),
+        code=code_digest("sky"),
+    conda:
+        "../../envs/pipeline.yaml"
+    script:
+        "../scripts/embedded_spectra.py"
+
+
+rule query:
+    input:
+        sql="workflow/sql/{dataset}.sql",
+        database="results/sky/sky.sqlite",
+    output:
+        raw="results/catalog/raw/{dataset}.parquet",
+        receipt="results/catalog/raw/{dataset}.receipt.json",
+    log:
+        "logs/query/{dataset}.log",
+    params:
+        code=code_digest("archive.embedded"),
+    conda:
+        "../../envs/pipeline.yaml"
+    script:
+        "../scripts/query.py"

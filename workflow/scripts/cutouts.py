@@ -1,0 +1,14 @@
+"""Native stamps -> cutouts on the r grid."""
+
+from typing import TYPE_CHECKING
+
+from crossz import cutouts
+from crossz.stage import stage
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with stage(snakemake.log[0]):
+    cutouts.write_cutouts(
+        snakemake.input[0], snakemake.output.cutouts, snakemake.output.counts, snakemake.params.align
+    )
