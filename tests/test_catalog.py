@@ -46,9 +46,7 @@ def test_dedupe_keeps_the_smallest_valid_zErr_whatever_the_order(spectra, random
     assert unique.objID.tolist() == sorted(valid.objID.unique())
     assert (unique.zErr.to_numpy() == valid.groupby("objID").zErr.min().to_numpy()).all()
     assert counts["rows"] == len(table)
-    assert (
-        counts["rows"] == counts["objects"] + counts["dropped_failed_fit"] + counts["dropped_repeated_objID"]
-    )
+    assert counts["rows"] == counts["objects"] + counts["dropped_failed_fit"] + counts["dropped_repeated_objID"]
 
     order = list(range(len(table)))
     random.shuffle(order)
@@ -119,9 +117,7 @@ def test_a_bad_table_is_refused_with_its_reason(table, words):
 
 
 def test_all_missing_columns_are_named_at_once():
-    table = pa.Table.from_pandas(
-        rows(objID=[1]).drop(columns=["psfMag_u", "extinction_z"]), preserve_index=False
-    )
+    table = pa.Table.from_pandas(rows(objID=[1]).drop(columns=["psfMag_u", "extinction_z"]), preserve_index=False)
     with pytest.raises(CrosszError) as caught:
         catalog.conform(table, "my.csv")
     assert "psfMag_u" in str(caught.value)

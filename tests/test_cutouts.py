@@ -54,10 +54,7 @@ def test_fourier_keeps_noise_white_and_bicubic_does_not():
     rng = np.random.default_rng(3)
     image = rng.normal(size=(5, 80, 80)).astype(np.float32)
     offset = np.array([[0.5, 0.5], [0.25, -0.5], [0, 0], [-0.5, 0.1], [0.3, 0.3]], np.float32)
-    std = {
-        method: cutouts.align(image, offset, NOT_COVERED, method)[0][[0, 1, 3, 4]].std()
-        for method in TOLERANCE
-    }
+    std = {method: cutouts.align(image, offset, NOT_COVERED, method)[0][[0, 1, 3, 4]].std() for method in TOLERANCE}
     assert std["fourier"] == pytest.approx(1, abs=0.03)
     assert std["reproject"] < 0.9
 

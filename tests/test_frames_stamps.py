@@ -46,9 +46,7 @@ def candidates(fields=(0,), drop=()):
 
 def write_frame(root, field=FIELD, band="r", data=None, **cards):
     header = wcs_of().to_header()
-    header.update(
-        {"RUN": field.run, "CAMCOL": field.camcol, "FILTER": band, "FRAME": field.field + 8} | cards
-    )
+    header.update({"RUN": field.run, "CAMCOL": field.camcol, "FILTER": band, "FRAME": field.field + 8} | cards)
     buffer = io.BytesIO()
     fits.PrimaryHDU(image_of(0) if data is None else data, header).writeto(buffer)
     path = frame_path(root, field, band)
@@ -65,9 +63,7 @@ def test_a_stamp_holds_the_native_pixels_around_the_object():
     assert not one.neighbour
     np.testing.assert_allclose(one.offset, [[0.3, -0.2]] * 5, atol=1e-5)
     for band in range(5):
-        np.testing.assert_array_equal(
-            one.image[band], image_of(band)[151 - 40 : 151 + 40, 120 - 40 : 120 + 40]
-        )
+        np.testing.assert_array_equal(one.image[band], image_of(band)[151 - 40 : 151 + 40, 120 - 40 : 120 + 40])
 
 
 def test_each_band_is_cut_where_its_own_wcs_says():
@@ -99,9 +95,7 @@ def test_edges_can_be_masked_or_lose_the_object():
     assert not masked.mask[:, 30:].any()
     assert not masked.image[:, :, :30].any()
     assert stamps.stamp(candidates(), ra, dec, "drop").status == "edge"
-    assert (
-        stamps.stamp(candidates(), *sky(35.0, 150.0), "drop").status == "ok"
-    )  # 64 x 64 is whole, 80 x 80 is not
+    assert stamps.stamp(candidates(), *sky(35.0, 150.0), "drop").status == "ok"  # 64 x 64 is whole, 80 x 80 is not
 
 
 def test_a_missing_band_and_a_place_outside_are_said():
@@ -185,9 +179,7 @@ def test_a_shard_accounts_for_every_object_and_is_the_same_bytes_again(tmp_path)
     )
     plan.to_parquet(tmp_path / "plan.parquet")
     for name in ("a", "b"):
-        stamps.write_stamps(
-            tmp_path / "plan.parquet", tmp_path, tmp_path / name, tmp_path / "counts.json", "mask"
-        )
+        stamps.write_stamps(tmp_path / "plan.parquet", tmp_path, tmp_path / name, tmp_path / "counts.json", "mask")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     counts = json.loads((tmp_path / "counts.json").read_text())
     assert counts["objects"] == sum(counts["status"].values()) == 4

@@ -47,9 +47,7 @@ def test_native_pixels_are_exact_and_what_float16_cannot_hold_is_counted():
 
 
 def test_the_gate_stops_the_run_and_leaves_no_index(tmp_path):
-    write_shard(
-        tmp_path / "0.arrow", [1, 2, 3, 4], ["ok", "ok", "ok", "missing_frame"], np.random.default_rng(0)
-    )
+    write_shard(tmp_path / "0.arrow", [1, 2, 3, 4], ["ok", "ok", "ok", "missing_frame"], np.random.default_rng(0))
     with pytest.raises(CrosszError, match=r"25\.0% of 4 objects.*missing_frame.*max_loss = 0\.1"):
         shards.write_index([tmp_path / "0.arrow"], tmp_path / "i.parquet", tmp_path / "c.json", max_loss=0.1)
     assert not (tmp_path / "i.parquet").exists()
@@ -59,9 +57,7 @@ def test_an_objID_in_two_shards_is_refused(tmp_path):
     for name in ("0", "1"):
         write_shard(tmp_path / f"{name}.arrow", [7], ["ok"], np.random.default_rng(0))
     with pytest.raises(CrosszError, match="two shards, the first is 7"):
-        shards.write_index(
-            [tmp_path / "0.arrow", tmp_path / "1.arrow"], tmp_path / "i", tmp_path / "c", max_loss=1
-        )
+        shards.write_index([tmp_path / "0.arrow", tmp_path / "1.arrow"], tmp_path / "i", tmp_path / "c", max_loss=1)
 
 
 def test_a_foreign_or_cut_file_is_refused_by_name(tmp_path):

@@ -16,14 +16,10 @@ ROOT = Path(__file__).parents[1]
 def database(tmp_path):
     path = tmp_path / "sky.sqlite"
     connection = sqlite3.connect(path)
-    connection.execute(
-        "create table SpecObjAll (specObjID text, bestObjID integer, class text collate nocase, z real)"
-    )
+    connection.execute("create table SpecObjAll (specObjID text, bestObjID integer, class text collate nocase, z real)")
     connection.execute("create table PhotoObjAll (objID integer, psfMag_g real)")
     connection.execute("create table secret (word text)")
-    connection.execute(
-        "insert into SpecObjAll values ('18446744073709551615', 1237654669735362939, 'QSO', 2.5)"
-    )
+    connection.execute("insert into SpecObjAll values ('18446744073709551615', 1237654669735362939, 'QSO', 2.5)")
     connection.execute("insert into PhotoObjAll values (1237654669735362939, null)")
     connection.commit()
     connection.close()

@@ -82,15 +82,11 @@ def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedAr
     if is_id and pa.types.is_floating(column.type):
         raise CrosszError(f"column {name} holds floats ({column.type}); {remedy}")
     if pa.types.is_integer(kind) and pa.types.is_string(column.type) and not is_id:
-        column = pc.replace_substring_regex(
-            pc.replace_substring_regex(column, "^[Tt]rue$", "1"), "^[Ff]alse$", "0"
-        )
+        column = pc.replace_substring_regex(pc.replace_substring_regex(column, "^[Tt]rue$", "1"), "^[Ff]alse$", "0")
     try:
         return column.cast(kind)
     except pa.ArrowInvalid as error:
-        raise CrosszError(
-            f"column {name} is not {kind}: {error}" + (f"; {remedy}" if is_id else "")
-        ) from error
+        raise CrosszError(f"column {name} is not {kind}: {error}" + (f"; {remedy}" if is_id else "")) from error
 
 
 def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
@@ -111,9 +107,7 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
         raise CrosszError(f"{path}: not a readable {path.suffix or 'CSV'} table: {error}") from error
     theirs = {name.lower(): name for name in table.column_names}
     absent = [
-        f"catalog.columns: {ours}: {name} is no column"
-        for ours, name in columns.items()
-        if name.lower() not in theirs
+        f"catalog.columns: {ours}: {name} is no column" for ours, name in columns.items() if name.lower() not in theirs
     ]
     fail_if(absent, f"{path} (it has: {', '.join(table.column_names)})")
     names = {columns.get(name, name).lower(): name for name in COLUMNS}
@@ -177,9 +171,7 @@ def groups(
     return smallest[label]
 
 
-def write_raw(
-    table: pa.Table, source: str, path: str | Path, receipt_path: str | Path, receipt: dict
-) -> None:
+def write_raw(table: pa.Table, source: str, path: str | Path, receipt_path: str | Path, receipt: dict) -> None:
     """Check `table` against the row schema and write it, with a receipt that says where the rows came from."""
     table = conform(table, source)
     with atomic_path(path) as temporary:
@@ -216,8 +208,6 @@ def write_catalog(
     counts["groups"] = len(np.unique(group))
     schema = pa.schema([*COLUMNS.items(), ("group", pa.int64())])
     with atomic_path(catalog_path) as temporary:
-        pq.write_table(
-            pa.Table.from_pandas(catalog.assign(group=group), schema, preserve_index=False), temporary
-        )
+        pq.write_table(pa.Table.from_pandas(catalog.assign(group=group), schema, preserve_index=False), temporary)
     write_json(counts_path, counts)
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()), flush=True)

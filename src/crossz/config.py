@@ -18,9 +18,7 @@ def problems(config: dict, schema_path: str | Path, root: str | Path) -> list[st
     """
     schema = yaml.safe_load(Path(schema_path).read_text())
     errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-    found = [
-        line for error in sorted(errors, key=lambda e: [*map(str, e.absolute_path)]) for line in _lines(error)
-    ]
+    found = [line for error in sorted(errors, key=lambda e: [*map(str, e.absolute_path)]) for line in _lines(error)]
     return found or _contradictions(config, Path(root))
 
 
@@ -53,9 +51,7 @@ def _contradictions(config: dict, root: Path) -> list[str]:
         found.append(f"splits.fractions: {fractions} add up to {sum(fractions):g}, not to 1")
     weights = config["crossmodal"]["alpha"] + config["crossmodal"]["beta"]
     if weights >= 1:
-        found.append(
-            f"crossmodal.alpha + crossmodal.beta: {weights:g} leaves no weight for the redshift (eq. 8)"
-        )
+        found.append(f"crossmodal.alpha + crossmodal.beta: {weights:g} leaves no weight for the redshift (eq. 8)")
     for dataset in config["datasets"]:
         if config["survey"] == "embedded":
             needed, what = f"workflow/sql/{dataset}.sql", f"datasets: {dataset}: its query"
@@ -73,7 +69,5 @@ def _contradictions(config: dict, root: Path) -> list[str]:
     if folder_key:
         folder = config[folder_key[0]][folder_key[1]]
         if folder is None or not (root / folder).is_dir():
-            found.append(
-                f"{'.'.join(folder_key)}: survey {config['survey']} needs a folder there; found {folder}"
-            )
+            found.append(f"{'.'.join(folder_key)}: survey {config['survey']} needs a folder there; found {folder}")
     return found

@@ -15,9 +15,7 @@ _R = BANDS.index("r")
 _PAD = 8  # pixels around a stamp over which a Fourier window falls to zero
 
 
-def align(
-    image: np.ndarray, offset: np.ndarray, mask: np.ndarray, method: str
-) -> tuple[np.ndarray, np.ndarray]:
+def align(image: np.ndarray, offset: np.ndarray, mask: np.ndarray, method: str) -> tuple[np.ndarray, np.ndarray]:
     """Bring each band of a stamp to the position of r: (image [5, 64, 64] nmgy, mask [64, 64] uint8).
 
     image [5, 80, 80] nmgy, offset [5, 2] (x, y) pixels and mask [80, 80] as in `stamps.Stamp`. The r band is cut at
@@ -64,11 +62,7 @@ def _extended(image: np.ndarray, covered: np.ndarray) -> np.ndarray:
     # so that the periodic image is continuous.
     def nearest(has: np.ndarray) -> np.ndarray:
         inside = np.flatnonzero(has)
-        return (
-            np.clip(np.arange(-_PAD, len(has) + _PAD), inside[0], inside[-1])
-            if len(inside)
-            else np.zeros(0, int)
-        )
+        return np.clip(np.arange(-_PAD, len(has) + _PAD), inside[0], inside[-1]) if len(inside) else np.zeros(0, int)
 
     rows, columns = nearest(covered.any(1)), nearest(covered.any(0))
     if not len(rows):
@@ -94,9 +88,7 @@ def _all_covered(covered: np.ndarray, dx: float, dy: float) -> np.ndarray:
     return covered
 
 
-def write_cutouts(
-    stamps_path: str | Path, cutouts_path: str | Path, counts_path: str | Path, method: str
-) -> None:
+def write_cutouts(stamps_path: str | Path, cutouts_path: str | Path, counts_path: str | Path, method: str) -> None:
     """Align the stamps of one shard; every object keeps its row and its status."""
     stamps = shards.read(stamps_path)
     count = len(stamps["objID"])

@@ -29,14 +29,10 @@ def plan(catalogs: Sequence[pd.DataFrame], shards: int) -> list[pd.DataFrame]:
     start = np.flatnonzero(first_of_field)
     wanted = np.arange(1, shards) * len(union) / shards
     cuts = [int(start[i]) if i < len(start) else len(union) for i in np.searchsorted(start, wanted)]
-    return [
-        union.iloc[a:b].reset_index(drop=True) for a, b in zip([0, *cuts], [*cuts, len(union)], strict=True)
-    ]
+    return [union.iloc[a:b].reset_index(drop=True) for a, b in zip([0, *cuts], [*cuts, len(union)], strict=True)]
 
 
-def write_plan(
-    catalog_paths: Sequence[str | Path], shard_paths: Sequence[str | Path], needs_fields: bool
-) -> None:
+def write_plan(catalog_paths: Sequence[str | Path], shard_paths: Sequence[str | Path], needs_fields: bool) -> None:
     """Write one Parquet file a shard.
 
     Raises CrosszError when `needs_fields` (frames will be cut) and an object has no rerun, run, camcol or field.
@@ -46,12 +42,8 @@ def write_plan(
         for path, catalog in zip(catalog_paths, catalogs, strict=True):
             absent = [name for name in FIELD if catalog[name].isna().any()]
             if absent:
-                raise CrosszError(
-                    f"{path}: {', '.join(absent)} missing for some objects; add them to the query"
-                )
+                raise CrosszError(f"{path}: {', '.join(absent)} missing for some objects; add them to the query")
     for path, shard in zip(shard_paths, plan(catalogs, len(shard_paths)), strict=True):
         with atomic_path(path) as temporary:
             pq.write_table(pa.Table.from_pandas(shard, preserve_index=False), temporary)
-        print(
-            f"{path}: {len(shard):,} objects, {len(shard.drop_duplicates(list(FIELD))):,} fields", flush=True
-        )
+        print(f"{path}: {len(shard):,} objects, {len(shard.drop_duplicates(list(FIELD))):,} fields", flush=True)

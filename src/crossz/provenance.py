@@ -27,7 +27,7 @@ def code_digest(*modules: str) -> str:
 
 def _closure(modules: tuple[str, ...]) -> set[Path]:
     found: set[Path] = set()
-    todo = [_source(f"crossz.{name}") for name in modules]
+    todo = [source for name in modules for source in _sources(f"crossz.{name}", must_exist=True)]
     while todo:
         source = todo.pop()
         if source not in found:
@@ -38,27 +38,27 @@ def _closure(modules: tuple[str, ...]) -> set[Path]:
 
 @functools.cache
 def _imports(source: Path) -> list[Path]:
-    package = ".".join(("crossz", *source.relative_to(PACKAGE).parent.parts))
+    package = ("crossz", *source.relative_to(PACKAGE).parent.parts)
     names: list[str] = []
     for node in ast.walk(ast.parse(source.read_text(), filename=str(source))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = package.split(".")
-                base = ".".join(parts[: len(parts) - node.level + 1] + ([base] if base else []))
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, node.module] if node.module else above)
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    sources = {_source(name) for name in names if name.split(".")[0] == "crossz"}
-    return sorted(source for source in sources if source)
+    return [path for name in names if name.split(".")[0] == "crossz" for path in _sources(name)]
 
 
-def _source(name: str) -> Path | None:
-    path = PACKAGE.joinpath(*name.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+def _sources(name: str, must_exist: bool = False) -> list[Path]:
+    # A module's file and, as Python runs them first, the __init__ of the packages that it lies in.
+    parts = name.split(".")[1:]
+    path = PACKAGE.joinpath(*parts)
+    module = [candidate for candidate in (path.with_suffix(".py"), path / "__init__.py") if candidate.is_file()]
+    if must_exist and not module:
+        raise ModuleNotFoundError(f"code_digest: there is no module {name}")
+    above = [PACKAGE.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts))]
+    return module[:1] + [package for package in above if package.is_file()]
 
 
 def versions(*distributions: str) -> dict[str, str]:

@@ -51,9 +51,7 @@ def write(path: str | Path, columns: dict[str, np.ndarray | list]) -> None:
 def _tensor(values: np.ndarray) -> pa.ExtensionArray:
     kind = pa.fixed_shape_tensor(pa.from_numpy_dtype(values.dtype), values.shape[1:])
     flat = pa.array(values.reshape(-1))
-    return pa.ExtensionArray.from_storage(
-        kind, pa.FixedSizeListArray.from_arrays(flat, kind.storage_type.list_size)
-    )
+    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(flat, kind.storage_type.list_size))
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
@@ -96,15 +94,11 @@ def write_index(
         columns = read(path)
         count = len(columns["objID"])
         place = {"shard": np.full(count, number, np.int32), "row": np.arange(count, dtype=np.int32)}
-        parts.append(
-            pd.DataFrame({"objID": columns["objID"], **place, "status": columns["status"].astype(str)})
-        )
+        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": columns["status"].astype(str)}))
     index = pd.concat(parts).sort_values("objID", ignore_index=True)
     repeated = index["objID"][index["objID"].duplicated()]
     if len(repeated):
-        raise CrosszError(
-            f"{len(repeated)} objIDs stand in two shards, the first is {repeated.iloc[0]}; rerun `plan`"
-        )
+        raise CrosszError(f"{len(repeated)} objIDs stand in two shards, the first is {repeated.iloc[0]}; rerun `plan`")
     status = {str(name): int(count) for name, count in index["status"].value_counts().sort_index().items()}
     loss = 1 - status.get(OK, 0) / max(len(index), 1)
     print(

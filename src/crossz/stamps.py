@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from crossz import BANDS, shards
-from crossz.frames import FieldID, Frame, frame_path, read_frame
 from crossz.files import write_json
+from crossz.frames import FieldID, Frame, frame_path, read_frame
 
 SIZE = 80
 """Edge of a stamp in pixels; 8 more on each side than a cutout, for the kernels of sub-pixel alignment."""
@@ -95,9 +95,7 @@ def stamp(candidates: list[list[Callable[[], Frame | None]]], ra: float, dec: fl
     return Stamp(image, offset, mask, status, neighbour)
 
 
-def stamps_of_plan(
-    plan: pd.DataFrame, root: str | Path, edges: str
-) -> Iterable[tuple[pd.DataFrame, list[Stamp]]]:
+def stamps_of_plan(plan: pd.DataFrame, root: str | Path, edges: str) -> Iterable[tuple[pd.DataFrame, list[Stamp]]]:
     """Yield (rows of one field, their stamps), field by field, each frame decoded once.
 
     `plan`: objID, rerun, run, camcol, field, ra, dec, sorted by field. A frame that is not there is a missing frame;

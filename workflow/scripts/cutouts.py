@@ -9,6 +9,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    cutouts.write_cutouts(
-        snakemake.input[0], snakemake.output.cutouts, snakemake.output.counts, snakemake.params.align
-    )
+    cutouts.write_cutouts(snakemake.input[0], snakemake.output.cutouts, snakemake.output.counts, snakemake.params.align)

@@ -9,6 +9,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    shards.write_index(
-        snakemake.input, snakemake.output.index, snakemake.output.counts, snakemake.params.max_loss
-    )
+    shards.write_index(snakemake.input, snakemake.output.index, snakemake.output.counts, snakemake.params.max_loss)

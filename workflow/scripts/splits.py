@@ -9,6 +9,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    splits.write_splits(
-        snakemake.input[0], snakemake.output, snakemake.params.fractions, snakemake.params.seed
-    )
+    splits.write_splits(snakemake.input[0], snakemake.output, snakemake.params.fractions, snakemake.params.seed)

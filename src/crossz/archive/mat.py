@@ -62,9 +62,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         dtype, shape = np.dtype(wrapper.dtype), tuple(map(int, wrapper.shape))
         size = dtype.itemsize * int(np.prod(shape, dtype=object))
         if dtype.hasobject or size > _LARGEST or wrapper.order not in ("C", "F"):
-            raise pickle.UnpicklingError(
-                f"an array of {dtype} {shape} order {wrapper.order!r} is not admitted"
-            )
+            raise pickle.UnpicklingError(f"an array of {dtype} {shape} order {wrapper.order!r} is not admitted")
         if getattr(wrapper, "numpy_array_alignment_bytes", None):
             self._source.read(self._source.read(1)[0])
         content = self._source.read(size)
@@ -110,9 +108,7 @@ def cutouts_by_spectrum(folder: str | Path) -> dict[int, Path]:
         if not spectrum.isdigit():
             raise CrosszError(f"{path}: expected a name like {{specObjID}}_{{z}}_{{zErr}}.mat")
         if int(spectrum) in found:
-            raise CrosszError(
-                f"{path}: a second cutout of spectrum {spectrum}, beside {found[int(spectrum)].name}"
-            )
+            raise CrosszError(f"{path}: a second cutout of spectrum {spectrum}, beside {found[int(spectrum)].name}")
         found[int(spectrum)] = path
     if not found:
         raise CrosszError(f"{folder}: no {{specObjID}}_{{z}}_{{zErr}}.mat in it; set cutouts.folder")

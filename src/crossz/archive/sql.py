@@ -27,11 +27,7 @@ def checked_select(text: str, source: str) -> exp.Select:
     common = {cte.alias.lower() for cte in select.find_all(exp.CTE)}
     for table in select.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
-            raise CrosszError(
-                f"{source}: {table.sql('tsql')} is no table; read {' or '.join(sorted(TABLES))}"
-            )
+            raise CrosszError(f"{source}: {table.sql('tsql')} is no table; read {' or '.join(sorted(TABLES))}")
         if table.name.lower() not in TABLES | common:
-            raise CrosszError(
-                f"{source}: table {table.name} may not be read; only {' and '.join(sorted(TABLES))}"
-            )
+            raise CrosszError(f"{source}: table {table.name} may not be read; only {' and '.join(sorted(TABLES))}")
     return select

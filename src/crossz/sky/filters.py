@@ -28,9 +28,7 @@ def _weights() -> np.ndarray:
     weights = np.empty((len(WAVELENGTH), len(BANDS)))
     for column, band in enumerate(BANDS):
         response = speclite.filters.load_filter(f"sdss2010-{band}")
-        photons = (
-            np.interp(WAVELENGTH, response.wavelength, response.response, left=0, right=0) * WAVELENGTH * step
-        )
+        photons = np.interp(WAVELENGTH, response.wavelength, response.response, left=0, right=0) * WAVELENGTH * step
         weights[:, column] = photons / np.sum(photons * _FLAMBDA_AB / WAVELENGTH**2)
     return weights * 1e9 * 10 ** (-0.4 * SDSS_MINUS_AB)
 

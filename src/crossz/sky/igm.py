@@ -47,8 +47,7 @@ def continuum(wavelength: np.ndarray, z: np.ndarray) -> np.ndarray:
         [s < 2.2, s < 5.7],
         [
             0.325 * (x**1.2 - s**-0.9 * x**2.1),  # equation 25
-            2.55e-2 * s**1.6 * x**2.1
-            + np.where(low, 0.325 * x**1.2 - 0.250 * x**2.1, -2.55e-2 * x**3.7),  # 26
+            2.55e-2 * s**1.6 * x**2.1 + np.where(low, 0.325 * x**1.2 - 0.250 * x**2.1, -2.55e-2 * x**3.7),  # 26
         ],
         5.22e-4 * s**3.4 * x**2.1  # 27
         + np.select(

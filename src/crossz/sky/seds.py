@@ -85,10 +85,7 @@ def spectra(parameters: pd.DataFrame, z: np.ndarray, wavelength: np.ndarray) -> 
     blue, red = BREAKS
     index = -2 - p["slope"]
     flux = (rest / 2500) ** index
-    flux *= (
-        np.minimum(rest / blue, 1) ** (-2 - FAR_UV_SLOPE - index)
-        * np.maximum(rest / red, 1) ** RED_STEP_INDEX
-    )
+    flux *= np.minimum(rest / blue, 1) ** (-2 - FAR_UV_SLOPE - index) * np.maximum(rest / red, 1) ** RED_STEP_INDEX
     emission = parameters[list(EMISSION)].to_numpy() @ _TEMPLATES
     flux *= 1 + np.array([np.interp(at, REST, lines) for at, lines in zip(rest, emission, strict=True)])
     flux *= 10 ** (-0.4 * 1.39 * p["reddening"] * (rest / 1e4) ** -1.2)

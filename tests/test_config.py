@@ -1,0 +1,75 @@
+"""The configuration: every shipped one is valid, and every mistake is named, all at once."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossz.config import problems
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def changed(dotted, value):
+    config = copy.deepcopy(DEFAULT)
+    *path, last = dotted.split(".")
+    block = config
+    for key in path:
+        block = block[key]
+    block[last] = value
+    return config
+
+
+def test_the_default_is_valid():
+    assert problems(DEFAULT, SCHEMA, ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "words"),
+    [
+        ("cutouts.allign", "fourier", "cutouts.allign: unknown key; did you mean align?"),
+        ("surveys", "sdss", "surveys: unknown key; did you mean survey?"),
+        ("sky.xyzzy", 1, "sky.xyzzy: unknown key; known here: quasars"),
+        ("survey", "SDSS", "survey: 'SDSS' is not one of"),
+        ("train.learning_rate", "1e-3", "train.learning_rate: YAML reads 1e-3 as text, not as a number; write 1.0e-3"),
+        ("cutouts.max_loss", "2E4", "write 2.0e+4"),
+        ("cutouts.max_loss", 1.5, "cutouts.max_loss: 1.5 is greater than the maximum of 1 (largest share"),
+        ("splits.fractions", [0.6, 0.2, 0.3], "splits.fractions: [0.6, 0.2, 0.3] add up to 1.1, not to 1"),
+        ("crossmodal.alpha", 0.9, "leaves no weight for the redshift"),
+        ("datasets", ["baseline", "other"], "datasets: other: its query: no file workflow/sql/other.sql"),
+        ("datasets", [], "datasets: [] should be non-empty"),
+        ("survey", "sdss", "stamps.frames_root: survey sdss needs a folder there; found None"),
+        ("survey", "cutouts", "catalog.files.baseline: survey cutouts needs the finished query"),
+        ("plan.shards", 0, "plan.shards: 0 is less than the minimum of 1"),
+        ("seed", None, "seed: None is not of type 'integer'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_remedy(dotted, value, words):
+    found = problems(changed(dotted, value), SCHEMA, ROOT)
+    assert any(words in line for line in found), found
+
+
+def test_a_missing_key_is_named():
+    config = copy.deepcopy(DEFAULT)
+    del config["splits"]["count"]
+    assert problems(config, SCHEMA, ROOT) == ["splits: 'count' is a required property"]
+
+
+def test_all_mistakes_are_listed_at_once():
+    config = changed("cutouts.allign", "fourier")
+    config["seed"] = "x"
+    config["splits"]["count"] = 0
+    assert len(problems(config, SCHEMA, ROOT)) == 3
+
+
+def test_every_key_is_described_and_the_default_has_them_all():
+    def walk(schema, config, path):
+        for key, part in schema.get("properties", {}).items():
+            assert part.get("description"), f"{path}{key} has no description"
+            assert key in config, f"{path}{key} has no default"
+            walk(part, config[key] if isinstance(config[key], dict) else {}, f"{path}{key}.")
+
+    walk(yaml.safe_load(SCHEMA.read_text()), DEFAULT, "")

@@ -1,0 +1,120 @@
+"""Whole files, digests that follow imports, logs that a user can read."""
+
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from crossz import files, provenance, stage
+from crossz.errors import CrosszError
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src/crossz"
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "sub" / "a.json"
+    files.write_json(path, {"b": 1, "a": 2})
+    assert files.read_json(path) == {"b": 1, "a": 2}
+    with pytest.raises(FileNotFoundError), files.atomic_path(path) as temporary:
+        temporary.write_text("half")
+        temporary.rename(tmp_path / "gone")
+    assert files.read_json(path) == {"b": 1, "a": 2}
+    assert [entry.name for entry in path.parent.iterdir()] == ["a.json"]
+
+
+def test_a_digest_changes_with_what_a_module_imports_and_with_nothing_else(tmp_path, monkeypatch):
+    package = tmp_path / "crossz"
+    (package / "deep").mkdir(parents=True)
+    texts = {
+        "__init__": "", "top": "from crossz import middle", "middle": "import crossz.deep.leaf", "other": "x = 1",
+        "deep/__init__": "", "deep/leaf": "from .twig import y", "deep/twig": "y = 1",
+    }  # fmt: skip
+    for name, text in texts.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+
+    def digest_after(name, text):
+        (package / f"{name}.py").write_text(text)
+        provenance._imports.cache_clear()
+        return provenance.code_digest("top")
+
+    start = digest_after("top", texts["top"])
+    assert digest_after("other", "x = 2") == start
+    for name in ("deep/twig", "deep/leaf", "middle", "__init__"):
+        assert digest_after(name, texts[name] + "\n# touched") != start, name
+        assert digest_after(name, texts[name]) == start
+    provenance._imports.cache_clear()
+
+
+def test_the_digest_of_every_stage_covers_what_python_really_imports():
+    for rule_file in (ROOT / "workflow/rules").glob("*.smk"):
+        for line in rule_file.read_text().splitlines():
+            if "code_digest(" not in line or "import" in line:
+                continue
+            names = ast.literal_eval(line.split("code_digest")[1].rstrip(",").replace("(", "[").replace(")", "]"))
+            for name in names:
+                covered = {path.relative_to(SOURCE).as_posix() for path in provenance._closure((name,))}
+                before = {key: sys.modules.pop(key) for key in list(sys.modules) if key.split(".")[0] == "crossz"}
+                try:
+                    importlib.import_module(f"crossz.{name}")
+                    loaded = {
+                        Path(module.__file__) for key, module in sys.modules.items() if key.split(".")[0] == "crossz"
+                    }
+                finally:
+                    for key in [key for key in sys.modules if key.split(".")[0] == "crossz"]:
+                        del sys.modules[key]
+                    sys.modules.update(before)
+                real = {path.relative_to(SOURCE).as_posix() for path in loaded}
+                assert real <= covered, f"{rule_file.name}: {name}"
+
+
+TORCH_SIDE = ["training", "features", "metrics", "shards", "splits", "models.crossmodal", "models.backbones"]
+SKY_SIDE = ["archive.embedded", "archive.mat", "frames", "stamps", "cutouts", "sky"]
+
+
+def imported_roots(*modules):
+    roots = set()
+    for source in provenance._closure(modules):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Import):
+                roots |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                roots.add(node.module.split(".")[0])
+    return roots - set(sys.stdlib_module_names) - {"crossz"}
+
+
+def test_training_imports_only_what_a_gpu_machine_has():
+    assert imported_roots(*TORCH_SIDE) <= {"torch", "torchvision", "numpy", "pandas", "pyarrow"}
+
+
+def test_the_pipeline_never_imports_torch():
+    assert not imported_roots(*SKY_SIDE) & {"torch", "torchvision", "sklearn"}
+
+
+def test_a_stage_logs_and_ends_with_the_message_alone(tmp_path, capsys):
+    log = tmp_path / "log"
+
+    def work():
+        with stage.stage(log):
+            print("working")
+            raise CrosszError("catalog.csv: no rows")
+
+    with pytest.raises(SystemExit) as caught:
+        work()
+    assert caught.value.code == "crossz: catalog.csv: no rows"
+    assert log.read_text() == "working\nerror: catalog.csv: no rows\n"
+    assert "working" in capsys.readouterr().err
+
+
+def test_a_stage_keeps_the_traceback_of_a_programming_error(tmp_path):
+    with pytest.raises(KeyError), stage.stage(tmp_path / "log"):
+        raise KeyError("oops")
+    assert "Traceback" in (tmp_path / "log").read_text()
+
+
+def test_adapters_stay_adapters():
+    for script in (ROOT / "workflow/scripts").glob("*.py"):
+        assert len(script.read_text().splitlines()) <= 25, script.name
