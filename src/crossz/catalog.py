@@ -99,10 +99,7 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
     if not path.is_file():
         raise CrosszError(f"{path}: no such catalogue; set catalog.files to your finished query")
     try:
-        if path.suffix == ".parquet":
-            table = pq.read_table(path)
-        else:
-            table = _read_csv(path)
+        table = pq.read_table(path) if path.suffix == ".parquet" else _read_csv(path)
     except pa.ArrowInvalid as error:
         raise CrosszError(f"{path}: not a readable {path.suffix or 'CSV'} table: {error}") from error
     theirs = {name.lower(): name for name in table.column_names}

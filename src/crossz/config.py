@@ -71,3 +71,8 @@ def _contradictions(config: dict, root: Path) -> list[str]:
         if folder is None or not (root / folder).is_dir():
             found.append(f"{'.'.join(folder_key)}: survey {config['survey']} needs a folder there; found {folder}")
     return found
+
+
+def graphics_card_here() -> bool:
+    """Whether this machine has an NVIDIA card (its device file; asking the driver would cost seconds)."""
+    return Path("/dev/nvidia0").exists()

@@ -7,8 +7,6 @@ import importlib.metadata
 import platform
 from pathlib import Path
 
-from crossz.files import atomic_path  # noqa: F401  (temporary)
-
 PACKAGE = Path(__file__).parent
 
 
@@ -62,6 +60,11 @@ def _sources(name: str, must_exist: bool = False) -> list[Path]:
 
 
 def versions(*distributions: str) -> dict[str, str]:
-    """Installed versions of Python and of `distributions`, for the record of a run."""
-    installed = {"python": platform.python_version()}
-    return installed | {name: importlib.metadata.version(name) for name in distributions}
+    """Versions of Python and of `distributions`, "absent" where this environment lacks one, for the record of a run."""
+    found = {"python": platform.python_version()}
+    for name in distributions:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found

@@ -4,6 +4,7 @@ Pixels are stored as float16 in units of 1/16 nmgy: native SDSS pixels carry 10 
 are float16-exact (docs/method.md). A pixel that float16 cannot hold is clipped to its largest value and counted.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -113,6 +114,17 @@ def write_index(
     with atomic_path(index_path) as temporary:
         index.to_parquet(temporary, index=False)
     write_json(counts_path, {"objects": len(index), "status": status})
+
+
+def sampled_digest(path: str | Path) -> str:
+    """A digest of a shard's size and of 64 KiB at 64 places: cheap for 19 GB, changed by any other alignment or plan."""
+    size = Path(path).stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as handle:
+        for place in range(64):
+            handle.seek(place * size // 64)
+            digest.update(handle.read(1 << 16))
+    return digest.hexdigest()
 
 
 class ImageStore:

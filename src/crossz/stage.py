@@ -11,17 +11,20 @@ from crossz.errors import CrosszError
 
 
 class _Tee:
-    def __init__(self, *streams: TextIO):
-        self._streams = streams
+    # To the log as it is; to the terminal, where several jobs write, under the job's name and by whole lines.
+    def __init__(self, log: TextIO, terminal: TextIO, name: str):
+        self._log, self._terminal, self._name, self._line = log, terminal, name, ""
 
     def write(self, text: str) -> int:
-        for stream in self._streams:
-            stream.write(text)
+        self._log.write(text)
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._terminal.write(f"[{self._name}] {line}\n")
         return len(text)
 
     def flush(self) -> None:
-        for stream in self._streams:
-            stream.flush()
+        self._log.flush()
+        self._terminal.flush()
 
 
 @contextlib.contextmanager
@@ -31,7 +34,8 @@ def stage(log_path: str | Path) -> Iterator[None]:
     An error the user can mend (CrosszError, or an operating system's such as a full disk) ends the job with its message
     alone; the traceback of any other error goes with it.
     """
-    with open(log_path, "w", buffering=1) as log, contextlib.redirect_stdout(_Tee(sys.stderr, log)):
+    name = " ".join(Path(log_path).with_suffix("").parts[1:])
+    with open(log_path, "w", buffering=1) as log, contextlib.redirect_stdout(_Tee(log, sys.stderr, name)):
         try:
             yield
         except (CrosszError, OSError) as error:

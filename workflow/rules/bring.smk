@@ -11,10 +11,10 @@ rule bring:
         receipt="results/catalog/raw/{dataset}.receipt.json",
     log:
         "logs/bring/{dataset}.log",
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         columns=lookup("catalog/columns", within=config),
         code=code_digest("catalog"),
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/bring.py"

@@ -11,11 +11,11 @@ rule catalog:
         counts="results/catalog/{dataset}.counts.json",
     log:
         "logs/catalog/{dataset}.log",
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         radius_arcsec=lookup("catalog/group_radius_arcsec", within=config),
         code=code_digest("catalog"),
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/catalog.py"
 
@@ -27,10 +27,10 @@ rule plan:
         collect("results/shards/{shard}.parquet", shard=SHARDS),
     log:
         "logs/plan.log",
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         needs_fields=config["survey"] != "cutouts",
         code=code_digest("plan"),
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/plan.py"

@@ -1,10 +1,8 @@
 # Shared by all rule files: the checked configuration and the names that files are made of.
 
-import itertools
-
 from snakemake.exceptions import WorkflowError
 
-from crossz.config import problems
+from crossz.config import graphics_card_here, problems
 from crossz.provenance import code_digest
 
 if found := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
@@ -18,7 +16,7 @@ REFERENCES = config["references"]["models"]
 
 # One training job a graphics card; where there is none, jobs run side by side, one thread each. A cluster's profile
 # says otherwise with set-resources.
-GPUS = int(Path("/dev/nvidia0").exists())
+GPUS = int(graphics_card_here())
 
 
 wildcard_constraints:

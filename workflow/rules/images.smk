@@ -11,10 +11,10 @@ rule images:
         counts="results/images.counts.json",
     log:
         "logs/images.log",
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         max_loss=lookup("cutouts/max_loss", within=config),
         code=code_digest("shards"),
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/images.py"

@@ -10,11 +10,11 @@ rule splits:
         collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
     log:
         "logs/splits/{dataset}.log",
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         fractions=lookup("splits/fractions", within=config),
         seed=lookup("seed", within=config),
         code=code_digest("splits"),
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/splits.py"

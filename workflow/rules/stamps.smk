@@ -12,13 +12,13 @@ rule stamps:
         counts="results/stamps/{shard}.counts.json",
     log:
         "logs/stamps/{shard}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=1000,
     params:
         edges=lookup("stamps/edges", within=config),
         code=code_digest("stamps"),
-    resources:
-        mem_mb=1000,
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/stamps.py"
 
@@ -31,12 +31,12 @@ rule cutouts:
         counts="results/cutouts/{shard}.counts.json",
     log:
         "logs/cutouts/{shard}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=1000,
     params:
         align=lookup("cutouts/align", within=config),
         code=code_digest("cutouts"),
-    resources:
-        mem_mb=1000,
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/cutouts.py"

@@ -15,9 +15,9 @@ rule mat_cutouts:
         counts="results/cutouts/{shard}.counts.json",
     log:
         "logs/mat_cutouts/{shard}.log",
-    params:
-        code=code_digest("archive.mat"),
     conda:
         "../../envs/pipeline.yaml"
+    params:
+        code=code_digest("archive.mat"),
     script:
         "../scripts/mat_cutouts.py"

@@ -14,15 +14,15 @@ rule embedded_sky:
         sas=directory(FRAMES),
     log:
         "logs/embedded_sky.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    threads: 8
+    resources:
+        mem_mb=3000,
     params:
         sky=lookup("sky", within=config),
         seed=lookup("seed", within=config),
         code=code_digest("sky"),
-    threads: 8
-    resources:
-        mem_mb=3000,
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/embedded_sky.py"
 
@@ -35,11 +35,11 @@ rule embedded_spectra:
         sas=directory("results/sky/spectra"),
     log:
         "logs/embedded_spectra.log",
+    conda:
+        "../../envs/pipeline.yaml"
     params:
         seed=lookup("seed", within=config),
         code=code_digest("sky"),
-    conda:
-        "../../envs/pipeline.yaml"
     script:
         "../scripts/embedded_spectra.py"
 
@@ -53,9 +53,9 @@ rule query:
         receipt="results/catalog/raw/{dataset}.receipt.json",
     log:
         "logs/query/{dataset}.log",
-    params:
-        code=code_digest("archive.embedded"),
     conda:
         "../../envs/pipeline.yaml"
+    params:
+        code=code_digest("archive.embedded"),
     script:
         "../scripts/query.py"

@@ -40,7 +40,7 @@ _ADMITTED = {
 class _ArrayUnpickler(pickle._Unpickler):
     # joblib's layout: the wrapper is pickled, and right behind its BUILD instruction stand the padding and the bytes of
     # the array. Only the pure-Python unpickler lets us stop there.
-    dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch = dict(pickle._Unpickler.dispatch)  # noqa: RUF012 (the base class's own design)
 
     def __init__(self, file: BinaryIO):
         super().__init__(file)

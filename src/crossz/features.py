@@ -1,0 +1,98 @@
+"""What the models see of a catalogue row and of an image, and scalers fitted on the training part alone."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crossz import BANDS
+from crossz.errors import CrosszError
+
+_CLIP = 6.0  # scaled values beyond this say "unusual" and nothing more
+
+
+class Photometry(NamedTuple):
+    """Photometry of n objects, NaN where missing.
+
+    mag [n, 5] dereddened magnitudes, err [n, 5] their errors (mag), colour [n, 4] u-g, g-r, r-i, i-z,
+    missing [n, 5] bool, extinction [n, 5] (mag).
+    """
+
+    mag: np.ndarray
+    err: np.ndarray
+    colour: np.ndarray
+    missing: np.ndarray
+    extinction: np.ndarray
+
+
+def photometry(catalog: pd.DataFrame, magnitudes: str) -> Photometry:
+    """Photometry of the rows of `catalog`, in their order (paper, section 2.3).
+
+    `magnitudes`: "dered_model" (dered_*, the paper's) or "psf" (psfMag_* - extinction_*, right for point sources).
+    NULL, NaN, -9999 and 0 mark a missing magnitude; so does an error that is not positive. Raises CrosszError when a
+    column is absent or holds no value at all.
+    """
+    name = {"dered_model": "dered", "psf": "psfMag"}[magnitudes]
+    table = {kind: _columns(catalog, kind, magnitudes) for kind in (name, "psfMagErr", "extinction")}
+    mag, err, extinction = table[name], table["psfMagErr"], table["extinction"]
+    missing = ~np.isfinite(mag) | (mag == 0) | (mag <= -9999) | ~(err > 0)
+    mag = np.where(missing, np.nan, mag - extinction if magnitudes == "psf" else mag)
+    return Photometry(mag, np.where(missing, np.nan, err), mag[:, :-1] - mag[:, 1:], missing, extinction)
+
+
+def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str) -> np.ndarray:
+    names = [f"{kind}_{band}" for band in BANDS]
+    empty = [name for name in names if name not in catalog or catalog[name].isna().all()]
+    if empty:
+        other = "psf" if magnitudes == "dered_model" else "dered_model"
+        remedy = f"; set photometry.magnitudes: {other}" if kind in ("dered", "psfMag") else ""
+        raise CrosszError(f"the catalogue has no values in {', '.join(empty)}{remedy}")
+    return catalog[names].to_numpy(float)
+
+
+def tokens(phot: Photometry) -> tuple[np.ndarray, np.ndarray]:
+    """Unscaled inputs of the photometry encoder: X_mag [n, 5, 3] (magnitude, log10 error, missing) and X_colour [n, 4].
+
+    The paper's m = 2 features a band, and an indicator because a missing magnitude must not look like a value.
+    """
+    x_mag = np.stack([phot.mag, np.log10(phot.err), phot.missing.astype(float)], axis=2)
+    return x_mag, phot.colour
+
+
+def flat(phot: Photometry) -> np.ndarray:
+    """Features [n, 14] of the photometry-only references: magnitudes, colours, log10 errors; NaN where missing."""
+    return np.concatenate([phot.mag, phot.colour, np.log10(phot.err)], axis=1)
+
+
+def fit_scaler(values: np.ndarray) -> dict[str, list]:
+    """Median and robust width (16-84 percentile half-range) of each feature over the first axis, NaN left aside.
+
+    A feature without spread (an indicator that never varies, a column that is all missing) gets width 1.
+    """
+    counted = np.isfinite(values).any(axis=0)
+    filled = np.where(counted, values, 0.0)
+    low, middle, high = np.nanpercentile(filled, [16, 50, 84], axis=0)
+    width = (high - low) / 2
+    return {"centre": middle.tolist(), "width": np.where(width > 1e-6, width, 1.0).tolist()}
+
+
+def apply_scaler(scaler: dict[str, list], values: np.ndarray) -> np.ndarray:
+    """Scaled float32 values, 0 where missing, clipped to +-6 widths."""
+    scaled = (values - np.asarray(scaler["centre"])) / np.asarray(scaler["width"])
+    return np.clip(np.nan_to_num(scaled, nan=0.0), -_CLIP, _CLIP).astype(np.float32)
+
+
+def fit_stretch(images: np.ndarray, masks: np.ndarray) -> dict[str, list]:
+    """Per-band asinh stretch of training images [n, 5, y, x] float16 in store units; masks [n, y, x] uint8.
+
+    `noise`: 1.4826 times the median absolute pixel, the sky's sigma (sources cover few pixels): the softening of the
+    asinh. `scale`: the standard deviation of asinh(pixel / noise) over the sample, so that networks see unit variance.
+    """
+    noise, scale = [], []
+    for band in range(images.shape[1]):
+        pixels = images[:, band][(masks >> band & 1) == 0].astype(np.float32)
+        sigma = max(1.4826 * float(np.median(np.abs(pixels))), 1e-6) if pixels.size else 1.0
+        spread = float(np.arcsinh(pixels / sigma).std()) if pixels.size else 1.0
+        noise.append(sigma)
+        scale.append(max(spread, 1e-6))
+    return {"noise": noise, "scale": scale}

@@ -1,0 +1,1 @@
+"""The cross-modal network, its backbones, and the photometry-only references."""

@@ -1,0 +1,192 @@
+"""The cross-modal adversarial network of Zhang et al. (2023), section 3, as docs/method.md reads it.
+
+Two encoders turn photometry and image into features chi of R^512; two decoders turn each into the other's space; two
+discriminators tell real from generated features and are trained against encoders and decoders through gradient
+reversal; one head predicts the five extinctions from the image feature, one the redshift from a pair of features.
+"""
+
+import itertools
+import math
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from crossz import BANDS
+from crossz.models import backbones
+
+CHI = 512
+"""Length of every feature vector (eq. 3-5)."""
+WIDTH = 64  # of a band's embedding after the first layer of attention
+TOKEN = 3  # magnitude, log error, missing: the paper's m = 2 and an indicator
+
+
+class Features(NamedTuple):
+    """Features [n, 512]: encoded from data, and generated from the other modality's feature (eq. 3-5)."""
+
+    phot: torch.Tensor
+    img: torch.Tensor
+    phot_gen: torch.Tensor
+    img_gen: torch.Tensor
+
+
+PATTERNS = {
+    "phot+img": ("phot", "img"),
+    "phot_gen+img": ("phot_gen", "img"),
+    "phot+img_gen": ("phot", "img_gen"),
+    "phot_gen+img_gen": ("phot_gen", "img_gen"),
+}
+"""Input patterns of Table 1: which feature stands for photometry and which for the image."""
+
+
+class SymmetricAttention(nn.Module):
+    """Eq. 1: Gamma(X) = (W0 X)(W0 X)^T (W1 X), W0 and W1 acting on the bands, scaled by 1/sqrt(m) for stability."""
+
+    def __init__(self, bands: int):
+        super().__init__()
+        self.w0 = nn.Parameter(torch.randn(bands, bands) / math.sqrt(bands))
+        self.w1 = nn.Parameter(torch.randn(bands, bands) / math.sqrt(bands))
+
+    def correlation(self, x: torch.Tensor) -> torch.Tensor:
+        """The symmetric matrix [n, bands, bands] of self-correlations of x [n, bands, m]."""
+        embedded = self.w0 @ x
+        return embedded @ embedded.transpose(1, 2) / math.sqrt(x.shape[2])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.correlation(x) @ (self.w1 @ x)
+
+
+class AttentionLayer(nn.Module):
+    """Eq. 2: X_l = f_mlp(Gamma(X_{l-1})), with the input added to Gamma and the output normalised for stability."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.attention = SymmetricAttention(len(BANDS))
+        self.mlp = nn.Sequential(nn.Linear(inputs, outputs), nn.SiLU(), nn.Linear(outputs, outputs))
+        self.norm = nn.LayerNorm(outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.mlp(x + self.attention(x)))
+
+
+class PhotometryEncoder(nn.Module):
+    """Eq. 1-3: (X_mag [n, 5, 3], X_colour [n, 4]) -> chi_phot [n, 512]."""
+
+    def __init__(self, layers: int, dropout: float):
+        super().__init__()
+        widths = [TOKEN] + [WIDTH] * layers
+        self.layers = nn.Sequential(*(AttentionLayer(a, b) for a, b in itertools.pairwise(widths)))
+        colours = len(BANDS) - 1
+        self.fusion = mlp(len(BANDS) * widths[-1] + colours, 256, CHI, dropout)
+
+    def forward(self, x_mag: torch.Tensor, x_colour: torch.Tensor) -> torch.Tensor:
+        return F.silu(self.fusion(torch.cat([self.layers(x_mag).flatten(1), x_colour], dim=1)))
+
+
+class ImageEncoder(nn.Module):
+    """Eq. 4: image [n, 5, 64, 64] -> chi_img = sigma(f_mlp(f_CNN(image))) [n, 512]."""
+
+    def __init__(self, backbone: str, stem: str, dropout: float):
+        super().__init__()
+        self.cnn, features = backbones.build(backbone, stem)
+        self.mlp = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, CHI), nn.LayerNorm(CHI))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return F.silu(self.mlp(self.cnn(image)))
+
+
+class _Reversal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: torch.Tensor, strength: float) -> torch.Tensor:
+        ctx.strength = strength
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return -ctx.strength * gradient, None
+
+
+def reverse_gradient(x: torch.Tensor, strength: float) -> torch.Tensor:
+    """x itself, whose gradient comes back times -strength: what lies before it works against what lies behind."""
+    return _Reversal.apply(x, strength)
+
+
+def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Two linear layers with normalisation, SiLU and dropout between them."""
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs)
+    )
+
+
+class CrossModal(nn.Module):
+    """The whole network. Settings: the `crossmodal` block of the configuration."""
+
+    def __init__(self, *, backbone: str, stem: str, attention_layers: int, dropout: float):
+        super().__init__()
+        self.encode_phot = PhotometryEncoder(attention_layers, dropout)
+        self.encode_img = ImageEncoder(backbone, stem, dropout)
+        self.decode_phot = mlp(CHI, 256, CHI, dropout)  # G_photo of eq. 5: from chi_phot to an image feature
+        self.decode_img = mlp(CHI, 256, CHI, dropout)  # G_img of eq. 5: from chi_img to a photometry feature
+        self.judge_phot = mlp(CHI, 128, 2, dropout)  # D_1 of eq. 7: class 1 is real, class 0 generated
+        self.judge_img = mlp(CHI, 128, 2, dropout)  # D_2 of eq. 7
+        self.extinction = mlp(CHI, 128, len(BANDS), dropout)  # eq. 6, from chi_img
+        self.redshift = mlp(2 * CHI, 256, 1, dropout)  # eq. 6, from (chi_img, chi_phot); a PDF head would replace it
+
+    def features(self, x_mag: torch.Tensor, x_colour: torch.Tensor, image: torch.Tensor) -> Features:
+        """All four features of n objects, each [n, 512] (eq. 3-5)."""
+        phot, img = self.encode_phot(x_mag, x_colour), self.encode_img(image)
+        return Features(phot, img, F.silu(self.decode_img(img)), F.silu(self.decode_phot(phot)))
+
+    def z(self, features: Features, inputs: str) -> torch.Tensor:
+        """Scaled redshift target [n] from the pair of features that the input pattern names (eq. 6)."""
+        phot, img = (getattr(features, name) for name in PATTERNS[inputs])
+        return self.redshift(torch.cat([img, phot], dim=1)).squeeze(1)
+
+
+def adversarial_loss(net: CrossModal, features: Features, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """J_adv (eq. 9, as cross-entropy with real = 1, generated = 0) and the discriminators' accuracy.
+
+    Encoders and decoders get the reversed gradient. The printed eq. 9 lacks the minus sign, and its all-zeros targets
+    give no gradient: docs/method.md.
+    """
+    pairs = [
+        (net.judge_phot, features.phot, features.phot_gen),
+        (net.judge_img, features.img, features.img_gen),
+    ]
+    losses, right = [], []
+    for judge, real, generated in pairs:
+        logits = judge(reverse_gradient(torch.cat([real, generated]), strength))
+        truth = torch.cat([torch.ones(len(real)), torch.zeros(len(generated))]).long().to(logits.device)
+        losses.append(2 * F.cross_entropy(logits, truth))  # the sum of the real and the generated term
+        right.append((logits.argmax(1) == truth).float().mean())
+    return torch.stack(losses).sum(), torch.stack(right).mean()
+
+
+def objective(
+    net: CrossModal,
+    features: Features,
+    z: torch.Tensor,
+    extinction: torch.Tensor,
+    *,
+    patterns: list[str],
+    alpha: float,
+    beta: float,
+    pair_weight: float,
+    reversal: float,
+) -> dict[str, torch.Tensor]:
+    """J = alpha J_adv + beta J_ext + (1 - alpha - beta) J_z (eq. 8), and its parts.
+
+    z [n] and extinction [n, 5] are scaled targets. J_z is the mean over the `patterns` that are trained (eq. 10: mean
+    squared error). `pair_weight` adds the squared distance of a generated feature from its object's real one.
+    """
+    adversarial, accuracy = adversarial_loss(net, features, reversal)
+    j_z = torch.stack([F.mse_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
+    j_ext = F.mse_loss(net.extinction(features.img), extinction)
+    total = alpha * adversarial + beta * j_ext + (1 - alpha - beta) * j_z
+    if pair_weight:
+        pair = F.mse_loss(features.phot_gen, features.phot.detach()) + F.mse_loss(
+            features.img_gen, features.img.detach()
+        )
+        total = total + pair_weight * pair
+    return {"loss": total, "adversarial": adversarial, "extinction": j_ext, "redshift": j_z, "accuracy": accuracy}

@@ -1,0 +1,103 @@
+"""Photometry-only references: what any other model must be compared with, on the same rows and splits."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from crossz import features as ft
+from crossz import shards
+from crossz.metrics import dz
+from crossz.samples import load_rows, write_predictions
+
+_LIMIT = 6.0  # scaled features beyond this are outliers of the photometry
+
+
+def candidates(model: str, seed: int) -> list[BaseEstimator]:
+    """Estimators of one reference that differ in their hyperparameter; the validation part chooses among them."""
+    if model == "mean":
+        return [DummyRegressor()]
+    if model == "knn":
+        return [_scaled(KNeighborsRegressor(k, weights="distance")) for k in (5, 10, 20, 40)]
+    if model == "random_forest":
+        return [
+            make_pipeline(
+                _filled(), RandomForestRegressor(200, min_samples_leaf=leaf, max_features=0.5, random_state=seed)
+            )
+            for leaf in (1, 5)
+        ]
+    if model == "gradient_boosting":
+        return [
+            HistGradientBoostingRegressor(
+                max_iter=150, learning_rate=0.06, max_leaf_nodes=leaves, l2_regularization=1.0, random_state=seed
+            )
+            for leaves in (8, 16)
+        ]
+    if model == "mlp":
+        return [
+            _scaled(MLPRegressor((64, 32), alpha=alpha, early_stopping=False, max_iter=200, random_state=seed))
+            for alpha in (1e-2, 1.0)
+        ]
+    raise ValueError(f"no reference is called {model!r}")
+
+
+def _filled() -> SimpleImputer:
+    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+
+
+def _scaled(model: BaseEstimator) -> BaseEstimator:
+    clip = FunctionTransformer(np.clip, kw_args={"a_min": -_LIMIT, "a_max": _LIMIT})
+    return make_pipeline(_filled(), StandardScaler(), clip, model)
+
+
+def fit(
+    model: str, train: tuple[np.ndarray, np.ndarray], val: tuple[np.ndarray, np.ndarray], seed: int
+) -> BaseEstimator:
+    """The candidate of `model` with the smallest validation RMSE of dz, fitted on the training part alone.
+
+    `train` and `val` are (features [n, 14], z [n]); the target is log1p(z), whose error is dz to first order.
+    """
+    best, smallest = None, np.inf
+    for estimator in candidates(model, seed):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the validation part judges, not the optimiser
+            estimator.fit(train[0], np.log1p(train[1]))
+        error = float(np.sqrt(np.mean(dz(np.expm1(estimator.predict(val[0])), val[1]) ** 2)))
+        if error < smallest:
+            best, smallest = estimator, error
+    return best
+
+
+def write_references(
+    catalog_path: str | Path,
+    split_path: str | Path,
+    index_path: str | Path,
+    prediction_paths: dict[str, str | Path],
+    *,
+    magnitudes: str,
+    seed: int,
+) -> None:
+    """Fit each reference that `prediction_paths` names on one split and write its validation and test predictions."""
+    store = shards.ImageStore(index_path, [])  # which rows have an image; none is looked at
+    rows = load_rows(catalog_path, split_path, store)
+    phot = ft.flat(ft.photometry(rows, magnitudes))
+    z, subset = rows["z"].to_numpy(), rows["subset"].to_numpy()
+    held = subset != "train"
+    for model, path in prediction_paths.items():
+        parts = [(phot[subset == name], z[subset == name]) for name in ("train", "val")]
+        estimator = fit(model, *parts, seed)
+        z_phot = np.expm1(estimator.predict(phot[held]))
+        write_predictions(path, pd.DataFrame(rows[held]), z_phot)
+        val = subset[held] == "val"
+        rmse = np.sqrt(np.mean(dz(z_phot[val], z[held][val]) ** 2))
+        print(f"{model}: val RMSE {rmse:.4f}", flush=True)

@@ -1,0 +1,43 @@
+"""Which rows every model of a split sees, and the table of predictions that each of them writes."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from crossz import shards
+from crossz.errors import CrosszError
+from crossz.files import atomic_path
+from crossz.splits import SUBSETS
+
+
+def load_rows(catalog_path: str | Path, split_path: str | Path, store: shards.ImageStore) -> pd.DataFrame:
+    """Catalogue rows of one split with two more columns, sorted by objID: subset, and row in the image store.
+
+    Objects without a usable image are left out for all models alike, photometry-only ones too, so that their scores
+    compare. Raises CrosszError when a part is left empty.
+    """
+    split = pq.read_table(split_path).to_pandas()
+    split["row"] = store.rows(split["objID"].to_numpy())
+    rows = split[split["row"] >= 0].merge(pq.read_table(catalog_path).to_pandas(), on="objID", validate="one_to_one")
+    if empty := [part for part in SUBSETS if not (rows["subset"] == part).any()]:
+        raise CrosszError(f"{split_path}: no object with a usable image is left in part {' and '.join(empty)}")
+    return rows.sort_values("objID", ignore_index=True)
+
+
+def write_predictions(path: str | Path, rows: pd.DataFrame, z_phot: np.ndarray) -> None:
+    """Write objID, z_spec, z_phot, subset. Raises CrosszError when a prediction is not finite."""
+    if not np.isfinite(z_phot).all():
+        raise CrosszError(f"{path}: {int((~np.isfinite(z_phot)).sum())} predictions are not finite")
+    columns = {"objID": rows["objID"], "z_spec": rows["z"], "z_phot": z_phot, "subset": rows["subset"]}
+    with atomic_path(path) as temporary:
+        pd.DataFrame(columns).to_parquet(temporary, index=False)
+
+
+def read_predictions(paths: Iterable[str | Path]) -> Iterable[tuple[str, str, int, str, pd.DataFrame]]:
+    """(dataset, model, split, inputs, table) of each .../{dataset}/{model}/{split}/{inputs}.parquet, in their order."""
+    for path in map(Path, paths):
+        dataset, model, split = path.parts[-4:-1]
+        yield dataset, model, int(split), path.stem, pq.read_table(path).to_pandas()

@@ -1,0 +1,209 @@
+"""Where the survey looks: strips on great circles, their fields, the WCS of every frame, the dust.
+
+A strip is one run and camera column: a continuous image per band, `columns` wide along nu, scanned along mu (great
+circle coordinates; Pier et al. 2003). Its fields are cut out every `rows - OVERLAP` rows. Pixels are 0-based.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from astropy.wcs import WCS
+
+from crossz import BANDS
+
+OVERLAP = 128
+"""Rows that a field shares with the next one of its strip."""
+FIELDS_PER_STRIP = 8
+PIXEL = 0.396 / 3600
+"""Degrees per pixel."""
+OFFSETS = np.array([
+    [[-2.0, 5.5], [3.7, 8.9]],
+    [[-2.1, 5.5], [8.9, 13.6]],
+    [[0.0, 0.0], [0.0, 0.0]],
+    [[-1.9, 2.9], [2.6, 3.7]],
+    [[-2.3, 4.2], [6.5, 8.5]],
+])  # fmt: skip
+"""Range [5, 2, 2] of x and y of an object in ugriz minus those in r, pixels: measured on real frames."""
+_NODE = 95.0  # degrees, of every SDSS great circle
+_STRIPES = tuple(range(10, 46, 2))  # 5 degrees apart, so that no two runs see the same sky
+_STARTS = np.arange(160.0, 208.0, 2.4)  # mu of a run's first row, degrees; a strip is at most 1.2 degrees long
+_CAMCOL_STEP = 0.4195  # degrees between camera columns
+
+
+class Strip(NamedTuple):
+    """One run and camera column, and how much lies on it."""
+
+    number: int
+    run: int
+    camcol: int
+    stripe: int
+    incl: float
+    mu: float
+    nu: float
+    mjd: int
+    fields: int
+    quasars: int
+    columns: int
+    rows: int
+
+    @property
+    def step(self) -> int:
+        """Rows from the first of a field to the first of the next."""
+        return self.rows - OVERLAP
+
+    @property
+    def length(self) -> int:
+        """Rows of the whole strip."""
+        return (self.fields - 1) * self.step + self.rows
+
+
+FIRST_FIELD = 11
+"""Number of the first field of every strip, as in many real runs."""
+
+
+class Tangent(NamedTuple):
+    """A TAN projection without distortion: the WCS of one frame (1-based crpix, degrees)."""
+
+    crpix: np.ndarray
+    crval: np.ndarray
+    cd: np.ndarray
+
+    def wcs(self) -> WCS:
+        """As astropy sees it in the frame's header."""
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+        wcs.wcs.crpix, wcs.wcs.crval, wcs.wcs.cd = self.crpix, self.crval, self.cd
+        return wcs
+
+
+def strips(quasars: int, frame: tuple[int, int], quasars_per_field: int, seed: int) -> list[Strip]:
+    """Divide a survey of `quasars` into strips of at most FIELDS_PER_STRIP fields of `frame` = (columns, rows).
+
+    Raises ValueError when a frame is too small to be cut out with its overlaps, or the sky is full.
+    """
+    columns, rows = frame
+    if columns < 128 or rows < 3 * OVERLAP:
+        raise ValueError(f"frame {columns} x {rows}: at least 128 columns and {3 * OVERLAP} rows are needed")
+    fields = max(-(-quasars // quasars_per_field), 4)
+    count = max(-(-fields // FIELDS_PER_STRIP), 2)
+    most = 6 * len(_STRIPES) * len(_STARTS)
+    if count > most:
+        raise ValueError(f"{quasars} quasars need {count} strips, the sky has {most}: raise quasars_per_field")
+    of_fields = np.diff(np.linspace(0, fields, count + 1).round().astype(int))
+    of_quasars = np.diff((np.cumsum(np.r_[0, of_fields]) * quasars / fields).round().astype(int))
+    plan = []
+    for number in range(count):
+        run, camcol = number // 6, number % 6 + 1
+        rng = np.random.default_rng([seed, 1, run])
+        stripe = _STRIPES[run * 7 % len(_STRIPES)]
+        plan.append(
+            Strip(
+                number=number,
+                run=752 + 20 * run + int(rng.integers(14)),
+                camcol=camcol,
+                stripe=stripe,
+                incl=2.5 * (stripe - 10),
+                mu=float(_STARTS[run // len(_STRIPES)] + rng.uniform(0, 0.3)),
+                nu=(camcol - 3.5) * _CAMCOL_STEP,
+                mjd=51075 + 9 * run,
+                fields=int(of_fields[number]),
+                quasars=int(of_quasars[number]),
+                columns=columns,
+                rows=rows,
+            )
+        )
+    return plan
+
+
+def _frame_vectors(mu: float, nu: float, incl: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Unit vectors [3] at great circle coordinates (degrees): the place itself, along mu, along nu."""
+    m, n, i = np.deg2rad([mu - _NODE, nu, incl])
+    to_sky = _rotate_z(np.deg2rad(_NODE)) @ np.array([[1, 0, 0], [0, np.cos(i), -np.sin(i)], [0, np.sin(i), np.cos(i)]])
+    place = np.array([np.cos(n) * np.cos(m), np.cos(n) * np.sin(m), np.sin(n)])
+    along_mu = np.array([-np.sin(m), np.cos(m), 0])
+    along_nu = np.array([-np.sin(n) * np.cos(m), -np.sin(n) * np.sin(m), np.cos(n)])
+    return to_sky @ place, to_sky @ along_mu, to_sky @ along_nu
+
+
+def _rotate_z(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+
+def mu_of_row(strip: Strip, row: float) -> float:
+    """mu in degrees of a row of the strip, counted from the first row of its first field, in r."""
+    return strip.mu + row * PIXEL / np.cos(np.deg2rad(strip.nu))
+
+
+def band_offsets(strip: Strip, seed: int, row: np.ndarray) -> np.ndarray:
+    """x and y [n, 5, 2] of an object in ugriz minus those in r where the strip's row is `row` [n].
+
+    Two slow waves along the strip keep it inside OFFSETS, and neighbouring fields consistent.
+    """
+    rng = np.random.default_rng([seed, 2, strip.number])
+    phase = rng.uniform(0, 2 * np.pi, (2, len(BANDS), 2))
+    row = np.asarray(row, dtype=float)[:, None, None]
+    wave = 0.6 * np.sin(2 * np.pi * row / 80000 + phase[0]) + 0.4 * np.sin(2 * np.pi * row / 50000 + phase[1])
+    return OFFSETS.mean(axis=-1) + 0.45 * (OFFSETS[..., 1] - OFFSETS[..., 0]) * wave
+
+
+def tangents(strip: Strip, seed: int) -> list[list[Tangent]]:
+    """The WCS of every frame of a strip, [field][band].
+
+    r follows the great circle. Another band sees an object at field centre displaced by `band_offsets`; the slope of
+    these along the strip, with a constant scale and rotation across it, makes that band's own CD matrix.
+    """
+    rng = np.random.default_rng([seed, 3, strip.number])
+    across = rng.uniform(-1, 1, (len(BANDS), 2)) * [3e-4, 3e-4]  # scale and shear of the column direction
+    across[BANDS.index("r")] = 0
+    crpix = np.array([strip.columns / 2 + 1, (strip.rows + 1) / 2])
+    result = []
+    for field in range(strip.fields):
+        centre = field * strip.step + crpix[1] - 1
+        place, along_mu, along_nu = _frame_vectors(mu_of_row(strip, centre), strip.nu, strip.incl)
+        ra, dec = np.arctan2(place[1], place[0]), np.arcsin(place[2])
+        east = np.array([-np.sin(ra), np.cos(ra), 0])
+        north = np.cross(place, east)
+        cd = PIXEL * np.array([[along_nu @ east, along_mu @ east], [along_nu @ north, along_mu @ north]])
+        r_frame = Tangent(crpix, np.rad2deg([ra % (2 * np.pi), dec]), cd)
+        offset, before, after = band_offsets(strip, seed, np.array([centre, centre - 0.5, centre + 0.5]))
+        slope = after - before
+        seen = r_frame.wcs().all_pix2world(crpix - 1 - offset, 0)
+        result.append([
+            Tangent(crpix, seen[b], cd @ np.array([[1 + across[b, 0], -slope[b, 0]], [across[b, 1], 1 - slope[b, 1]]]))
+            for b in range(len(BANDS))
+        ])  # fmt: skip
+    return result
+
+
+def primary_field(strip: Strip, row: np.ndarray) -> np.ndarray:
+    """The field (from 0) whose middle part holds a row of the strip: in an overlap each field has its half."""
+    return np.clip((row - OVERLAP / 2) // strip.step, 0, strip.fields - 1).astype(int)
+
+
+def in_every_band(frames: list[list[Tangent]], field: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sky position [n, 2] (degrees) of `xy` [n, 2] on the r frame of `field` [n], and pixels [n, 5, 2] in its frames."""
+    sky, pixels = np.empty((len(xy), 2)), np.empty((len(xy), len(BANDS), 2))
+    for number in np.unique(field):
+        here = field == number
+        sky[here] = frames[number][BANDS.index("r")].wcs().all_pix2world(xy[here], 0)
+        for b in range(len(BANDS)):
+            pixels[here, b] = frames[number][b].wcs().all_world2pix(sky[here], 0)
+    return sky, pixels
+
+
+def dust(ra: np.ndarray, dec: np.ndarray, seed: int) -> np.ndarray:
+    """Galactic E(B-V) [n] at positions in degrees: lognormal about 0.04, 0.01 to 0.3, smooth from 30 to 0.2 degrees.
+
+    A sum of plane waves through the unit sphere, so that it knows no poles and no edges.
+    """
+    rng = np.random.default_rng([seed, 4])
+    waves = 48
+    scale = np.deg2rad(np.geomspace(30, 0.2, waves))
+    direction = rng.normal(size=(waves, 3))
+    direction *= 2 * np.pi / scale[:, None] / np.linalg.norm(direction, axis=1, keepdims=True)
+    amplitude = scale**0.25
+    amplitude *= np.sqrt(2 / np.sum(amplitude**2))
+    a, d = np.deg2rad(ra), np.deg2rad(dec)
+    place = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=-1)
+    wave = np.sin(place @ direction.T + rng.uniform(0, 2 * np.pi, waves)) @ amplitude
+    return np.clip(0.04 * np.exp(0.75 * wave), 0.01, 0.3)

@@ -1,0 +1,141 @@
+"""Pixels: the point spread function, sources, noise, and the flux that a PSF fit measures.
+
+Fluxes are in nanomaggies, positions in 0-based pixels, images [rows, columns].
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Detector(NamedTuple):
+    """One band of the camera, as frame headers and HDUs describe it."""
+
+    nmgy_per_dn: float
+    gain: float  # electrons / DN
+    dark_variance: float  # DN^2
+    sky: float  # DN
+
+
+DETECTORS = {
+    "u": Detector(0.00936, 1.60, 9.6, 25.0),
+    "g": Detector(0.00394, 3.90, 1.4, 95.0),
+    "r": Detector(0.00504, 4.70, 1.0, 130.0),
+    "i": Detector(0.00680, 4.90, 5.8, 185.0),
+    "z": Detector(0.03790, 4.70, 1.0, 90.0),
+}
+"""Typical values of real frames (gain and dark variance: the data model of `frame`); with them the noise per pixel is
+0.047, 0.020, 0.027, 0.045, 0.17 nmgy in ugriz."""
+WING_SHARE, WING_RATIO = 0.10, 2.5
+FWHM_ARCSEC = {"u": 1.44, "g": 1.36, "r": 1.28, "i": 1.24, "z": 1.26}
+"""Median seeing by band; real PSFs have the same two Gaussians at their core (Lupton et al. 2001)."""
+
+
+class Psf(NamedTuple):
+    """Two concentric round Gaussians, [2] each; the weights sum to 1."""
+
+    weight: np.ndarray
+    sigma: np.ndarray
+
+    @property
+    def radius(self) -> int:
+        """Pixels beyond which less than 1e-6 of the flux lies."""
+        return int(np.ceil(5 * self.sigma[1]))
+
+
+def psf(fwhm_pixels: float) -> Psf:
+    """The PSF whose core Gaussian has this full width at half maximum."""
+    core = fwhm_pixels / (2 * np.sqrt(2 * np.log(2)))
+    return Psf(np.array([1 - WING_SHARE, WING_SHARE]), np.array([core, WING_RATIO * core]))
+
+
+def _window(shape: tuple[int, int], x: float, y: float, radius: int) -> tuple[slice, slice]:
+    column, row = round(x), round(y)
+    return (
+        slice(max(row - radius, 0), max(min(row + radius + 1, shape[0]), 0)),
+        slice(max(column - radius, 0), max(min(column + radius + 1, shape[1]), 0)),
+    )
+
+
+def point(psf: Psf, window: tuple[slice, slice], x: float, y: float) -> np.ndarray:
+    """The PSF at (x, y), sampled at the pixel centres of `window`: an outer product of one-dimensional Gaussians."""
+    variance = 2 * psf.sigma[:, None] ** 2
+    along_y = np.exp(-((np.arange(window[0].start, window[0].stop) - y) ** 2) / variance)
+    along_x = np.exp(-((np.arange(window[1].start, window[1].stop) - x) ** 2) / variance)
+    return (along_y * (psf.weight / (np.pi * variance[:, 0]))[:, None]).T @ along_x
+
+
+def render_points(image: np.ndarray, psf: Psf, xy: np.ndarray, flux: np.ndarray) -> None:
+    """Add point sources at `xy` [n, 2] with `flux` [n] to `image`."""
+    for (x, y), total in zip(xy.tolist(), flux.tolist(), strict=True):
+        window = _window(image.shape, x, y, psf.radius)
+        image[window] += total * point(psf, window, x, y)
+
+
+# An exponential disc as Gaussians, in half-light radii: Hogg & Lang (2013), PASP 125, 719, Table 1 (M = 6).
+_EXP_WEIGHT = np.array([2.34853813e-3, 3.07995260e-2, 2.23364214e-1, 1.17949102, 4.33873750, 5.99820770])
+_EXP_VARIANCE = np.array([1.20078965e-3, 8.84526493e-3, 3.91463084e-2, 1.39976817e-1, 4.60962500e-1, 1.50159566])
+_EXP_WEIGHT /= _EXP_WEIGHT.sum()
+
+
+def disc(psf: Psf, window: tuple[slice, slice], x: float, y: float, shape: np.ndarray) -> np.ndarray:
+    """An exponential disc of unit flux seen through the PSF; `shape` = half-light radius (pixels), axis ratio, angle."""
+    half_light, ratio, angle = shape
+    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    unit = half_light**2 * (np.outer(along, along) + ratio**2 * np.outer(across, across))
+    dy = (np.arange(window[0].start, window[0].stop) - y)[:, None]
+    dx = np.arange(window[1].start, window[1].stop) - x
+    image = np.zeros((dy.shape[0], dx.shape[0]))
+    for weight, variance in zip(_EXP_WEIGHT, _EXP_VARIANCE, strict=True):
+        for share, sigma in zip(psf.weight, psf.sigma, strict=True):
+            (xx, xy), (_, yy) = variance * unit + sigma**2 * np.eye(2)
+            determinant = xx * yy - xy**2
+            chi2 = (yy * dx**2 - 2 * xy * dx * dy + xx * dy**2) / determinant
+            image += weight * share / (2 * np.pi * np.sqrt(determinant)) * np.exp(-0.5 * chi2)
+    return image
+
+
+def disc_window(image: np.ndarray, psf: Psf, x: float, y: float, half_light: float) -> tuple[slice, slice]:
+    """Where a disc has all but 0.3 % of its light."""
+    return _window(image.shape, x, y, int(np.ceil(np.hypot(5 * half_light, psf.radius))))
+
+
+def expose(
+    rng: np.random.Generator, model: np.ndarray, sky: np.ndarray, nmgy_per_dn: np.ndarray, detector: Detector
+) -> np.ndarray:
+    """Observe `model` (nmgy, above the sky): the calibrated, sky-subtracted image in float32.
+
+    Photons of source and sky are Poisson in electrons, the dark noise is normal; the sum is read as whole DN; the
+    `sky` [rows, columns] (DN) is subtracted, `nmgy_per_dn` [columns] applied, and 10 significant bits are kept.
+    """
+    electrons = rng.poisson((model / nmgy_per_dn + sky) * detector.gain)
+    dn = electrons / detector.gain
+    dn += np.float32(np.sqrt(detector.dark_variance)) * rng.standard_normal(model.shape, dtype=np.float32)
+    return ten_bits(((np.rint(dn) - sky) * nmgy_per_dn).astype(np.float32))
+
+
+def ten_bits(image: np.ndarray) -> np.ndarray:
+    """float32 values rounded to 10 significant bits, as FLOATCOMPRESS leaves them in real frames."""
+    bits = image.view(np.uint32)
+    return ((bits + np.uint32(1 << 13)) & np.uint32(0xFFFFC000)).view(np.float32)
+
+
+def variance(model: np.ndarray, sky: np.ndarray, nmgy_per_dn: np.ndarray, detector: Detector) -> np.ndarray:
+    """Variance of a pixel of `expose`, nmgy^2; the last term is the reading of whole DN."""
+    dn = (model / nmgy_per_dn + sky) / detector.gain + detector.dark_variance + 1 / 12
+    return dn * nmgy_per_dn**2
+
+
+def psf_flux(residual: np.ndarray, variance: np.ndarray, psf: Psf, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a PSF fit, sum(P n) / sum(P^2), makes of the noise under sources at `xy` [n, 2], and its error, [n] each.
+
+    `residual` is image minus model: with it, neighbours are deblended ideally and the error has a known truth.
+    """
+    shift, error = np.empty(len(xy)), np.empty(len(xy))
+    for index, (x, y) in enumerate(xy.tolist()):
+        window = _window(residual.shape, x, y, psf.radius)
+        p = point(psf, window, x, y)
+        norm = np.sum(p * p)
+        shift[index] = np.sum(p * residual[window]) / norm
+        error[index] = np.sqrt(np.sum(p * p * variance[window])) / norm
+    return shift, error

@@ -1,0 +1,369 @@
+"""Training and evaluation of the cross-modal network: one loop, validation-chosen checkpoint, resume after a kill.
+
+Imports only torch, numpy, pandas and pyarrow: it runs on a GPU machine that has nothing else.
+"""
+
+import copy
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from crossz import BANDS, shards
+from crossz import features as ft
+from crossz.errors import CrosszError
+from crossz.files import atomic_path, read_json, sha256, write_json
+from crossz.metrics import dz
+from crossz.models import backbones
+from crossz.models.crossmodal import PATTERNS, CrossModal, objective
+from crossz.samples import load_rows, write_predictions
+
+RESUME_SECONDS = 20.0
+"""A resume point is written at the end of an epoch when the last one is older than this."""
+RESIDENT_BYTES = 2 << 30
+"""Images up to this size are gathered once and stay on the device; larger sets are gathered batch by batch."""
+_WARM_UP = 0.05  # share of a cosine schedule during which the learning rate rises
+_RAMP = 10.0  # steepness of the gradient-reversal ramp 2 / (1 + exp(-10 p)) - 1 (Ganin et al. 2016)
+
+Fetch = Callable[[np.ndarray], torch.Tensor]
+
+
+def device_of_this_machine() -> torch.device:
+    """The graphics card where there is one, the processor otherwise."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def image_source(store: shards.ImageStore, rows: np.ndarray, stretch: dict, device: torch.device) -> Fetch:
+    """A function from positions in `rows` to stretched images [b, 5, 64, 64] float32 on `device`.
+
+    Images that fit (RESIDENT_BYTES) are gathered and stretched once and kept as float16; others batch by batch.
+    """
+
+    def load(some: np.ndarray) -> torch.Tensor:
+        image, mask = (torch.from_numpy(array).to(device) for array in store.gather(some))
+        return backbones.stretched(image, mask, stretch).to(memory_format=torch.channels_last)
+
+    if len(rows) * len(BANDS) * backbones.IMAGE_SIZE**2 * 2 > RESIDENT_BYTES:
+        return lambda positions: load(rows[positions])
+    resident = torch.cat([load(some).half() for some in np.array_split(rows, math.ceil(len(rows) / 512))])
+    return lambda positions: resident[positions].float()
+
+
+def target_of(z: np.ndarray, kind: str) -> np.ndarray:
+    """What the redshift head predicts: log1p(z) or z itself."""
+    return np.log1p(z) if kind == "log1p" else np.asarray(z, float)
+
+
+def redshift_of(target: np.ndarray, kind: str) -> np.ndarray:
+    """The inverse of `target_of`."""
+    return np.expm1(target) if kind == "log1p" else target
+
+
+class Part(NamedTuple):
+    """The rows of one part of a split, on the device: scaled inputs and targets, and where their images come from."""
+
+    objID: np.ndarray  # [n] int64
+    z: np.ndarray  # [n] spectroscopic redshift
+    x_mag: torch.Tensor  # [n, 5, 3] scaled
+    x_colour: torch.Tensor  # [n, 4] scaled
+    target: torch.Tensor  # [n] scaled log1p(z) or z
+    extinction: torch.Tensor  # [n, 5] scaled
+    fetch: Fetch
+
+
+def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: torch.device) -> Part:
+    """The `rows` of one part under the scalers of `info`."""
+    scalers = info["scalers"]
+    phot = ft.photometry(rows, info["magnitudes"])
+    x_mag, x_colour = ft.tokens(phot)
+    target = (target_of(rows["z"].to_numpy(), info["crossmodal"]["target"]) - scalers["z"]["centre"]) / scalers["z"][
+        "width"
+    ]
+    arrays = (
+        ft.apply_scaler(scalers["x_mag"], x_mag),
+        ft.apply_scaler(scalers["x_colour"], x_colour),
+        target.astype(np.float32),
+        ft.apply_scaler(scalers["extinction"], phot.extinction),
+    )
+    on_device = (torch.from_numpy(array).to(device) for array in arrays)
+    fetch = image_source(store, rows["row"].to_numpy(), scalers["stretch"], device)
+    return Part(rows["objID"].to_numpy(), rows["z"].to_numpy(), *on_device, fetch)
+
+
+def fit_scalers(train: pd.DataFrame, store: shards.ImageStore, magnitudes: str, target: str) -> dict:
+    """Everything that is fitted before training, on the training part alone."""
+    phot = ft.photometry(train, magnitudes)
+    x_mag, x_colour = ft.tokens(phot)
+    z = target_of(train["z"].to_numpy(), target)
+    sample = train["row"].to_numpy()[:: max(1, len(train) // 1000)]
+    return {
+        "x_mag": ft.fit_scaler(x_mag),
+        "x_colour": ft.fit_scaler(x_colour),
+        "extinction": ft.fit_scaler(phot.extinction),
+        "z": {"centre": float(z.mean()), "width": float(max(z.std(), 1e-6))},
+        "stretch": ft.fit_stretch(*store.gather(sample)),
+    }
+
+
+def augmented(image: torch.Tensor) -> torch.Tensor:
+    """The batch [n, 5, y, x], each quarter of it under a random quarter turn and flip: the sky has no up."""
+    parts = []
+    for part in image.chunk(4):
+        turns, flip = torch.randint(4, (2,)).tolist()
+        part = torch.rot90(part, turns, (2, 3))
+        parts.append(part.flip(3) if flip % 2 else part)
+    return torch.cat(parts)
+
+
+def cosine(progress: float) -> float:
+    """Factor of the learning rate at `progress` 0..1 of the training: a short linear warm-up, then half a cosine."""
+    if progress < _WARM_UP:
+        return max(progress, 1e-3) / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+
+
+@torch.no_grad()
+def predict(net: CrossModal, part: Part, info: dict) -> dict[str, np.ndarray]:
+    """z_phot [n] of each input pattern for the rows of `part`."""
+    net.eval()
+    scale, kind = info["scalers"]["z"], info["crossmodal"]["target"]
+    found: dict[str, list[torch.Tensor]] = {inputs: [] for inputs in PATTERNS}
+    for positions in np.array_split(np.arange(len(part.z)), math.ceil(len(part.z) / 512)):
+        image = part.fetch(positions)
+        with autocast(image.device):
+            chi = net.features(part.x_mag[positions], part.x_colour[positions], image)
+            for inputs in PATTERNS:
+                found[inputs].append(net.z(chi, inputs).float().cpu())
+    return {
+        inputs: redshift_of(torch.cat(parts).numpy().astype(float) * scale["width"] + scale["centre"], kind)
+        for inputs, parts in found.items()
+    }
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 where it pays, on the graphics card."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def trained_patterns(z_patterns: str) -> list[str]:
+    """Input patterns whose redshift is trained: all four, or the paper's (real, real) alone."""
+    return list(PATTERNS) if z_patterns == "all" else ["phot+img"]
+
+
+def train(
+    catalog_path: str | Path,
+    split_path: str | Path,
+    index_path: str | Path,
+    shard_paths: Sequence[str | Path],
+    model_path: str | Path,
+    info_path: str | Path,
+    history_path: str | Path,
+    resume_path: str | Path,
+    *,
+    crossmodal: dict,
+    training: dict,
+    magnitudes: str,
+    seed: int,
+    code: str,
+    threads: int = 1,
+) -> None:
+    """Train one network on one split; write its weights, what is needed to use them, and the history of the training.
+
+    `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`. A run that was killed goes on
+    from `resume_path` and gives the same bytes as one that was not; a resume point of other data, code or settings is
+    left aside with a message. The checkpoint is the epoch of the smallest validation RMSE of dz, mean over the trained
+    patterns. Test rows are never looked at.
+    """
+    device = device_of_this_machine()
+    _deterministic(threads)
+    store = shards.ImageStore(index_path, shard_paths)
+    rows = load_rows(catalog_path, split_path, store)
+    info = {
+        "crossmodal": crossmodal,
+        "train": training,
+        "magnitudes": magnitudes,
+        "seed": seed,
+        "n": {name: int(count) for name, count in rows["subset"].value_counts().sort_index().items()},
+        "scalers": fit_scalers(rows[rows["subset"] == "train"], store, magnitudes, crossmodal["target"]),
+    }
+    part, val = (load_part(rows[rows["subset"] == name], store, info, device) for name in ("train", "val"))
+    fingerprint = _fingerprint(info, code, (part, val), shard_paths)
+    patterns = trained_patterns(crossmodal["z_patterns"])
+
+    torch.manual_seed(_seed(seed, part.objID, -1))
+    net = build(crossmodal).to(device, memory_format=torch.channels_last)
+    optimizer = _optimizer(net, training)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=training["patience"] // 3)
+    state = {"epoch": 0, "best": math.inf, "best_epoch": 0, "weights": {}, "history": []}
+    if (point := _resume(resume_path, fingerprint, device)) is not None:
+        state = point["state"]
+        for name, thing in (("net", net), ("optimizer", optimizer), ("plateau", plateau)):
+            thing.load_state_dict(point[name])
+
+    epochs, begun = training["epochs"], state["epoch"]
+    started = saved = time.monotonic()
+    while state["epoch"] < epochs and state["epoch"] - state["best_epoch"] <= training["patience"]:
+        torch.manual_seed(
+            _seed(seed, part.objID, state["epoch"])
+        )  # all of an epoch's chance, so that a resume is exact
+        losses = train_epoch(net, optimizer, part, info, state["epoch"], patterns)
+        z_phot = predict(net, val, info)
+        rmse = {inputs: float(np.sqrt(np.mean(dz(z_phot[inputs], val.z) ** 2))) for inputs in PATTERNS}
+        mean_rmse = float(np.mean([rmse[inputs] for inputs in patterns]))
+        if not math.isfinite(mean_rmse + losses["loss"]):
+            raise CrosszError(f"training diverged in epoch {state['epoch']}; lower train.learning_rate")
+        if training["schedule"] == "plateau":
+            plateau.step(mean_rmse)
+        if mean_rmse < state["best"]:
+            state |= {"best": mean_rmse, "best_epoch": state["epoch"], "weights": copy.deepcopy(net.state_dict())}
+        rate = optimizer.param_groups[0]["lr"]
+        state["history"].append(
+            {"epoch": state["epoch"], "learning_rate": rate} | losses | {f"val {name}": rmse[name] for name in PATTERNS}
+        )
+        state["epoch"] += 1
+        now = time.monotonic()
+        if now - saved > RESUME_SECONDS:
+            parts_of_point = {
+                "net": net.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "plateau": plateau.state_dict(),
+            }
+            with atomic_path(resume_path) as temporary:
+                torch.save({"fingerprint": fingerprint, "state": state} | parts_of_point, temporary)
+            saved = now
+        if state["epoch"] % max(1, epochs // 10) == 0:
+            pace = (now - started) / (state["epoch"] - begun)
+            print(
+                f"epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses['redshift']:.4f}  "
+                f"val RMSE {rmse['phot+img']:.4f} (mean {mean_rmse:.4f}, best {state['best']:.4f})  "
+                f"{len(part.z) / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left",
+                flush=True,
+            )
+    with atomic_path(model_path) as temporary:
+        torch.save({name: value.cpu() for name, value in state["weights"].items()}, temporary)
+    with atomic_path(history_path) as temporary:
+        pd.DataFrame(state["history"]).to_csv(temporary, index=False, float_format="%.8g")
+    outcome = {"best_epoch": state["best_epoch"], "best_val_rmse": state["best"], "epochs_run": state["epoch"]}
+    write_json(info_path, info | outcome | {"device": device.type, "model_sha256": sha256(model_path)})
+    Path(resume_path).unlink(missing_ok=True)
+
+
+def train_epoch(
+    net: CrossModal, optimizer: torch.optim.Optimizer, part: Part, info: dict, epoch: int, patterns: list[str]
+) -> dict[str, float]:
+    """One pass over the training part; mean losses. Chance comes from torch's generator, seeded by the caller."""
+    crossmodal, training = info["crossmodal"], info["train"]
+    net.train()
+    batches = math.ceil(len(part.z) / training["batch_size"])
+    sums: dict[str, torch.Tensor] = {}
+    for batch, positions in enumerate(np.array_split(torch.randperm(len(part.z)).numpy(), batches)):
+        progress = (epoch + batch / batches) / training["epochs"]
+        if training["schedule"] == "cosine":
+            for group in optimizer.param_groups:
+                group["lr"] = training["learning_rate"] * cosine(progress)
+        image = part.fetch(positions)
+        if training["augment"]:
+            image = augmented(image)
+        with autocast(image.device):
+            terms = objective(
+                net,
+                net.features(part.x_mag[positions], part.x_colour[positions], image),
+                part.target[positions],
+                part.extinction[positions],
+                patterns=patterns,
+                alpha=crossmodal["alpha"],
+                beta=crossmodal["beta"],
+                pair_weight=crossmodal["pair_weight"],
+                reversal=crossmodal["reversal"] * (2 / (1 + math.exp(-_RAMP * progress)) - 1),
+            )
+        optimizer.zero_grad(set_to_none=True)
+        terms["loss"].backward()
+        nn.utils.clip_grad_norm_(net.parameters(), training["gradient_clip"])
+        optimizer.step()
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0) + value.detach() * (len(positions) / len(part.z))
+    return {name: float(value) for name, value in sums.items()}
+
+
+def build(crossmodal: dict) -> CrossModal:
+    """The network that the configuration's block `crossmodal` describes."""
+    return CrossModal(**{key: crossmodal[key] for key in ("backbone", "stem", "attention_layers", "dropout")})
+
+
+def evaluate(
+    catalog_path: str | Path,
+    split_path: str | Path,
+    index_path: str | Path,
+    shard_paths: Sequence[str | Path],
+    model_path: str | Path,
+    info_path: str | Path,
+    prediction_paths: dict[str, str | Path],
+    threads: int = 1,
+) -> None:
+    """Write predictions of the validation and test rows, one table an input pattern: objID, z_spec, z_phot, subset.
+
+    Raises CrosszError when the weights are not those that `info_path` was written with.
+    """
+    _deterministic(threads)
+    info = read_json(info_path)
+    if sha256(model_path) != info["model_sha256"]:
+        raise CrosszError(f"{model_path}: its checksum is not the one in {info_path}; delete both and train again")
+    device = device_of_this_machine()
+    net = build(info["crossmodal"])
+    net.load_state_dict(torch.load(model_path, map_location="cpu", weights_only=True))
+    net = net.to(device, memory_format=torch.channels_last)
+    store = shards.ImageStore(index_path, shard_paths)
+    rows = load_rows(catalog_path, split_path, store)
+    rows = rows[rows["subset"] != "train"]
+    z_phot = predict(net, load_part(rows, store, info, device), info)
+    for pattern, path in prediction_paths.items():
+        write_predictions(path, rows, z_phot[pattern])
+
+
+def _deterministic(threads: int) -> None:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+
+
+def _optimizer(net: nn.Module, training: dict) -> torch.optim.Optimizer:
+    settings = {"lr": training["learning_rate"], "weight_decay": training["weight_decay"]}
+    if training["optimizer"] == "sgd":
+        return torch.optim.SGD(net.parameters(), momentum=training["momentum"], **settings)
+    return torch.optim.AdamW(net.parameters(), fused=True, **settings)
+
+
+def _seed(seed: int, objID: np.ndarray, epoch: int) -> int:
+    digest = hashlib.blake2b(objID.tobytes(), digest_size=7, key=f"{seed}:{epoch}".encode())
+    return int.from_bytes(digest.digest(), "little")
+
+
+def _fingerprint(info: dict, code: str, parts: tuple[Part, ...], shard_paths: Sequence[str | Path]) -> str:
+    # Labels of the test part do not enter: permuting them must leave every byte of the training alone.
+    digest = hashlib.sha256(json.dumps([info, code, torch.__version__], sort_keys=True).encode())
+    for part in parts:
+        digest.update(part.objID.tobytes() + part.z.tobytes())
+    for path in shard_paths:
+        digest.update(shards.sampled_digest(path).encode())
+    return digest.hexdigest()
+
+
+def _resume(path: str | Path, fingerprint: str, device: torch.device) -> dict | None:
+    if not Path(path).exists():
+        return None
+    point = torch.load(path, map_location=device, weights_only=True)
+    if point["fingerprint"] != fingerprint:
+        print(f"{path}: a resume point of other data, code or settings; starting anew", flush=True)
+        return None
+    print(f"{path}: going on after epoch {point['state']['epoch']}", flush=True)
+    return point

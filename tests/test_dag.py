@@ -1,0 +1,72 @@
+"""The workflow graph, checked without data: seconds, no network, no GPU."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake import api
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(__file__).parents[1]
+COMMON = {"catalog", "plan", "images", "splits", "train", "evaluate", "references", "metrics", "figure_redshifts", "figure_estimate"}
+
+
+@pytest.fixture
+def workdir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    return tmp_path
+
+
+def jobs(workdir, *configfiles, **overrides):
+    """Names of the rules of all jobs, after touching every output."""
+    with api.SnakemakeApi(api.OutputSettings()) as smk:
+        workflow = smk.workflow(
+            snakefile=ROOT / "Snakefile",
+            workdir=workdir,
+            resource_settings=api.ResourceSettings(cores=1),
+            storage_settings=api.StorageSettings(),
+            config_settings=api.ConfigSettings(
+                configfiles=(ROOT / "config/config.yaml", *configfiles), config=copy.deepcopy(overrides)
+            ),
+        )
+        workflow.dag().execute_workflow(executor="touch")
+        return [job.rule.name for job in workflow._workflow.dag.jobs]  # no public accessor yet
+
+
+def test_the_embedded_survey_runs_every_stage_and_cuts_the_union_once(workdir):
+    names = jobs(workdir)
+    assert set(names) == COMMON | {"all", "embedded_sky", "query", "stamps", "cutouts"}
+    assert {name: names.count(name) for name in ("embedded_sky", "query", "stamps", "cutouts", "train", "references")} == {
+        "embedded_sky": 1, "query": 2, "stamps": 4, "cutouts": 4, "train": 10, "references": 10,
+    }  # fmt: skip
+
+
+def test_cutouts_somebody_made_enter_at_the_catalogue(workdir):
+    (workdir / "data/cutouts/mat").mkdir(parents=True)
+    (workdir / "data/cutouts/catalog.csv").touch()
+    names = jobs(workdir, ROOT / "config/cutouts.yaml")
+    assert set(names) == COMMON | {"all", "bring", "mat_cutouts"}
+
+
+def test_the_real_survey_takes_brought_queries_and_frames_on_disk(workdir):
+    (workdir / "data/sas").mkdir(parents=True)
+    for name in ("baseline", "extended"):
+        (workdir / f"data/{name}.csv").touch()
+    names = jobs(workdir, ROOT / "config/dr17.yaml")
+    assert set(names) == COMMON | {"all", "bring", "stamps", "cutouts"}
+    assert len(names) < 2000
+
+
+def test_the_paper_s_backbone_is_the_full_configuration_s():
+    config = yaml.safe_load((ROOT / "config/dr17.yaml").read_text())
+    assert config["crossmodal"]["backbone"] == "resnet101"
+
+
+def test_a_bad_configuration_stops_before_anything_with_all_its_problems(workdir):
+    with pytest.raises(WorkflowError) as caught:
+        jobs(workdir, cutouts={"allign": "fourier"}, splits={"fractions": ["x", 0.2, 0.2]})
+    assert "cutouts.allign: unknown key; did you mean align?" in str(caught.value)
+    assert "splits.fractions.0" in str(caught.value)
+    assert not (workdir / "results").exists()

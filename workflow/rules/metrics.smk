@@ -1,0 +1,73 @@
+# Scores, Table 1, the figures and the record of the run.
+# Needs   results/predictions/, results/splits/, results/images.parquet, results/catalog/, every stage's counts
+# Makes   results/metrics.csv, results/table1.md, results/run.yaml, results/figures/
+
+NETWORK_PREDICTIONS = collect(
+    "results/predictions/{dataset}/crossmodal/{split}/{inputs}.parquet", dataset=DATASETS, split=SPLITS, inputs=PATTERNS
+)
+REFERENCE_PREDICTIONS = collect(
+    "results/predictions/{dataset}/{model}/{split}/phot.parquet", dataset=DATASETS, model=REFERENCES, split=SPLITS
+)
+FIGURES = ["results/figures/redshifts.png"] + collect(
+    "results/figures/{dataset}/{inputs}.png", dataset=DATASETS, inputs=PATTERNS
+)
+
+
+rule metrics:
+    input:
+        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS,
+        splits=collect("results/splits/{dataset}/{split}.parquet", dataset=DATASETS, split=SPLITS),
+        index="results/images.parquet",
+        counts=collect("results/catalog/{dataset}.counts.json", dataset=DATASETS) + ["results/images.counts.json"],
+        infos=collect("results/models/{dataset}/crossmodal/{split}/model.json", dataset=DATASETS, split=SPLITS),
+        figures=FIGURES,
+    output:
+        metrics=report("results/metrics.csv", caption="../report/metrics.rst", category="Results"),
+        table=report("results/table1.md", caption="../report/table1.rst", category="Results"),
+        record=report("results/run.yaml", caption="../report/run.rst", category="Provenance"),
+    log:
+        "logs/metrics.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        config=config,
+        code={name: code_digest(name) for name in ("stamps", "cutouts", "training", "models.references", "metrics")},
+    script:
+        "../scripts/metrics.py"
+
+
+rule figure_redshifts:
+    input:
+        collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+    output:
+        report("results/figures/redshifts.png", caption="../report/redshifts.rst", category="Figures"),
+        "results/figures/redshifts.pdf",
+    log:
+        "logs/figure_redshifts.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("plots"),
+    script:
+        "../scripts/figure_redshifts.py"
+
+
+rule figure_estimate:
+    input:
+        collect("results/predictions/{{dataset}}/crossmodal/{split}/{{inputs}}.parquet", split=SPLITS),
+    output:
+        report(
+            "results/figures/{dataset}/{inputs}.png",
+            caption="../report/estimate.rst",
+            category="Figures",
+            labels={"dataset": "{dataset}", "inputs": "{inputs}"},
+        ),
+        "results/figures/{dataset}/{inputs}.pdf",
+    log:
+        "logs/figure_estimate/{dataset}/{inputs}.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("plots"),
+    script:
+        "../scripts/figure_estimate.py"

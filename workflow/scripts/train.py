@@ -1,0 +1,23 @@
+"""The cross-modal network on one split."""
+
+from typing import TYPE_CHECKING
+
+from crossz import training
+from crossz.stage import stage
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with stage(snakemake.log[0]):
+    training.train(
+        *(snakemake.input[name] for name in ("catalog", "split", "index")),
+        snakemake.input.shards,
+        *snakemake.output,
+        snakemake.params.resume,
+        crossmodal=snakemake.params.crossmodal,
+        training=snakemake.params.training,
+        magnitudes=snakemake.params.magnitudes,
+        seed=snakemake.params.seed,
+        code=snakemake.params.code,
+        threads=snakemake.threads,
+    )
