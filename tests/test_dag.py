@@ -9,7 +9,18 @@ from snakemake import api
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(__file__).parents[1]
-COMMON = {"catalog", "plan", "images", "splits", "train", "evaluate", "references", "metrics", "figure_redshifts", "figure_estimate"}
+COMMON = {
+    "catalog",
+    "plan",
+    "images",
+    "splits",
+    "train",
+    "evaluate",
+    "references",
+    "metrics",
+    "figure_redshifts",
+    "figure_estimate",
+}
 
 
 @pytest.fixture

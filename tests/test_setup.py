@@ -39,7 +39,10 @@ def test_conda_environments_pin_the_versions_of_the_lock():
 
 def test_conda_environments_have_what_their_stages_import():
     def pins(name):
-        return {pin.split("==")[0] for pin in yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"][-1]["pip"]}
+        return {
+            pin.split("==")[0]
+            for pin in yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"][-1]["pip"]
+        }
 
     assert {"astropy", "reproject", "speclite", "sqlglot", "scipy", "pyarrow", "pandas"} <= pins("pipeline")
     assert {"torch", "torchvision", "scikit-learn", "matplotlib", "pyarrow", "pandas", "pyyaml"} <= pins("train")

@@ -45,8 +45,12 @@ def candidates(model: str, seed: int) -> list[BaseEstimator]:
         ]
     if model == "mlp":
         return [
-            _scaled(MLPRegressor((64, 32), alpha=alpha, early_stopping=False, max_iter=200, random_state=seed))
-            for alpha in (1e-2, 1.0)
+            _scaled(
+                MLPRegressor(
+                    hidden_layer_sizes=(64, 32), alpha=alpha, learning_rate_init=3e-3, max_iter=200, random_state=seed
+                )
+            )
+            for alpha in (0.3, 1.0)
         ]
     raise ValueError(f"no reference is called {model!r}")
 

@@ -24,8 +24,10 @@ METADATA_KEY = b"crossz.sky"
 """Under it the truth's Parquet metadata hold the settings and the counts of `counts`, as JSON."""
 _BY_BAND = ("psfMag", "psfMagErr", "dered", "extinction", "rowc", "colc")
 PHOTO_COLUMNS = (
-    dict.fromkeys("objID run rerun camcol field obj mode type clean flags thing_id".split(), "INTEGER")
-    | dict.fromkeys("ra dec petroRad_r".split(), "REAL")
+    dict.fromkeys(
+        ("objID", "run", "rerun", "camcol", "field", "obj", "mode", "type", "clean", "flags", "thing_id"), "INTEGER"
+    )
+    | dict.fromkeys(("ra", "dec", "petroRad_r"), "REAL")
     | {f"{name}_{band}": "REAL" for name in _BY_BAND for band in BANDS}
 )
 SPEC_COLUMNS = (
@@ -89,7 +91,7 @@ def build(
 
 def counts(truth: Path) -> dict:
     """What `build` recorded beside the `truth`: settings, counts of rows of each kind, absent_frames (paths below sas)."""
-    return json.loads(pq.read_schema(truth).metadata[METADATA_KEY])
+    return json.loads(pq.read_metadata(truth).metadata[METADATA_KEY])
 
 
 class _TruthWriter:

@@ -160,7 +160,9 @@ def _spec(rng, strip, sources, targets, photo) -> pd.DataFrame:
     again = _some(rng, first[:n], SHARES["repeated_spectra"])
     of = np.concatenate([first, again, _some(rng, second, SHARES["second_detections_with_spectrum"], n)])
     source = photo["source"].to_numpy()[of]
-    true_z = np.concatenate([sources.quasars["z"], rng.normal(0, 3e-4, sources.galaxy0 - n), np.full(len(sources.shapes), np.nan)])
+    true_z = np.concatenate(
+        [sources.quasars["z"], rng.normal(0, 3e-4, sources.galaxy0 - n), np.full(len(sources.shapes), np.nan)]
+    )
     true_z[sources.galaxy0 :] = np.clip(rng.lognormal(np.log(0.25), 0.5, len(sources.shapes)), 0.02, 1.1)
     kind = np.where(np.arange(len(sources.flux)) < n, "QSO", "STAR").astype(object)
     kind[sources.galaxy0 :] = "GALAXY"

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossz.files import atomic_path
 from crossz.sky import fits
-from crossz.sky.geometry import FIRST_FIELD, Strip, Tangent
+from crossz.sky.geometry import FIRST_FIELD, NODE, Strip, Tangent, great_circle
 
 RERUN = "301"
 FRAME_MINUS_FIELD = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
@@ -22,9 +22,9 @@ _SKY_CELL = 8  # pixels a cell of ALLSKY
 _ASTROMETRY = np.dtype(
     [("RUN", ">i4"), ("RERUN", "S3"), ("CAMCOL", ">i4"), ("FILTER", "S1"), ("NODE", ">f8"), ("INCL", ">f8")]
     + [("NAXIS", ">i4", (2,)), ("FIELD", ">i4")]
-    + [(name, ">f8") for name in "A B C D E F".split()]
+    + [(name, ">f8") for name in "ABCDEF"]
     + [(f"D{axis}{k}", ">f8") for axis in ("ROW", "COL") for k in range(4)]
-    + [(name, ">f8") for name in "CSROW CSCOL CCROW CCCOL RICUT MJD AIRMASS".split()]
+    + [(name, ">f8") for name in ("CSROW", "CSCOL", "CCROW", "CCCOL", "RICUT", "MJD", "AIRMASS")]
     + [("MUERR", ">f4"), ("NUERR", ">f4")]
 )
 
@@ -75,7 +75,7 @@ def _cards(strip: Strip, number: int, band: str, tangent: Tangent, mjd: float, n
         ("STRIPE", strip.stripe, "Stripe index number (23 <--> eta=0)"),
         ("STRIP", "N", "Strip in the stripe being tracked"),
         ("FLAVOR", "science", "Flavor of this run"),
-        ("NODE", 95.0, "RA of the great circle's ascending node (deg)"),
+        ("NODE", NODE, "RA of the great circle's ascending node (deg)"),
         ("INCL", strip.incl, "Great circle's inclination wrt cel. eq. (deg)"),
         ("OBJECT", f"{strip.stripe} N"),
         ("EXPTIME", "53.907456", "Exposure time (seconds)"),
@@ -118,37 +118,16 @@ def _sky_row(sky: np.ndarray) -> np.ndarray:
 
 
 def _astrometry_row(strip: Strip, field: int, band: str, tangent: Tangent, mjd: float) -> np.ndarray:
-    """HDU 3: mu = A + B row + C col, nu = D + E row + F col in degrees, row and col counted to pixel centres + 0.5."""
-    great_circle = _to_great_circle(strip, tangent)
+    """HDU 3: mu = A + B row + C col, nu = D + E row + F col in degrees; row and col are 0-based pixels + 0.5."""
+    far = np.array([strip.columns, strip.rows])
+    corners = np.array([[0, 0], [0, far[1]], [far[0], 0]]) - 0.5
+    origin, top, right = great_circle(tangent.wcs().all_pix2world(corners, 0), strip.incl)
     row = np.zeros(1, _ASTROMETRY)
     row["RUN"], row["RERUN"], row["CAMCOL"], row["FILTER"] = strip.run, RERUN, strip.camcol, band
-    row["NODE"], row["INCL"], row["NAXIS"], row["FIELD"] = 95.0, strip.incl, (strip.columns, strip.rows), FIRST_FIELD + field
-    origin, per_row, per_column = great_circle(0, 0), great_circle(1, 0), great_circle(0, 1)
+    row["NODE"], row["INCL"], row["NAXIS"], row["FIELD"] = NODE, strip.incl, far, FIRST_FIELD + field
     row["A"], row["D"] = origin
-    row["B"], row["E"] = per_row - origin
-    row["C"], row["F"] = per_column - origin
+    row["B"], row["E"] = (top - origin) / far[1]
+    row["C"], row["F"] = (right - origin) / far[0]
     row["RICUT"], row["MJD"], row["AIRMASS"] = 1.5, mjd, 1.1
     row["MUERR"] = row["NUERR"] = 0.02
     return row
-
-
-def _to_great_circle(strip: Strip, tangent: Tangent):
-    """(row, col) -> (mu, nu) of a frame, linear about its centre."""
-    ra, dec, node, incl = np.deg2rad([*tangent.crval, 95.0, strip.incl])
-    x, y, z = np.cos(dec) * np.cos(ra - node), np.cos(dec) * np.sin(ra - node), np.sin(dec)
-    nu = np.arcsin(z * np.cos(incl) - y * np.sin(incl))
-    mu = np.arctan2(y * np.cos(incl) + z * np.sin(incl), x) + node
-    # The sky's axes at the centre, turned into those of mu and nu.
-    east_mu = (np.cos(incl) * np.cos(ra - node) * np.cos(mu - node) + np.sin(ra - node) * np.sin(mu - node))
-    north_mu = np.cos(mu - node) * (np.cos(incl) * -np.sin(dec) * np.sin(ra - node) + np.sin(incl) * np.cos(dec)) + np.sin(
-        mu - node
-    ) * np.sin(dec) * np.cos(ra - node)
-    turn = np.array([[east_mu, north_mu], [-north_mu, east_mu]])
-    matrix = turn @ tangent.cd
-    scale = np.array([1 / np.cos(nu), 1])
-
-    def mu_nu(row: float, col: float) -> np.ndarray:
-        step = np.array([col - 0.5, row - 0.5]) - (tangent.crpix - 1)
-        return np.rad2deg([mu, nu]) + scale * (matrix @ step)
-
-    return mu_nu

@@ -24,7 +24,9 @@ OFFSETS = np.array([
     [[-2.3, 4.2], [6.5, 8.5]],
 ])  # fmt: skip
 """Range [5, 2, 2] of x and y of an object in ugriz minus those in r, pixels: measured on real frames."""
-_NODE = 95.0  # degrees, of every SDSS great circle
+_JITTER = 0.04  # pixels: largest error of one frame's WCS along an axis, as overlaps of real fields show
+NODE = 95.0
+"""Degrees: right ascension of the ascending node of every SDSS great circle."""
 _STRIPES = tuple(range(10, 46, 2))  # 5 degrees apart, so that no two runs see the same sky
 _STARTS = np.arange(160.0, 208.0, 2.4)  # mu of a run's first row, degrees; a strip is at most 1.2 degrees long
 _CAMCOL_STEP = 0.4195  # degrees between camera columns
@@ -115,18 +117,31 @@ def strips(quasars: int, frame: tuple[int, int], quasars_per_field: int, seed: i
     return plan
 
 
+def _to_sky(incl: float) -> np.ndarray:
+    """Rotation matrix from great circle to equatorial Cartesian coordinates."""
+    n, i = np.deg2rad([NODE, incl])
+    tilt = np.array([[1, 0, 0], [0, np.cos(i), -np.sin(i)], [0, np.sin(i), np.cos(i)]])
+    return np.array([[np.cos(n), -np.sin(n), 0], [np.sin(n), np.cos(n), 0], [0, 0, 1]]) @ tilt
+
+
 def _frame_vectors(mu: float, nu: float, incl: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit vectors [3] at great circle coordinates (degrees): the place itself, along mu, along nu."""
-    m, n, i = np.deg2rad([mu - _NODE, nu, incl])
-    to_sky = _rotate_z(np.deg2rad(_NODE)) @ np.array([[1, 0, 0], [0, np.cos(i), -np.sin(i)], [0, np.sin(i), np.cos(i)]])
+    """Equatorial unit vectors [3] at great circle coordinates (degrees): the place itself, along mu, along nu."""
+    m, n = np.deg2rad([mu - NODE, nu])
     place = np.array([np.cos(n) * np.cos(m), np.cos(n) * np.sin(m), np.sin(n)])
     along_mu = np.array([-np.sin(m), np.cos(m), 0])
-    along_nu = np.array([-np.sin(n) * np.cos(m), -np.sin(n) * np.sin(m), np.cos(n)])
-    return to_sky @ place, to_sky @ along_mu, to_sky @ along_nu
+    return _to_sky(incl) @ place, _to_sky(incl) @ along_mu, _to_sky(incl) @ np.cross(place, along_mu)
 
 
-def _rotate_z(angle: float) -> np.ndarray:
-    return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+def _unit(sky: np.ndarray) -> np.ndarray:
+    """Unit vectors [n, 3] of ra, dec [n, 2] in degrees."""
+    a, d = np.deg2rad(sky).T
+    return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=-1)
+
+
+def great_circle(sky: np.ndarray, incl: float) -> np.ndarray:
+    """mu, nu [n, 2] of ra, dec [n, 2], degrees, on the great circle of inclination `incl`."""
+    x, y, z = (_unit(sky) @ _to_sky(incl)).T
+    return np.rad2deg(np.stack([np.arctan2(y, x) + np.deg2rad(NODE), np.arcsin(z)], axis=-1))
 
 
 def mu_of_row(strip: Strip, row: float) -> float:
@@ -143,14 +158,15 @@ def band_offsets(strip: Strip, seed: int, row: np.ndarray) -> np.ndarray:
     phase = rng.uniform(0, 2 * np.pi, (2, len(BANDS), 2))
     row = np.asarray(row, dtype=float)[:, None, None]
     wave = 0.6 * np.sin(2 * np.pi * row / 80000 + phase[0]) + 0.4 * np.sin(2 * np.pi * row / 50000 + phase[1])
-    return OFFSETS.mean(axis=-1) + 0.45 * (OFFSETS[..., 1] - OFFSETS[..., 0]) * wave
+    return OFFSETS.mean(axis=-1) + 0.40 * (OFFSETS[..., 1] - OFFSETS[..., 0]) * wave
 
 
 def tangents(strip: Strip, seed: int) -> list[list[Tangent]]:
     """The WCS of every frame of a strip, [field][band].
 
     r follows the great circle. Another band sees an object at field centre displaced by `band_offsets`; the slope of
-    these along the strip, with a constant scale and rotation across it, makes that band's own CD matrix.
+    these along the strip, with a constant scale and rotation across it, makes that band's own CD matrix. Every frame has
+    a small error of its own, so that fields disagree a little about the objects in their overlap.
     """
     rng = np.random.default_rng([seed, 3, strip.number])
     across = rng.uniform(-1, 1, (len(BANDS), 2)) * [3e-4, 3e-4]  # scale and shear of the column direction
@@ -167,6 +183,7 @@ def tangents(strip: Strip, seed: int) -> list[list[Tangent]]:
         r_frame = Tangent(crpix, np.rad2deg([ra % (2 * np.pi), dec]), cd)
         offset, before, after = band_offsets(strip, seed, np.array([centre, centre - 0.5, centre + 0.5]))
         slope = after - before
+        offset = offset + rng.uniform(-_JITTER, _JITTER, offset.shape)
         seen = r_frame.wcs().all_pix2world(crpix - 1 - offset, 0)
         result.append([
             Tangent(crpix, seen[b], cd @ np.array([[1 + across[b, 0], -slope[b, 0]], [across[b, 1], 1 - slope[b, 1]]]))
@@ -191,19 +208,15 @@ def in_every_band(frames: list[list[Tangent]], field: np.ndarray, xy: np.ndarray
     return sky, pixels
 
 
-def dust(ra: np.ndarray, dec: np.ndarray, seed: int) -> np.ndarray:
-    """Galactic E(B-V) [n] at positions in degrees: lognormal about 0.04, 0.01 to 0.3, smooth from 30 to 0.2 degrees.
+def dust(sky: np.ndarray, seed: int) -> np.ndarray:
+    """Galactic E(B-V) [n] at `sky` [n, 2] in degrees: lognormal about 0.035, 0.01 to 0.3, varying over 4 to 0.2 degrees.
 
     A sum of plane waves through the unit sphere, so that it knows no poles and no edges.
     """
     rng = np.random.default_rng([seed, 4])
     waves = 48
-    scale = np.deg2rad(np.geomspace(30, 0.2, waves))
+    scale = np.deg2rad(np.geomspace(4, 0.2, waves))
     direction = rng.normal(size=(waves, 3))
     direction *= 2 * np.pi / scale[:, None] / np.linalg.norm(direction, axis=1, keepdims=True)
-    amplitude = scale**0.25
-    amplitude *= np.sqrt(2 / np.sum(amplitude**2))
-    a, d = np.deg2rad(ra), np.deg2rad(dec)
-    place = np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=-1)
-    wave = np.sin(place @ direction.T + rng.uniform(0, 2 * np.pi, waves)) @ amplitude
-    return np.clip(0.04 * np.exp(0.75 * wave), 0.01, 0.3)
+    wave = np.sin(_unit(sky) @ direction.T + rng.uniform(0, 2 * np.pi, waves)).sum(axis=-1) * np.sqrt(2 / waves)
+    return np.clip(0.035 * np.exp(0.7 * wave), 0.01, 0.3)

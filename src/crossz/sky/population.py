@@ -13,7 +13,7 @@ from crossz.sky import filters, seds
 _Z = ([0.1, 0.8, 1.0, 1.6, 2.0, 2.3, 2.5, 2.8, 3.2, 3.7, 4.2, 5.0, 5.5, 6.0],
       [0.03, 0.35, 0.60, 0.90, 0.90, 1.20, 1.00, 0.45, 0.25, 0.13, 0.06, 0.02, 0.01, 0.0])  # fmt: skip
 """Relative number of quasars by redshift: broad from 0.8, a peak near 2.3, a tail to 5, as in DR16Q (Lyke et al. 2020)."""
-_I = ([16.5, 18.0, 19.0, 20.0, 20.8, 21.4, 21.9, 22.3], [0.004, 0.06, 0.30, 0.65, 1.0, 0.9, 0.35, 0.0])
+_I = ([16.5, 18.0, 19.0, 20.0, 20.7, 21.3, 21.8, 22.2], [0.004, 0.06, 0.30, 0.65, 1.0, 0.9, 0.35, 0.0])
 """Relative number of quasars by i magnitude: rising towards the limit of eBOSS, g < 22 or r < 22."""
 _CHUNK = 500
 
@@ -48,7 +48,9 @@ def quasars(rng: np.random.Generator, n: int) -> pd.DataFrame:
     ])  # fmt: skip
     amplitude = 10 ** (0.4 * (22.5 - i_mag)) / relative[:, BANDS.index("i")]
     flux = pd.DataFrame(relative * amplitude[:, None], columns=[f"flux_{band}" for band in BANDS])
-    return pd.concat([pd.DataFrame({"z": z, "i_mag": i_mag}), parameters, flux, pd.Series(amplitude, name="amplitude")], axis=1)
+    return pd.concat(
+        [pd.DataFrame({"z": z, "i_mag": i_mag}), parameters, flux, pd.Series(amplitude, name="amplitude")], axis=1
+    )
 
 
 def stars(rng: np.random.Generator, n: int) -> np.ndarray:

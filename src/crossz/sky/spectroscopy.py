@@ -13,19 +13,25 @@ from crossz.sky import filters, fits, seds
 _GRIDS = {"26": (3.5800, 3840), "v5_13_2": (3.5535, 4620)}
 """By run2d: log10 of the first vacuum wavelength, number of pixels; 1e-4 a pixel, as in SDSS-I/II and in (e)BOSS."""
 _BAND_CENTRES = np.array([3551.0, 4686.0, 6166.0, 7480.0, 8932.0])
-_COADD = np.dtype(
-    [("flux", ">f4"), ("loglam", ">f4"), ("ivar", ">f4"), ("and_mask", ">i4"), ("or_mask", ">i4")]
-    + [("wdisp", ">f4"), ("sky", ">f4"), ("model", ">f4")]
-)
-_SPECOBJ = np.dtype(
-    [("SURVEY", "S6"), ("RUN2D", "S7"), ("SPECOBJID", "S22"), ("BESTOBJID", "S19"), ("PLATE", ">i4"), ("MJD", ">i4")]
-    + [("FIBERID", ">i4"), ("PLUG_RA", ">f8"), ("PLUG_DEC", ">f8"), ("CLASS", "S6"), ("SUBCLASS", "S21"), ("Z", ">f4")]
-    + [("Z_ERR", ">f4"), ("ZWARNING", ">i4"), ("SN_MEDIAN", ">f4", (5,)), ("SN_MEDIAN_ALL", ">f4")]
-)
-_SPZLINE = np.dtype(
-    [("PLATE", ">i4"), ("MJD", ">i4"), ("FIBERID", ">i4"), ("LINENAME", "S13"), ("LINEWAVE", ">f8"), ("LINEZ", ">f4")]
-)
-_LINES = {"Ly_alpha": 1215.67, "C_IV 1549": 1549.48, "C_III] 1908": 1908.734, "Mg_II 2799": 2800.315, "H_beta": 4862.683}
+_COADD = np.dtype([
+    ("flux", ">f4"), ("loglam", ">f4"), ("ivar", ">f4"), ("and_mask", ">i4"), ("or_mask", ">i4"), ("wdisp", ">f4"),
+    ("sky", ">f4"), ("model", ">f4"),
+])  # fmt: skip
+_SPECOBJ = np.dtype([
+    ("SURVEY", "S6"), ("RUN2D", "S7"), ("SPECOBJID", "S22"), ("BESTOBJID", "S19"), ("PLATE", ">i4"), ("MJD", ">i4"),
+    ("FIBERID", ">i4"), ("PLUG_RA", ">f8"), ("PLUG_DEC", ">f8"), ("CLASS", "S6"), ("SUBCLASS", "S21"), ("Z", ">f4"),
+    ("Z_ERR", ">f4"), ("ZWARNING", ">i4"), ("SN_MEDIAN", ">f4", (5,)), ("SN_MEDIAN_ALL", ">f4"),
+])  # fmt: skip
+_SPZLINE = np.dtype([
+    ("PLATE", ">i4"), ("MJD", ">i4"), ("FIBERID", ">i4"), ("LINENAME", "S13"), ("LINEWAVE", ">f8"), ("LINEZ", ">f4"),
+])  # fmt: skip
+_LINES = {
+    "Ly_alpha": 1215.67,
+    "C_IV 1549": 1549.48,
+    "C_III] 1908": 1908.734,
+    "Mg_II 2799": 2800.315,
+    "H_beta": 4862.683,
+}
 
 
 def path(sas: Path, plate: int, mjd: int, fiberID: int, run2d: str) -> Path:
@@ -56,7 +62,8 @@ def write_spectra(truth: Path, sas: Path, *, seed: int, plates=None, progress=pr
                 for flux, (_, row) in zip(model, part, strict=True):
                     _write(sas, seed, row, loglam, flux)
             written += len(chosen)
-        progress(f"sky: spectra of {group + 1}/{source.num_row_groups} strips: {written} files")
+        if rows:
+            progress(f"sky: spectra of {group + 1}/{source.num_row_groups} strips: {written} files")
     return written
 
 
@@ -96,7 +103,12 @@ def _write(sas: Path, seed: int, row: dict, loglam: np.ndarray, model: np.ndarra
     cards += [("COEFF0", float(loglam[0])), ("COEFF1", 1e-4), ("BUNIT", "1E-17 erg/cm^2/s/Ang")]
     target = path(sas, row["plate"], row["mjd"], row["fiberID"], row["run2d"])
     name = "SPALL" if row["run2d"].startswith("v5") else "SPECOBJ"
-    content = fits.primary(None, cards) + fits.table(coadd, "COADD") + fits.table(specobj, name) + fits.table(lines, "SPZLINE")
+    content = (
+        fits.primary(None, cards)
+        + fits.table(coadd, "COADD")
+        + fits.table(specobj, name)
+        + fits.table(lines, "SPZLINE")
+    )
     with atomic_path(target) as temporary:
         temporary.write_bytes(content)
 

@@ -14,6 +14,8 @@ _EDGE = ((6.0, 6.0), (14.0, 24.0))
 """Least distance of a quasar's r position from the lower and the upper edges (columns, rows) of its strip, pixels:
 the largest offset of another band, and a little."""
 _APART = 12.0  # pixels: no two quasars within 4.7 arcsec, so that groups by position are one quasar each
+ARCSEC = geometry.PIXEL * 3600
+"""Arcseconds per pixel."""
 _MARGIN = 30.0  # pixels around the strip in which neighbours may lie whose wings reach into it
 
 
@@ -40,15 +42,13 @@ def observe(strip: geometry.Strip, sas: Path, seed: int, absent: tuple[int, str]
     sources = _populate(strip, tangents, seed)
     rng = _rng(seed, "catalogue", strip)
     targets = catalogue.choose_targets(rng, sources, strip)
-    psf_flux = np.empty((len(targets), len(BANDS)))
-    psf_error = np.empty_like(psf_flux)
-    seeing = _rng(seed, "seeing", strip).normal(0, 0.06, 1 + len(BANDS))
-    fwhm = np.array([images.FWHM_ARCSEC[b] * np.exp(seeing[0] + 0.3 * s) / 0.396 for b, s in zip(BANDS, seeing[1:], strict=True)])
-    for b, band in enumerate(BANDS):
-        psf = images.psf(fwhm[b])
-        xy = sources.pixels[:, b] + np.stack([np.zeros(len(sources.field)), sources.field * strip.step], axis=1)
-        true = _expose_band(strip, sas, seed, b, psf, xy, sources, tangents, absent, targets)
-        psf_flux[:, b], psf_error[:, b] = true
+    common, *own = _rng(seed, "seeing", strip).normal(0, 0.06, 1 + len(BANDS))
+    fwhm = np.exp(common + 0.3 * np.array(own)) * [images.FWHM_ARCSEC[band] / ARCSEC for band in BANDS]
+    measured = [
+        _band(strip, sas, seed, b, images.psf(fwhm[b]), sources, targets, [field[b] for field in tangents], absent)
+        for b in range(len(BANDS))
+    ]
+    psf_flux, psf_error = np.moveaxis(measured, 0, -1)
     return catalogue.rows(rng, strip, tangents, sources, targets, psf_flux, psf_error, fwhm)
 
 
@@ -67,43 +67,59 @@ def _populate(strip: geometry.Strip, tangents: list[list[geometry.Tangent]], see
     places += [rng.uniform(-_MARGIN, size + _MARGIN, (len(fluxes), 2)) for fluxes in (stars, galaxies)]
     xy = np.concatenate(places)
     field = geometry.primary_field(strip, xy[:, 1])
-    sky, pixels = geometry.in_every_band(tangents, field, xy - np.stack([np.zeros(len(xy)), field * strip.step], axis=1))
-    ebv = geometry.dust(sky[:, 0], sky[:, 1], seed)
+    sky, pixels = geometry.in_every_band(
+        tangents, field, xy - np.stack([np.zeros(len(xy)), field * strip.step], axis=1)
+    )
+    ebv = geometry.dust(sky, seed)
     flux = np.concatenate([quasars[[f"flux_{band}" for band in BANDS]].to_numpy(), stars, galaxies])
     flux = flux * 10 ** (-0.4 * ebv[:, None] * filters.EXTINCTION)
     return Sources(quasars, shapes, flux, ebv, sky, field, pixels)
 
 
-def _expose_band(strip, sas, seed, b, psf, xy, sources, tangents, absent, targets) -> tuple[np.ndarray, np.ndarray]:
-    """Render, expose and write one band of a strip; PSF fluxes of the `targets` and their errors, nmgy, [n] each."""
+def _band(
+    strip: geometry.Strip,
+    sas: Path,
+    seed: int,
+    b: int,
+    psf: images.Psf,
+    sources: Sources,
+    targets: np.ndarray,
+    tangents: list[geometry.Tangent],
+    absent: tuple[int, str] | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Render, expose and write band number `b` of a strip; PSF fluxes of `targets` and their errors, nmgy, [n] each."""
     band, detector = BANDS[b], images.DETECTORS[BANDS[b]]
     rng = _rng(seed, "noise", strip, b)
-    calibration = detector.nmgy_per_dn * (1 + 0.003 * np.sin(np.arange(strip.columns) / 300 + rng.uniform(0, 6)))
-    calibration = (calibration * np.exp(rng.normal(0, 0.02))).astype(np.float32).astype(float)
+    calibration = _calibration(rng, strip, detector.nmgy_per_dn)
     sky = _sky(rng, strip, detector.sky)
 
-    flux = sources.flux[:, b].copy()
+    xy = sources.pixels[:, b] + np.stack([np.zeros(len(sources.field)), sources.field * strip.step], axis=1)
+    flux, galaxy0 = sources.flux[:, b], sources.galaxy0
     model = np.zeros((strip.length, strip.columns))
-    images.render_points(model, psf, xy[: sources.galaxy0], flux[: sources.galaxy0])
+    images.render_points(model, psf, xy[:galaxy0], flux[:galaxy0])
     true = flux[targets]
-    for index, (place, shape) in enumerate(zip(xy[sources.galaxy0 :], sources.shapes, strict=True), sources.galaxy0):
-        shape = shape / [0.396, 1, 1]
+    for galaxy, (place, shape) in enumerate(zip(xy[galaxy0:], sources.shapes, strict=True), galaxy0):
+        shape = shape / [ARCSEC, 1, 1]
         window = images.disc_window(model, psf, *place, shape[0])
-        disc = images.disc(psf, window, *place, shape)
-        model[window] += flux[index] * disc
-        for target in np.flatnonzero(targets == index):
+        disc = flux[galaxy] * images.disc(psf, window, *place, shape)
+        model[window] += disc
+        if galaxy in targets:
             p = images.point(psf, window, *place)
-            true[target] = flux[index] * np.sum(p * disc) / np.sum(p * p)
+            true[targets == galaxy] = np.sum(p * disc) / np.sum(p * p)
 
     image = images.expose(rng, model, sky, calibration, detector)
     for field in range(strip.fields):
         if (field, band) != absent:
             rows = slice(field * strip.step, field * strip.step + strip.rows)
-            frames.write(sas, strip, field, band, image[rows], tangents[field][b], sky[rows], calibration)
-    shift, error = images.psf_flux(
-        image - model, images.variance(model, sky, calibration, detector), psf, xy[targets]
-    )
+            frames.write(sas, strip, field, band, image[rows], tangents[field], sky[rows], calibration)
+    shift, error = images.psf_flux(image - model, images.variance(model, sky, calibration, detector), psf, xy[targets])
     return true + shift, error
+
+
+def _calibration(rng: np.random.Generator, strip: geometry.Strip, nmgy_per_dn: float) -> np.ndarray:
+    """nmgy per DN [columns], float32 as in a frame: 2 % between strips, 0.3 % along the columns."""
+    wave = 1 + 0.003 * np.sin(np.arange(strip.columns) / 300 + rng.uniform(0, 2 * np.pi))
+    return (nmgy_per_dn * np.exp(rng.normal(0, 0.02)) * wave).astype(np.float32).astype(float)
 
 
 def _sky(rng: np.random.Generator, strip: geometry.Strip, level: float) -> np.ndarray:
