@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from astropy.wcs import WCS
-from reproject import reproject_interp
 
 from crossz import BANDS, shards
 from crossz.files import write_json
@@ -73,6 +71,9 @@ def _extended(image: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 
 def _reproject_shift(image: np.ndarray, dx: float, dy: float) -> np.ndarray:
+    from astropy.wcs import WCS  # these two take longer to import than most shards take to cut
+    from reproject import reproject_interp
+
     def grid(x: float, y: float) -> WCS:
         wcs = WCS(naxis=2)
         wcs.wcs.crpix = [1 + x, 1 + y]

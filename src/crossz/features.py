@@ -36,7 +36,10 @@ def photometry(catalog: pd.DataFrame, magnitudes: str) -> Photometry:
     table = {kind: _columns(catalog, kind, magnitudes) for kind in (name, "psfMagErr", "extinction")}
     mag, err, extinction = table[name], table["psfMagErr"], table["extinction"]
     missing = ~np.isfinite(mag) | (mag == 0) | (mag <= -9999) | ~(err > 0)
-    mag = np.where(missing, np.nan, mag - extinction if magnitudes == "psf" else mag)
+    if magnitudes == "psf":
+        mag = mag - extinction
+        missing |= ~np.isfinite(mag)
+    mag = np.where(missing, np.nan, mag)
     return Photometry(mag, np.where(missing, np.nan, err), mag[:, :-1] - mag[:, 1:], missing, extinction)
 
 
@@ -82,17 +85,13 @@ def apply_scaler(scaler: dict[str, list], values: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num(scaled, nan=0.0), -_CLIP, _CLIP).astype(np.float32)
 
 
-def fit_stretch(images: np.ndarray, masks: np.ndarray) -> dict[str, list]:
-    """Per-band asinh stretch of training images [n, 5, y, x] float16 in store units; masks [n, y, x] uint8.
+def sky_noise(images: np.ndarray, masks: np.ndarray) -> list[float]:
+    """Sigma of the sky in each band of training images [n, 5, y, x] in store units; masks [n, y, x] uint8.
 
-    `noise`: 1.4826 times the median absolute pixel, the sky's sigma (sources cover few pixels): the softening of the
-    asinh. `scale`: the standard deviation of asinh(pixel / noise) over the sample, so that networks see unit variance.
+    1.4826 times the median absolute pixel, as sources cover few pixels: the softening of the images' asinh stretch.
     """
-    noise, scale = [], []
+    sigma = []
     for band in range(images.shape[1]):
         pixels = images[:, band][(masks >> band & 1) == 0].astype(np.float32)
-        sigma = max(1.4826 * float(np.median(np.abs(pixels))), 1e-6) if pixels.size else 1.0
-        spread = float(np.arcsinh(pixels / sigma).std()) if pixels.size else 1.0
-        noise.append(sigma)
-        scale.append(max(spread, 1e-6))
-    return {"noise": noise, "scale": scale}
+        sigma.append(max(1.4826 * float(np.median(np.abs(pixels))), 1e-6) if pixels.size else 1.0)
+    return sigma

@@ -71,10 +71,11 @@ def stamp(candidates: list[list[Callable[[], Frame | None]]], ra: float, dec: fl
     mask = np.zeros((SIZE, SIZE), np.uint8)
     status, neighbour = shards.OK, False
     for band, frames in enumerate(candidates):
-        best = None
+        best, own_missing = None, False
         for number, get in enumerate(frames if edges == "neighbour" else frames[:1]):
             frame = get()
             if frame is None:
+                own_missing |= number == 0
                 continue
             x, y = frame.wcs.wcs_world2pix(ra, dec, 0)
             found = (*cut(frame.data, float(x), float(y)), number)
@@ -82,13 +83,12 @@ def stamp(candidates: list[list[Callable[[], Frame | None]]], ra: float, dec: fl
                 best = found
             if best[2].all():
                 break
-        if best is None:
-            status, covered = MISSING_FRAME, np.zeros((SIZE, SIZE), bool)
-        else:
+        covered = np.zeros((SIZE, SIZE), bool)
+        if best is not None:
             image[band], offset[band], covered, number = best
-            neighbour |= number > 0
-            if status == shards.OK and not covered[CENTRE, CENTRE]:
-                status = OUTSIDE
+            neighbour |= number > 0 and bool(covered.any())
+        if status == shards.OK and not covered[CENTRE, CENTRE]:
+            status = MISSING_FRAME if own_missing else OUTSIDE
         mask |= (~covered).astype(np.uint8) << band
     if status == shards.OK and edges == "drop" and mask[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN].any():
         status = EDGE

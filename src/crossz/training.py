@@ -5,6 +5,7 @@ Imports only torch, numpy, pandas and pyarrow: it runs on a GPU machine that has
 
 import copy
 import hashlib
+import io
 import json
 import math
 import os
@@ -30,7 +31,9 @@ from crossz.samples import load_rows, write_predictions
 RESUME_SECONDS = 20.0
 """A resume point is written at the end of an epoch when the last one is older than this."""
 RESIDENT_BYTES = 2 << 30
-"""Images up to this size are gathered once and stay on the device; larger sets are gathered batch by batch."""
+"""Images up to this size are gathered once and stay in memory; on a graphics card, up to half of its free memory."""
+PROGRESS_SECONDS = 5.0
+"""A line of progress is printed at the end of an epoch when the last one is older than this."""
 _WARM_UP = 0.05  # share of a cosine schedule during which the learning rate rises
 _RAMP = 10.0  # steepness of the gradient-reversal ramp 2 / (1 + exp(-10 p)) - 1 (Ganin et al. 2016)
 
@@ -42,19 +45,28 @@ def device_of_this_machine() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def image_source(store: shards.ImageStore, rows: np.ndarray, stretch: dict, device: torch.device) -> Fetch:
+def image_source(store: shards.ImageStore, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
     """A function from positions in `rows` to stretched images [b, 5, 64, 64] float32 on `device`.
 
-    Images that fit (RESIDENT_BYTES) are gathered and stretched once and kept as float16; others batch by batch.
+    Images that fit (RESIDENT_BYTES) are gathered and stretched once; others batch by batch. Both are rounded to float16
+    on the way, so that which of the two a machine's memory allows does not change a result.
     """
 
     def load(some: np.ndarray) -> torch.Tensor:
         image, mask = (torch.from_numpy(array).to(device) for array in store.gather(some))
-        return backbones.stretched(image, mask, stretch).to(memory_format=torch.channels_last)
+        return backbones.stretched(image, mask, sky_noise).half().contiguous(memory_format=torch.channels_last)
 
-    if len(rows) * len(BANDS) * backbones.IMAGE_SIZE**2 * 2 > RESIDENT_BYTES:
-        return lambda positions: load(rows[positions])
-    resident = torch.cat([load(some).half() for some in np.array_split(rows, math.ceil(len(rows) / 512))])
+    limit = RESIDENT_BYTES if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
+    if len(rows) * len(BANDS) * backbones.IMAGE_SIZE**2 * 2 > limit:
+        return lambda positions: load(rows[positions]).float()
+    resident = torch.empty(
+        (len(rows), len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE),
+        dtype=torch.float16,
+        device=device,
+        memory_format=torch.channels_last,
+    )
+    for some in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / 512)):
+        resident[some] = load(rows[some])
     return lambda positions: resident[positions].float()
 
 
@@ -85,9 +97,8 @@ def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: 
     scalers = info["scalers"]
     phot = ft.photometry(rows, info["magnitudes"])
     x_mag, x_colour = ft.tokens(phot)
-    target = (target_of(rows["z"].to_numpy(), info["crossmodal"]["target"]) - scalers["z"]["centre"]) / scalers["z"][
-        "width"
-    ]
+    target = target_of(rows["z"].to_numpy(), info["crossmodal"]["target"])
+    target = (target - scalers["z"]["centre"]) / scalers["z"]["width"]
     arrays = (
         ft.apply_scaler(scalers["x_mag"], x_mag),
         ft.apply_scaler(scalers["x_colour"], x_colour),
@@ -95,7 +106,7 @@ def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: 
         ft.apply_scaler(scalers["extinction"], phot.extinction),
     )
     on_device = (torch.from_numpy(array).to(device) for array in arrays)
-    fetch = image_source(store, rows["row"].to_numpy(), scalers["stretch"], device)
+    fetch = image_source(store, rows["row"].to_numpy(), scalers["sky_noise"], device)
     return Part(rows["objID"].to_numpy(), rows["z"].to_numpy(), *on_device, fetch)
 
 
@@ -110,7 +121,7 @@ def fit_scalers(train: pd.DataFrame, store: shards.ImageStore, magnitudes: str, 
         "x_colour": ft.fit_scaler(x_colour),
         "extinction": ft.fit_scaler(phot.extinction),
         "z": {"centre": float(z.mean()), "width": float(max(z.std(), 1e-6))},
-        "stretch": ft.fit_stretch(*store.gather(sample)),
+        "sky_noise": ft.sky_noise(*store.gather(sample)),
     }
 
 
@@ -159,6 +170,7 @@ def trained_patterns(z_patterns: str) -> list[str]:
     return list(PATTERNS) if z_patterns == "all" else ["phot+img"]
 
 
+@torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, as it was outside
 def train(
     catalog_path: str | Path,
     split_path: str | Path,
@@ -210,11 +222,9 @@ def train(
             thing.load_state_dict(point[name])
 
     epochs, begun = training["epochs"], state["epoch"]
-    started = saved = time.monotonic()
+    started = saved = printed = time.monotonic()
     while state["epoch"] < epochs and state["epoch"] - state["best_epoch"] <= training["patience"]:
-        torch.manual_seed(
-            _seed(seed, part.objID, state["epoch"])
-        )  # all of an epoch's chance, so that a resume is exact
+        torch.manual_seed(_seed(seed, part.objID, state["epoch"]))  # all of an epoch's chance: a resume is exact
         losses = train_epoch(net, optimizer, part, info, state["epoch"], patterns)
         z_phot = predict(net, val, info)
         rmse = {inputs: float(np.sqrt(np.mean(dz(z_phot[inputs], val.z) ** 2))) for inputs in PATTERNS}
@@ -240,7 +250,8 @@ def train(
             with atomic_path(resume_path) as temporary:
                 torch.save({"fingerprint": fingerprint, "state": state} | parts_of_point, temporary)
             saved = now
-        if state["epoch"] % max(1, epochs // 10) == 0:
+        if now - printed > PROGRESS_SECONDS or state["epoch"] == epochs:
+            printed = now
             pace = (now - started) / (state["epoch"] - begun)
             print(
                 f"epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses['redshift']:.4f}  "
@@ -248,8 +259,10 @@ def train(
                 f"{len(part.z) / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left",
                 flush=True,
             )
+    weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
+    torch.save({name: value.cpu() for name, value in state["weights"].items()}, weights)
     with atomic_path(model_path) as temporary:
-        torch.save({name: value.cpu() for name, value in state["weights"].items()}, temporary)
+        temporary.write_bytes(weights.getvalue())
     with atomic_path(history_path) as temporary:
         pd.DataFrame(state["history"]).to_csv(temporary, index=False, float_format="%.8g")
     outcome = {"best_epoch": state["best_epoch"], "best_val_rmse": state["best"], "epochs_run": state["epoch"]}
@@ -353,6 +366,7 @@ def _fingerprint(info: dict, code: str, parts: tuple[Part, ...], shard_paths: Se
     digest = hashlib.sha256(json.dumps([info, code, torch.__version__], sort_keys=True).encode())
     for part in parts:
         digest.update(part.objID.tobytes() + part.z.tobytes())
+        digest.update(part.x_mag.cpu().numpy().tobytes() + part.x_colour.cpu().numpy().tobytes())
     for path in shard_paths:
         digest.update(shards.sampled_digest(path).encode())
     return digest.hexdigest()

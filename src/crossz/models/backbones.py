@@ -1,7 +1,6 @@
 """Image backbones: any torchvision ResNet, ConvNeXt or ViT by name with five input bands, and a small CNN for CPUs."""
 
 import torch
-import torchvision
 from torch import nn
 
 from crossz import BANDS
@@ -18,7 +17,10 @@ def build(name: str, stem: str) -> tuple[nn.Module, int]:
     paper trains from scratch. Raises CrosszError for an unknown name.
     """
     if name == "small":
-        return _small()
+        net = Small()
+        return net, net.features
+    import torchvision  # half of this package's import time, and not needed above
+
     families = ("resnet", "resnext", "wide_resnet", "convnext", "vit")
     if not name.startswith(families) or name not in torchvision.models.list_models(torchvision.models):
         raise CrosszError(f"crossmodal.backbone: {name!r} is neither 'small' nor a torchvision ResNet, ConvNeXt or ViT")
@@ -49,6 +51,8 @@ def build(name: str, stem: str) -> tuple[nn.Module, int]:
 
 
 def _vit(name: str, size: dict[str, int]) -> nn.Module:
+    import torchvision
+
     patch = int(name.split("_")[-1])
     original = torchvision.models.get_model(name, weights=None, image_size=2 * patch)
     hidden, layers = original.hidden_dim, len(original.encoder.layers)
@@ -61,20 +65,39 @@ def _vit(name: str, size: dict[str, int]) -> nn.Module:
     return net
 
 
-def _small() -> tuple[nn.Module, int]:
-    # For CPUs: 4x4 patches first, since full-resolution maps are where a CPU's time goes (12 times this network's); the
-    # last maps keep their places apart, as the object sits in the centre and its surroundings do not.
-    def block(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:
-        convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
-        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+class Small(nn.Module):
+    """A network for CPUs and few objects: learned apertures beside a convolution of 4x4 patches.
 
-    layers = block(len(BANDS), 24, 4, 4, 0) + block(24, 48, 3, 2, 1) + block(48, 64, 3, 2, 1)
-    return nn.Sequential(*layers, nn.Flatten()), 64 * (IMAGE_SIZE // 16) ** 2
+    A quasar is a point: what an image says of its redshift lies in fluxes. The apertures are weight maps, the same for all
+    bands, that start as Gaussians of growing width on the object; summed over the linear pixels they give fluxes in
+    units of the sky noise, a photometry that learns. The convolutions see the surroundings; patches come first since
+    full-resolution maps are where a CPU's time goes.
+    """
+
+    def __init__(self):
+        super().__init__()
+        axis = torch.arange(IMAGE_SIZE) - IMAGE_SIZE / 2
+        r2 = axis[:, None] ** 2 + axis[None, :] ** 2
+        maps = torch.stack([torch.exp(-r2 / 2 / sigma**2) for sigma in (1.0, 1.5, 2.2, 3.2, 5.0, 8.0)])
+        self.apertures = nn.Parameter(maps / maps.flatten(1).norm(dim=1)[:, None, None])
+        self.normalise = nn.BatchNorm1d(len(BANDS) * len(maps))
+        patches = _block(len(BANDS), 16, 4, 4, 0) + _block(16, 24, 3, 2, 1) + _block(24, 32, 3, 2, 1)
+        self.surroundings = nn.Sequential(*patches, nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.features = len(BANDS) * len(maps) + 32 * 4
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        flux = torch.einsum("nbyx,kyx->nbk", torch.sinh(image), self.apertures)
+        return torch.cat([self.normalise(torch.asinh(flux).flatten(1)), self.surroundings(image)], dim=1)
 
 
-def stretched(units: torch.Tensor, mask: torch.Tensor, stretch: dict[str, list]) -> torch.Tensor:
-    """Images [n, 5, 64, 64] in store units -> asinh(pixel / noise) / scale per band, 0 where masked (mask [n, 64, 64] uint8)."""
-    noise, scale = (torch.tensor(stretch[key], device=units.device).view(1, -1, 1, 1) for key in ("noise", "scale"))
+def _block(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+    return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+
+def stretched(units: torch.Tensor, mask: torch.Tensor, noise: list[float]) -> torch.Tensor:
+    """asinh(pixel / noise) [n, 5, y, x] of images in store units, `noise` one per band; 0 where masked (mask [n, y, x] uint8)."""
+    softening = torch.tensor(noise, device=units.device).view(1, -1, 1, 1)
     bits = torch.tensor([1 << band for band in range(len(BANDS))], dtype=torch.uint8, device=mask.device)
     covered = (mask[:, None] & bits.view(1, -1, 1, 1)) == 0
-    return torch.asinh(units.float() / noise) / scale * covered
+    return torch.asinh(units.float() / softening) * covered

@@ -1,0 +1,173 @@
+"""The main job as a user runs it, on a sky of a hundred quasars: whole, repeatable, and rerun no further than needed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "sky": {"quasars": 100},
+    "splits": {"count": 2},
+    "plan": {"shards": 2},
+    "cutouts": {"max_loss": 0.3},  # the one field that lacks a band weighs much among so few
+    "train": {"epochs": 3, "batch_size": 16},
+    "references": {"models": ["mean", "knn", "gradient_boosting"]},
+}
+
+
+def snakemake(where, *arguments, check=True, **overrides):
+    (where / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    (where / "more.yaml").write_text(yaml.safe_dump(overrides))
+    command = [sys.executable, "-m", "snakemake", "--cores", "4", "--configfile", "small.yaml", "more.yaml", "--"]
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    targets = [argument for argument in arguments if not argument.startswith("-")]
+    command[-1:] = [*flags, "--", *targets]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
+    done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=900, env=environment)
+    if check:
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done
+
+
+def planned(where, *arguments, **overrides):
+    """Names of the rules that a dry run would run, without `all`."""
+    output = snakemake(where, "-n", "--quiet=none", *arguments, "results/metrics.csv", **overrides)
+    lines = (output.stdout + output.stderr).splitlines()
+    return {line.split()[1].rstrip(":") for line in lines if line.startswith(("rule ", "localrule "))} - {"all"}
+
+
+TRAINING = {"train", "evaluate", "figure_estimate", "metrics"}
+FROM_IMAGES = {"images", "references"} | TRAINING
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A copy of the project in which the main job has run once."""
+    where = tmp_path_factory.mktemp("run")
+    for name in ("Snakefile", "workflow", "src", "config", "profiles", "envs"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, where / name)
+    snakemake(where, "results/metrics.csv")
+    return where
+
+
+@pytest.mark.xdist_group("run")
+class TestMainJob:
+    def test_metrics_hold_every_row_of_the_contract(self, run):
+        metrics = pd.read_csv(run / "results/metrics.csv")
+        assert metrics.columns.tolist() == [
+            "dataset", "model", "inputs", "split", "n_train", "n_val", "n_test", "rmse", "frac_lt_0.1", "frac_lt_0.2",
+            "frac_lt_0.3", "frac_lt_0.4", "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15",
+            "crps", "pit_ks", "coverage_68", "coverage_95", "nll",
+        ]  # fmt: skip
+        rows = {tuple(row) for row in metrics[["dataset", "model", "inputs", "split"]].to_numpy().tolist()}
+        models = [("crossmodal", inputs) for inputs in ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")]
+        models += [(name, "phot") for name in SMALL["references"]["models"]]
+        assert rows == {(dataset, *model, split) for dataset in ("baseline", "extended") for model in models for split in (0, 1)}
+        assert metrics["rmse"].between(0, 2).all()
+        assert metrics["rmse"].nunique() == len(metrics)
+        assert "| baseline | mml | phot | 0 | not run (80.41)" in (run / "results/table1.md").read_text()
+        for figure in ("redshifts", "baseline/phot+img", "extended/phot+img_gen"):
+            for suffix in ("png", "pdf"):
+                assert (run / f"results/figures/{figure}.{suffix}").stat().st_size > 5000
+
+    def test_counts_in_are_counts_out(self, run):
+        images = pd.read_parquet(run / "results/images.parquet")
+        objects = set()
+        for dataset in ("baseline", "extended"):
+            catalog = pd.read_parquet(run / f"results/catalog/{dataset}.parquet")
+            assert catalog["objID"].is_unique
+            objects |= set(catalog["objID"])
+            for number in (0, 1):
+                split = pd.read_parquet(run / f"results/splits/{dataset}/{number}.parquet")
+                assert set(split["objID"]) == set(catalog["objID"])
+                parts = split.merge(catalog[["objID", "group"]]).groupby("group")["subset"].nunique()
+                assert (parts == 1).all()
+        assert set(images["objID"]) == objects
+        record = yaml.safe_load((run / "results/run.yaml").read_text())
+        assert record["config"]["sky"]["quasars"] == 100
+        assert record["counts"]["results/images.counts.json"]["objects"] == len(objects)
+
+    def test_a_second_run_has_nothing_to_do(self, run):
+        output = snakemake(run, "results/metrics.csv")
+        assert "Nothing to be done" in output.stdout + output.stderr
+
+    @pytest.mark.parametrize(
+        ("overrides", "rules"),
+        [
+            ({"cutouts": {"align": "integer"}}, {"cutouts"} | FROM_IMAGES),
+            ({"stamps": {"edges": "mask"}}, {"stamps", "cutouts"} | FROM_IMAGES),
+            ({"splits": {"fractions": [0.5, 0.25, 0.25]}}, {"splits", "references"} | TRAINING),
+            ({"train": {"epochs": 4}}, TRAINING),
+            ({"photometry": {"magnitudes": "psf"}}, {"references"} | TRAINING),
+        ],
+    )
+    def test_a_changed_setting_reruns_what_it_reaches(self, run, overrides, rules):
+        merged = {key: SMALL.get(key, {}) | value for key, value in overrides.items()}
+        assert planned(run, **merged) == rules
+
+    @pytest.mark.parametrize(
+        ("module", "rules"),
+        [
+            ("cutouts.py", {"cutouts"} | FROM_IMAGES),
+            ("training.py", TRAINING),
+            ("models/references.py", {"references", "metrics"}),
+            ("plots.py", {"figure_redshifts", "figure_estimate", "metrics"}),
+        ],
+    )
+    def test_a_touched_function_reruns_its_stage_and_what_follows(self, run, module, rules):
+        source = run / "src/crossz" / module
+        before = source.read_text()
+        try:
+            source.write_text(before.replace("def ", "def  ", 1))
+            assert planned(run) == rules
+        finally:
+            source.write_text(before)
+        assert planned(run) == set()
+
+    @pytest.mark.parametrize(
+        ("rule", "rules"), [("splits", {"splits", "references"} | TRAINING), ("train", TRAINING)]
+    )
+    def test_one_stage_by_hand_reruns_what_follows(self, run, rule, rules):
+        assert planned(run, f"-R={rule}") == rules
+
+    def test_the_same_seed_gives_the_same_bytes_after_deleting_everything(self, run):
+        names = ["metrics.csv", "table1.md", "run.yaml", "images.parquet", "cutouts/0000.arrow", "figures/baseline/phot+img.png"]
+        before = {name: (run / "results" / name).read_bytes() for name in names}
+        shutil.rmtree(run / "results")
+        snakemake(run, "results/metrics.csv")
+        for name in names:
+            assert (run / "results" / name).read_bytes() == before[name], name
+
+    def test_a_corrupt_frame_stops_the_run_with_its_name_and_nothing_half_written(self, run):
+        frame = next((run / "results/sky/sas").rglob("frame-r-*.bz2"))
+        whole = frame.read_bytes()
+        stamps = {path: path.read_bytes() for path in (run / "results/stamps").glob("*")}
+        try:
+            frame.write_bytes(whole[:-50])
+            done = snakemake(run, "-R=stamps", "results/metrics.csv", check=False)
+        finally:
+            frame.write_bytes(whole)
+        assert done.returncode != 0
+        assert f"{frame.name}: damaged bz2" in done.stderr
+        assert not list((run / "results/stamps").glob(".*"))
+        assert stamps
+
+
+def test_an_empty_query_stops_the_run_and_names_it(tmp_path):
+    for name in ("Snakefile", "workflow", "src", "config", "profiles"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "workflow").unlink()
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    sql = tmp_path / "workflow/sql/baseline.sql"
+    sql.write_text(sql.read_text().replace("'QSO'", "'NEBULA'"))
+    done = snakemake(tmp_path, "results/catalog/baseline.parquet", check=False)
+    assert done.returncode != 0
+    assert "baseline.sql: no rows; loosen the query's cuts" in done.stderr
+    assert not (tmp_path / "results/catalog").exists() or not list((tmp_path / "results/catalog").rglob("baseline*"))

@@ -1,0 +1,228 @@
+"""Training: it learns, resumes to the byte, and looks at nothing but its own part of a split."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import toy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossz import training
+from crossz.errors import CrosszError
+from crossz.metrics import dz
+from crossz.models.crossmodal import PATTERNS
+
+CROSSMODAL = {
+    "backbone": "small", "stem": "small", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,
+    "reversal": 0.1, "z_patterns": "all", "pair_weight": 0.0, "target": "log1p",
+}  # fmt: skip
+TRAIN = {
+    "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4,
+    "schedule": "cosine", "patience": 40, "gradient_clip": 1.0, "augment": True,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    return toy.write(tmp_path_factory.mktemp("toy"))
+
+
+def train(survey, folder, crossmodal=None, code="code", **settings):
+    folder.mkdir(exist_ok=True)
+    outputs = [folder / name for name in ("model.pt", "model.json", "history.csv")]
+    training.train(
+        *survey,
+        *outputs,
+        folder / "resume.pt",
+        crossmodal=CROSSMODAL | (crossmodal or {}),
+        training=TRAIN | settings,
+        magnitudes="dered_model",
+        seed=7,
+        code=code,
+    )
+    return [path.read_bytes() for path in outputs]
+
+
+def evaluate(survey, folder):
+    paths = {inputs: folder / f"{inputs}.parquet" for inputs in PATTERNS}
+    training.evaluate(*survey, folder / "model.pt", folder / "model.json", paths)
+    return {inputs: pd.read_parquet(path) for inputs, path in paths.items()}
+
+
+def rmse(table):
+    return float(np.sqrt(np.mean(dz(table["z_phot"], table["z_spec"]) ** 2)))
+
+
+@pytest.fixture(scope="module")
+def plain(survey, tmp_path_factory):
+    """The outputs of one short, uninterrupted training."""
+    return train(survey, tmp_path_factory.mktemp("plain"))
+
+
+def test_every_input_pattern_learns(survey, tmp_path):
+    train(survey, tmp_path, epochs=20)
+    tables = evaluate(survey, tmp_path)
+    catalog, split = pd.read_parquet(survey.catalog), pd.read_parquet(survey.split)
+    rows = catalog.merge(split, on="objID")
+    guess = np.expm1(np.log1p(rows.loc[rows["subset"] == "train", "z"]).mean())
+    for inputs, table in tables.items():
+        test = table[table["subset"] == "test"]
+        share = 0.4 if inputs == "phot+img" else 0.65
+        assert rmse(test) < share * rmse(test.assign(z_phot=guess)), inputs
+    expected = rows[(rows["subset"] != "train") & (np.arange(len(rows)) >= 3)]
+    for table in tables.values():
+        assert table.columns.tolist() == ["objID", "z_spec", "z_phot", "subset"]
+        assert table["objID"].dtype == np.int64
+        assert table["objID"].tolist() == expected["objID"].tolist()
+        assert table["z_spec"].tolist() == expected["z"].tolist()
+        assert table["subset"].tolist() == expected["subset"].tolist()
+
+
+@pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 0.05, "patience": 3}])
+def test_a_killed_training_goes_on_to_the_same_bytes(survey, tmp_path, monkeypatch, capsys, settings):
+    whole = train(survey, tmp_path / "whole", **settings)
+    monkeypatch.setattr(training, "RESUME_SECONDS", -1.0)
+    monkeypatch.setattr(os, "getpid", lambda: 4_000_000)  # another process: no byte may depend on it
+    epoch = training.train_epoch
+
+    def killed(*arguments):
+        if arguments[4] == 2:
+            raise KeyboardInterrupt
+        return epoch(*arguments)
+
+    monkeypatch.setattr(training, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(survey, tmp_path / "killed", **settings)
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["resume.pt"]
+    monkeypatch.setattr(training, "train_epoch", epoch)
+    capsys.readouterr()
+    assert train(survey, tmp_path / "killed", **settings) == whole
+    assert "going on after epoch 2" in capsys.readouterr().out
+    assert not (tmp_path / "killed/resume.pt").exists()
+
+
+@pytest.mark.parametrize("change", [{"code": "other"}, {"weight_decay": 0.1}, {"crossmodal": {"beta": 0.2}}])
+def test_a_resume_point_of_something_else_is_left_aside(survey, tmp_path, monkeypatch, capsys, change):
+    monkeypatch.setattr(training, "RESUME_SECONDS", -1.0)
+    monkeypatch.setattr(training.Path, "unlink", lambda *_, **__: None)  # the resume point stays
+    train(survey, tmp_path / "same", epochs=1)
+    (tmp_path / "other").mkdir()
+    os.rename(tmp_path / "same/resume.pt", tmp_path / "other/resume.pt")
+    capsys.readouterr()
+    found = train(survey, tmp_path / "other", **{"epochs": 1} | change)
+    assert "other data, code or settings" in capsys.readouterr().out
+    assert found == train(survey, tmp_path / "fresh", **{"epochs": 1} | change)
+
+
+def test_test_objects_do_not_touch_the_training(survey, tmp_path, plain):
+    split = pd.read_parquet(survey.split).set_index("objID")["subset"]
+
+    def other_test_objects(table):
+        test = (table["objID"].map(split) == "test").to_numpy()
+        names = [name for name in table if name != "objID"]
+        table.loc[test, names] = table.loc[test, names].to_numpy()[np.random.default_rng(0).permutation(test.sum())]
+        table.loc[test, "dered_r"] += 1.0
+        return table
+
+    changed = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path / "changed", other_test_objects))
+    assert train(changed, tmp_path / "model") == plain
+
+
+def test_the_order_of_rows_does_not_matter(survey, tmp_path, plain):
+    folder = tmp_path / "shuffled"
+    shuffled = survey._replace(
+        catalog=toy.rewrite(survey.catalog, folder, lambda table: table.sample(frac=1, random_state=1)),
+        split=toy.rewrite(survey.split, folder, lambda table: table.sample(frac=1, random_state=2)),
+    )
+    assert train(shuffled, tmp_path / "model") == plain
+
+
+def test_another_label_of_a_training_object_does_matter(survey, tmp_path, plain):
+    catalog = toy.rewrite(survey.catalog, tmp_path / "changed", lambda table: table.assign(z=table["z"].where(table.index != 5, 1.5)))
+    assert train(survey._replace(catalog=catalog), tmp_path / "model")[0] != plain[0]
+
+
+def test_images_read_batch_by_batch_train_the_same_network(survey, tmp_path, plain, monkeypatch):
+    monkeypatch.setattr(training, "RESIDENT_BYTES", 0)
+    assert train(survey, tmp_path) == plain
+
+
+def test_a_checkpoint_that_is_not_the_one_that_was_trained_is_refused(survey, tmp_path):
+    train(survey, tmp_path, epochs=1)
+    path = tmp_path / "model.pt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CrosszError, match=r"model\.pt: its checksum"):
+        evaluate(survey, tmp_path)
+
+
+def test_the_checkpoint_is_the_epoch_of_the_smallest_validation_error(survey, tmp_path):
+    train(survey, tmp_path, {"z_patterns": "real"}, epochs=6, learning_rate=0.02)
+    history, info = pd.read_csv(tmp_path / "history.csv"), training.read_json(tmp_path / "model.json")
+    assert info["best_epoch"] == history["val phot+img"].idxmin()
+    assert info["best_val_rmse"] == pytest.approx(history["val phot+img"].min())
+    table = evaluate(survey, tmp_path)["phot+img"]
+    assert rmse(table[table["subset"] == "val"]) == pytest.approx(info["best_val_rmse"], rel=1e-5)
+
+
+def test_training_stops_when_patience_is_over(survey, tmp_path):
+    train(survey, tmp_path, epochs=50, learning_rate=1e-12, patience=2)
+    assert training.read_json(tmp_path / "model.json")["epochs_run"] < 50
+
+
+def test_a_training_that_diverges_says_so(survey, tmp_path):
+    with pytest.raises(CrosszError, match=r"diverged.*train\.learning_rate"):
+        train(survey, tmp_path, optimizer="sgd", learning_rate=1e30, gradient_clip=1e30, schedule="plateau")
+
+
+def test_a_split_without_a_usable_test_object_is_refused(survey, tmp_path):
+    split = toy.rewrite(survey.split, tmp_path / "split", lambda table: table[table["subset"] != "test"])
+    with pytest.raises(CrosszError, match="part test"):
+        train(survey._replace(split=split), tmp_path)
+
+
+def test_chance_outside_is_left_alone(survey, tmp_path, plain):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    assert train(survey, tmp_path) == plain  # nor does it depend on chance outside
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_augmentation_turns_and_flips_and_nothing_else():
+    torch.manual_seed(0)
+    image = torch.arange(8 * 5 * 4 * 4.0).view(8, 5, 4, 4)
+    seen = set()
+    for _ in range(40):
+        for one, original in zip(training.augmented(image), image, strict=True):
+            turned = [torch.rot90(original, turns, (1, 2)) for turns in range(4)]
+            all_eight = [*turned, *(other.flip(2) for other in turned)]
+            seen.add(next(number for number, other in enumerate(all_eight) if torch.equal(one, other)))
+    assert seen == set(range(8))
+
+
+@given(st.floats(0, 1))
+def test_the_learning_rate_rises_shortly_and_falls_to_nothing(progress):
+    assert 0 <= training.cosine(progress) <= 1
+    if progress >= 0.05:
+        assert training.cosine(min(1.0, progress + 0.01)) <= training.cosine(progress)
+    assert training.cosine(1.0) == pytest.approx(0, abs=1e-9)
+    assert training.cosine(0.05) == pytest.approx(1)
+
+
+@given(st.floats(0, 7), st.sampled_from(["log1p", "z"]))
+def test_a_target_turns_back_into_its_redshift(z, kind):
+    assert training.redshift_of(training.target_of(np.array([z]), kind), kind)[0] == pytest.approx(z, abs=1e-9)
+
+
+def test_a_gpu_machine_needs_little():
+    """DESIGN.md: training needs torch, numpy, pandas and pyarrow; torchvision only for its own backbones."""
+    code = "import crossz.training, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="src").stdout.split()
+    for name in ("torchvision", "sklearn", "astropy", "snakemake", "matplotlib", "yaml"):
+        assert name not in loaded

@@ -1,0 +1,76 @@
+"""A small survey whose redshifts can be learned from magnitudes and from images: what the models' tests run on."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from conftest import star
+
+from crossz import BANDS, shards
+
+NOISE = np.array([0.05, 0.02, 0.03, 0.045, 0.17])  # nmgy a pixel, as SDSS frames have it
+
+
+class Survey(NamedTuple):
+    """Files of one toy survey, in the order in which `training.train` and others take them."""
+
+    catalog: Path
+    split: Path
+    index: Path
+    shards: list[Path]
+
+
+def catalog(n: int, seed: int = 0) -> pd.DataFrame:
+    """n quasars, their colours smooth functions of z with 0.03 mag of noise; columns as in a real catalogue."""
+    rng = np.random.default_rng([seed, n])
+    z = rng.uniform(1, 4, n)
+    colours = np.stack([0.1 + 0.25 * (z - 1) ** 1.5, 0.6 * np.sin(z), 0.4 * np.cos(1.5 * z), 0.2 * np.sin(3 * z)], axis=1)
+    mag = rng.uniform(17.5, 19.5, n)[:, None] - np.cumsum(np.c_[np.zeros(n), colours], axis=1)
+    mag = mag + rng.normal(0, 0.03, mag.shape)
+    extinction = rng.lognormal(-3, 0.5, n)[:, None] * np.array([5.155, 3.793, 2.751, 2.086, 1.479])
+    columns = {"objID": rng.permutation(n).astype(np.int64) + 1237654669735362939, "z": z}
+    for i, band in enumerate(BANDS):
+        columns |= {
+            f"dered_{band}": mag[:, i],
+            f"psfMag_{band}": mag[:, i] + extinction[:, i],
+            f"psfMagErr_{band}": rng.uniform(0.01, 0.05, n),
+            f"extinction_{band}": extinction[:, i],
+        }
+    return pd.DataFrame(columns).sort_values("objID", ignore_index=True)
+
+
+def images(table: pd.DataFrame, seed: int = 0) -> np.ndarray:
+    """Images [n, 5, 64, 64] in nmgy: a star of each object's reddened magnitudes near the centre, and noise."""
+    rng = np.random.default_rng([seed, len(table), 1])
+    flux = 10 ** (0.4 * (22.5 - table[[f"psfMag_{band}" for band in BANDS]].to_numpy()))
+    image = rng.normal(0, 1, (len(table), len(BANDS), 64, 64)) * NOISE[:, None, None]
+    for i, (x, y) in enumerate(rng.uniform(31.5, 32.5, (len(table), 2))):
+        image[i] += star(x, y, 64, flux=1.0) * flux[i, :, None, None]
+    return image
+
+
+def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
+    """Write a survey of n objects, the first `without_image` of which have no usable image; 60 % train, 20 % val."""
+    folder.mkdir(parents=True, exist_ok=True)
+    survey = Survey(folder / "toy.parquet", folder / "0.parquet", folder / "images.parquet", [folder / f"{i}.arrow" for i in (0, 1)])
+    table = catalog(n)
+    table.to_parquet(survey.catalog, index=False)
+    subset = np.array(["train", "train", "train", "val", "test"])[np.arange(n) % 5]
+    pd.DataFrame({"objID": table["objID"], "subset": subset}).to_parquet(survey.split, index=False)
+    status = np.array(["missing_frame"] * without_image + ["ok"] * (n - without_image))
+    units, _ = shards.to_units(images(table))
+    for number, path in enumerate(survey.shards):
+        part = np.arange(n) % 2 == number
+        mask = np.zeros((part.sum(), 64, 64), np.uint8)
+        columns = {"objID": table["objID"].to_numpy()[part], "status": status[part].tolist(), "image": units[part], "mask": mask}
+        shards.write(path, columns)
+    shards.write_index(survey.shards, survey.index, folder / "counts.json", max_loss=0.5)
+    return survey
+
+
+def rewrite(path: Path, folder: Path, change) -> Path:
+    """A copy of the table `path` in `folder` with `change` applied to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    change(pd.read_parquet(path)).to_parquet(folder / path.name, index=False)
+    return folder / path.name
