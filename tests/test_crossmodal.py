@@ -128,7 +128,9 @@ def test_eq9_as_printed_cannot_tell_real_from_generated():
     printed(logits, torch.zeros(2, 2)).backward()
     assert (logits.grad == 0).all()  # generated features teach nothing
     swapped = printed(logits.detach().flip(1), torch.ones(2, 2))
-    torch.testing.assert_close(printed(logits.detach(), torch.ones(2, 2)), swapped)  # real: both answers are worth the same
+    torch.testing.assert_close(
+        printed(logits.detach(), torch.ones(2, 2)), swapped
+    )  # real: both answers are worth the same
 
 
 def test_eq8_weighs_the_three_losses(net):

@@ -37,22 +37,28 @@ def snakemake(where, *arguments, check=True, **overrides):
 
 def planned(where, *arguments, **overrides):
     """Names of the rules that a dry run would run, without `all`."""
-    output = snakemake(where, "-n", "--quiet=none", *arguments, "results/metrics.csv", **overrides)
-    lines = (output.stdout + output.stderr).splitlines()
-    return {line.split()[1].rstrip(":") for line in lines if line.startswith(("rule ", "localrule "))} - {"all"}
+    output = snakemake(where, "-n", *arguments, "results/metrics.csv", **overrides).stdout
+    if "Nothing to be done" in output:
+        return set()
+    table = output.split("Job stats:")[1].split("total")[0].splitlines()[3:]
+    return {line.split()[0] for line in table if line.strip()} - {"all"}
 
 
 TRAINING = {"train", "evaluate", "figure_estimate", "metrics"}
 FROM_IMAGES = {"images", "references"} | TRAINING
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A copy of the project in which the main job has run once."""
-    where = tmp_path_factory.mktemp("run")
+def copied(where):
     for name in ("Snakefile", "workflow", "src", "config", "profiles", "envs"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, where / name)
+    return where
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A copy of the project in which the main job has run once."""
+    where = copied(tmp_path_factory.mktemp("run"))
     snakemake(where, "results/metrics.csv")
     return where
 
@@ -69,7 +75,9 @@ class TestMainJob:
         rows = {tuple(row) for row in metrics[["dataset", "model", "inputs", "split"]].to_numpy().tolist()}
         models = [("crossmodal", inputs) for inputs in ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")]
         models += [(name, "phot") for name in SMALL["references"]["models"]]
-        assert rows == {(dataset, *model, split) for dataset in ("baseline", "extended") for model in models for split in (0, 1)}
+        assert rows == {
+            (dataset, *model, split) for dataset in ("baseline", "extended") for model in models for split in (0, 1)
+        }
         assert metrics["rmse"].between(0, 2).all()
         assert metrics["rmse"].nunique() == len(metrics)
         assert "| baseline | mml | phot | 0 | not run (80.41)" in (run / "results/table1.md").read_text()
@@ -131,14 +139,19 @@ class TestMainJob:
             source.write_text(before)
         assert planned(run) == set()
 
-    @pytest.mark.parametrize(
-        ("rule", "rules"), [("splits", {"splits", "references"} | TRAINING), ("train", TRAINING)]
-    )
+    @pytest.mark.parametrize(("rule", "rules"), [("splits", {"splits", "references"} | TRAINING), ("train", TRAINING)])
     def test_one_stage_by_hand_reruns_what_follows(self, run, rule, rules):
         assert planned(run, f"-R={rule}") == rules
 
     def test_the_same_seed_gives_the_same_bytes_after_deleting_everything(self, run):
-        names = ["metrics.csv", "table1.md", "run.yaml", "images.parquet", "cutouts/0000.arrow", "figures/baseline/phot+img.png"]
+        names = [
+            "metrics.csv",
+            "table1.md",
+            "run.yaml",
+            "images.parquet",
+            "cutouts/0000.arrow",
+            "figures/baseline/phot+img.png",
+        ]
         before = {name: (run / "results" / name).read_bytes() for name in names}
         shutil.rmtree(run / "results")
         snakemake(run, "results/metrics.csv")
@@ -148,7 +161,6 @@ class TestMainJob:
     def test_a_corrupt_frame_stops_the_run_with_its_name_and_nothing_half_written(self, run):
         frame = next((run / "results/sky/sas").rglob("frame-r-*.bz2"))
         whole = frame.read_bytes()
-        stamps = {path: path.read_bytes() for path in (run / "results/stamps").glob("*")}
         try:
             frame.write_bytes(whole[:-50])
             done = snakemake(run, "-R=stamps", "results/metrics.csv", check=False)
@@ -156,18 +168,14 @@ class TestMainJob:
             frame.write_bytes(whole)
         assert done.returncode != 0
         assert f"{frame.name}: damaged bz2" in done.stderr
-        assert not list((run / "results/stamps").glob(".*"))
-        assert stamps
+        left = {path.name for path in (run / "results/stamps").iterdir()}
+        assert left <= {f"{shard}.{kind}" for shard in ("0000", "0001") for kind in ("arrow", "counts.json")}
 
 
 def test_an_empty_query_stops_the_run_and_names_it(tmp_path):
-    for name in ("Snakefile", "workflow", "src", "config", "profiles"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "workflow").unlink()
-    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
-    sql = tmp_path / "workflow/sql/baseline.sql"
+    sql = copied(tmp_path) / "workflow/sql/baseline.sql"
     sql.write_text(sql.read_text().replace("'QSO'", "'NEBULA'"))
     done = snakemake(tmp_path, "results/catalog/baseline.parquet", check=False)
     assert done.returncode != 0
     assert "baseline.sql: no rows; loosen the query's cuts" in done.stderr
-    assert not (tmp_path / "results/catalog").exists() or not list((tmp_path / "results/catalog").rglob("baseline*"))
+    assert not list((tmp_path / "results").rglob("baseline*"))

@@ -13,7 +13,10 @@ FINITE = st.floats(-30, 30, allow_subnormal=False)
 
 
 @pytest.mark.parametrize("magnitudes", ["dered_model", "psf"])
-@pytest.mark.parametrize(("column", "value"), [("mag", -9999.0), ("mag", 0.0), ("mag", np.nan), ("err", 0.0), ("err", -9999.0), ("err", np.nan)])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("mag", -9999.0), ("mag", 0.0), ("mag", np.nan), ("err", 0.0), ("err", -9999.0), ("err", np.nan)],
+)
 def test_a_missing_magnitude_is_nan_with_an_indicator_and_takes_its_colours_along(magnitudes, column, value):
     table = toy.catalog(4)
     name = {"err": "psfMagErr", "mag": "dered" if magnitudes == "dered_model" else "psfMag"}[column]
@@ -45,7 +48,9 @@ def test_magnitudes_are_dereddened_and_colours_are_differences_of_neighbours():
         assert phot.colour.shape == (5, 4)
 
 
-@pytest.mark.parametrize("change", [lambda table: table.drop(columns="dered_u"), lambda table: table.assign(dered_u=np.nan)])
+@pytest.mark.parametrize(
+    "change", [lambda table: table.drop(columns="dered_u"), lambda table: table.assign(dered_u=np.nan)]
+)
 def test_a_column_without_values_is_named_with_the_remedy(change):
     with pytest.raises(CrosszError, match=r"dered_u; set photometry\.magnitudes: psf"):
         features.photometry(change(toy.catalog(3)), "dered_model")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import toy
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,7 +84,9 @@ def test_every_input_pattern_learns(survey, tmp_path):
         assert table["subset"].tolist() == expected["subset"].tolist()
 
 
-@pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 0.05, "patience": 3}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 0.05, "patience": 3}]
+)
 def test_a_killed_training_goes_on_to_the_same_bytes(survey, tmp_path, monkeypatch, capsys, settings):
     whole = train(survey, tmp_path / "whole", **settings)
     monkeypatch.setattr(training, "RESUME_SECONDS", -1.0)
@@ -143,7 +146,9 @@ def test_the_order_of_rows_does_not_matter(survey, tmp_path, plain):
 
 
 def test_another_label_of_a_training_object_does_matter(survey, tmp_path, plain):
-    catalog = toy.rewrite(survey.catalog, tmp_path / "changed", lambda table: table.assign(z=table["z"].where(table.index != 5, 1.5)))
+    catalog = toy.rewrite(
+        survey.catalog, tmp_path / "changed", lambda table: table.assign(z=table["z"].where(table.index != 5, 1.5))
+    )
     assert train(survey._replace(catalog=catalog), tmp_path / "model")[0] != plain[0]
 
 
@@ -223,6 +228,8 @@ def test_a_target_turns_back_into_its_redshift(z, kind):
 def test_a_gpu_machine_needs_little():
     """DESIGN.md: training needs torch, numpy, pandas and pyarrow; torchvision only for its own backbones."""
     code = "import crossz.training, sys; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="src").stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src"
+    ).stdout.split()
     for name in ("torchvision", "sklearn", "astropy", "snakemake", "matplotlib", "yaml"):
         assert name not in loaded

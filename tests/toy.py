@@ -25,7 +25,9 @@ def catalog(n: int, seed: int = 0) -> pd.DataFrame:
     """n quasars, their colours smooth functions of z with 0.03 mag of noise; columns as in a real catalogue."""
     rng = np.random.default_rng([seed, n])
     z = rng.uniform(1, 4, n)
-    colours = np.stack([0.1 + 0.25 * (z - 1) ** 1.5, 0.6 * np.sin(z), 0.4 * np.cos(1.5 * z), 0.2 * np.sin(3 * z)], axis=1)
+    colours = np.stack(
+        [0.1 + 0.25 * (z - 1) ** 1.5, 0.6 * np.sin(z), 0.4 * np.cos(1.5 * z), 0.2 * np.sin(3 * z)], axis=1
+    )
     mag = rng.uniform(17.5, 19.5, n)[:, None] - np.cumsum(np.c_[np.zeros(n), colours], axis=1)
     mag = mag + rng.normal(0, 0.03, mag.shape)
     extinction = rng.lognormal(-3, 0.5, n)[:, None] * np.array([5.155, 3.793, 2.751, 2.086, 1.479])
@@ -53,7 +55,9 @@ def images(table: pd.DataFrame, seed: int = 0) -> np.ndarray:
 def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
     """Write a survey of n objects, the first `without_image` of which have no usable image; 60 % train, 20 % val."""
     folder.mkdir(parents=True, exist_ok=True)
-    survey = Survey(folder / "toy.parquet", folder / "0.parquet", folder / "images.parquet", [folder / f"{i}.arrow" for i in (0, 1)])
+    survey = Survey(
+        folder / "toy.parquet", folder / "0.parquet", folder / "images.parquet", [folder / f"{i}.arrow" for i in (0, 1)]
+    )
     table = catalog(n)
     table.to_parquet(survey.catalog, index=False)
     subset = np.array(["train", "train", "train", "val", "test"])[np.arange(n) % 5]
@@ -63,7 +67,12 @@ def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
     for number, path in enumerate(survey.shards):
         part = np.arange(n) % 2 == number
         mask = np.zeros((part.sum(), 64, 64), np.uint8)
-        columns = {"objID": table["objID"].to_numpy()[part], "status": status[part].tolist(), "image": units[part], "mask": mask}
+        columns = {
+            "objID": table["objID"].to_numpy()[part],
+            "status": status[part].tolist(),
+            "image": units[part],
+            "mask": mask,
+        }
         shards.write(path, columns)
     shards.write_index(survey.shards, survey.index, folder / "counts.json", max_loss=0.5)
     return survey

@@ -14,6 +14,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from crossz import features as ft
 from crossz import shards
@@ -23,12 +24,12 @@ from crossz.samples import load_rows, write_predictions
 _LIMIT = 6.0  # scaled features beyond this are outliers of the photometry
 
 
-def candidates(model: str, seed: int) -> list[BaseEstimator]:
-    """Estimators of one reference that differ in their hyperparameter; the validation part chooses among them."""
+def candidates(model: str, seed: int, count: int) -> list[BaseEstimator]:
+    """Estimators of one reference that differ in their hyperparameter, for `count` training objects; validation chooses."""
     if model == "mean":
         return [DummyRegressor()]
     if model == "knn":
-        return [_scaled(KNeighborsRegressor(k, weights="distance")) for k in (5, 10, 20, 40)]
+        return [_scaled(KNeighborsRegressor(n_neighbors=k, weights="distance")) for k in (5, 10, 20, 40) if k <= count]
     if model == "random_forest":
         return [
             make_pipeline(
@@ -72,7 +73,7 @@ def fit(
     `train` and `val` are (features [n, 14], z [n]); the target is log1p(z), whose error is dz to first order.
     """
     best, smallest = None, np.inf
-    for estimator in candidates(model, seed):
+    for estimator in candidates(model, seed, len(train[1])):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the validation part judges, not the optimiser
             estimator.fit(train[0], np.log1p(train[1]))
@@ -90,8 +91,12 @@ def write_references(
     *,
     magnitudes: str,
     seed: int,
+    threads: int = 1,
 ) -> None:
-    """Fit each reference that `prediction_paths` names on one split and write its validation and test predictions."""
+    """Fit each reference that `prediction_paths` names on one split and write its validation and test predictions.
+
+    At most `threads` threads: left alone, boosting takes every core, and jobs side by side then wait for each other.
+    """
     store = shards.ImageStore(index_path, [])  # which rows have an image; none is looked at
     rows = load_rows(catalog_path, split_path, store)
     phot = ft.flat(ft.photometry(rows, magnitudes))
@@ -99,8 +104,9 @@ def write_references(
     held = subset != "train"
     for model, path in prediction_paths.items():
         parts = [(phot[subset == name], z[subset == name]) for name in ("train", "val")]
-        estimator = fit(model, *parts, seed)
-        z_phot = np.expm1(estimator.predict(phot[held]))
+        with threadpool_limits(threads):
+            estimator = fit(model, *parts, seed)
+            z_phot = np.expm1(estimator.predict(phot[held]))
         write_predictions(path, pd.DataFrame(rows[held]), z_phot)
         val = subset[held] == "val"
         rmse = np.sqrt(np.mean(dz(z_phot[val], z[held][val]) ** 2))
