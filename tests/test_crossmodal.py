@@ -57,6 +57,7 @@ def test_every_feature_has_512_numbers_and_every_pattern_gives_one_redshift(net)
 
 
 def test_a_pattern_uses_the_two_features_it_names_and_no_other(net):
+    assert {inputs: "+".join(used) for inputs, used in PATTERNS.items()} == {inputs: inputs for inputs in PATTERNS}
     net.eval()
     features = net.features(**batch())
     for inputs, used in PATTERNS.items():

@@ -19,7 +19,7 @@ COMMON = {
     "references",
     "metrics",
     "figure_redshifts",
-    "figure_estimate",
+    "figure_estimates",
 }
 
 

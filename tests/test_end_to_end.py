@@ -44,7 +44,7 @@ def planned(where, *arguments, **overrides):
     return {line.split()[0] for line in table if line.strip()} - {"all"}
 
 
-TRAINING = {"train", "evaluate", "figure_estimate", "metrics"}
+TRAINING = {"train", "evaluate", "figure_estimates", "metrics"}
 FROM_IMAGES = {"images", "references"} | TRAINING
 
 
@@ -126,7 +126,7 @@ class TestMainJob:
             ("cutouts.py", {"cutouts"} | FROM_IMAGES),
             ("training.py", TRAINING),
             ("models/references.py", {"references", "metrics"}),
-            ("plots.py", {"figure_redshifts", "figure_estimate", "metrics"}),
+            ("plots.py", {"figure_redshifts", "figure_estimates", "metrics"}),
         ],
     )
     def test_a_touched_function_reruns_its_stage_and_what_follows(self, run, module, rules):

@@ -44,7 +44,7 @@ def test_the_estimate_shows_the_test_rows_of_all_splits(tmp_path, monkeypatch):
     seen = {}
     draw = plots.estimate
     monkeypatch.setattr(plots, "estimate", lambda *given: draw(*seen.setdefault("given", given)))
-    draw_twice(lambda out: plots.write_estimate(paths, out), tmp_path, "estimate")
+    draw_twice(lambda out: plots.write_estimates(paths, out[:1], out[1:]), tmp_path, "phot+img")
     z_spec, z_phot, title = seen["given"]
     assert len(z_spec) == len(z_phot) == 200
     assert np.abs(z_spec - z_phot).max() < 10  # no validation row among them

@@ -106,10 +106,15 @@ def write_redshift_histogram(catalog_paths: Sequence[str | Path], paths: Iterabl
     save(redshift_histogram({Path(path).stem: pq.read_table(path)["z"].to_numpy() for path in catalog_paths}), paths)
 
 
-def write_estimate(prediction_paths: Sequence[str | Path], paths: Iterable[str | Path]) -> None:
-    """Figure 3 of one dataset and input pattern: the test rows of all splits together."""
+def write_estimates(
+    prediction_paths: Sequence[str | Path], png_paths: Sequence[str | Path], pdf_paths: Sequence[str | Path]
+) -> None:
+    """Figure 3 of one dataset, one figure {inputs}.png and .pdf an input pattern: the test rows of all splits together."""
     tables = list(read_predictions(prediction_paths))
-    dataset, model, _, inputs, _ = tables[0]
-    tests = [table[table["subset"] == "test"] for *_, table in tables]
-    z_spec, z_phot = (np.concatenate([test[name] for test in tests]) for name in ("z_spec", "z_phot"))
-    save(estimate(z_spec, z_phot, f"{dataset}: {model}, {inputs}; test parts of {len(tests)} splits"), paths)
+    for png, pdf in zip(png_paths, pdf_paths, strict=True):
+        mine = [row for row in tables if row[3] == Path(png).stem]
+        dataset, model, _, inputs, _ = mine[0]
+        tests = [table[table["subset"] == "test"] for *_, table in mine]
+        z_spec, z_phot = (np.concatenate([test[name] for test in tests]) for name in ("z_spec", "z_phot"))
+        title = f"{dataset}: {model}, {inputs}; test parts of {len(tests)} split{'s' if len(tests) > 1 else ''}"
+        save(estimate(z_spec, z_phot, title), [png, pdf])

@@ -52,22 +52,21 @@ rule figure_redshifts:
         "../scripts/figure_redshifts.py"
 
 
-rule figure_estimate:
+rule figure_estimates:
     input:
-        collect("results/predictions/{{dataset}}/crossmodal/{split}/{{inputs}}.parquet", split=SPLITS),
+        collect("results/predictions/{{dataset}}/crossmodal/{split}/{inputs}.parquet", split=SPLITS, inputs=PATTERNS),
     output:
-        report(
-            "results/figures/{dataset}/{inputs}.png",
+        png=report(
+            collect("results/figures/{{dataset}}/{inputs}.png", inputs=PATTERNS),
             caption="../report/estimate.rst",
             category="Figures",
-            labels={"dataset": "{dataset}", "inputs": "{inputs}"},
         ),
-        "results/figures/{dataset}/{inputs}.pdf",
+        pdf=collect("results/figures/{{dataset}}/{inputs}.pdf", inputs=PATTERNS),
     log:
-        "logs/figure_estimate/{dataset}/{inputs}.log",
+        "logs/figure_estimates/{dataset}.log",
     conda:
         "../../envs/train.yaml"
     params:
         code=code_digest("plots"),
     script:
-        "../scripts/figure_estimate.py"
+        "../scripts/figure_estimates.py"

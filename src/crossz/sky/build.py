@@ -55,7 +55,9 @@ def build(
 
     `frame` is (columns, rows) of a frame: (2048, 1489) as the real ones, or smaller; about `quasars_per_field` lie on
     each. The result depends on `seed` and these numbers, byte for byte, and not on `workers` processes. One frame is
-    left out on purpose: real archives lack some. Raises ValueError when a frame is too small or the sky is full.
+    left out on purpose: real archives lack some. Two thirds of the time is bz2; with frames of 512 x 512 and 24 quasars
+    on each, a core makes 35 quasars a second (2,000 in 29 s on two cores, 100,000 in 25 minutes). Memory does not grow
+    with the number of quasars but for their rows. Raises ValueError when a frame is too small or the sky is full.
     """
     plan = geometry.strips(quasars, frame, quasars_per_field, seed)
     absent = (plan[0].fields // 2, BANDS[np.random.default_rng([seed, 0]).integers(len(BANDS))])

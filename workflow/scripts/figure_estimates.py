@@ -1,4 +1,4 @@
-"""Figure 3: estimates against spectra."""
+"""Figure 3: estimates against spectra, one figure an input pattern."""
 
 from typing import TYPE_CHECKING
 
@@ -9,4 +9,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    plots.write_estimate(snakemake.input, snakemake.output)
+    plots.write_estimates(snakemake.input, snakemake.output.png, snakemake.output.pdf)
