@@ -19,7 +19,7 @@ STYLE = {
     "font.size": 9,
     "axes.titlesize": 9,
     "figure.dpi": 200,
-    "savefig.bbox": "tight",
+    "figure.constrained_layout.use": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "pdf.fonttype": 42,
@@ -31,7 +31,7 @@ def save(figure: plt.Figure, paths: Iterable[str | Path]) -> None:
     """Write the figure to each path in the format of its suffix, without a date: equal figures are equal bytes."""
     for path in paths:
         date = {"CreationDate": None} if Path(path).suffix == ".pdf" else {"Software": None}
-        with atomic_path(path) as temporary:
+        with atomic_path(path) as temporary, plt.rc_context(STYLE):
             figure.savefig(temporary, metadata=date)
     plt.close(figure)
 
@@ -40,14 +40,14 @@ def redshift_histogram(z: dict[str, np.ndarray]) -> plt.Figure:
     """Figure 1: distribution of spectroscopic redshift, one outline per dataset."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(4.2, 2.9))
-        top = max(float(values.max()) for values in z.values())
-        bottom = min(float(values.min()) for values in z.values())
-        bins = np.linspace(np.floor(bottom * 10) / 10, np.ceil(top * 10) / 10, 41)
+        every = np.concatenate(list(z.values()))
+        bins = np.arange(np.floor(every.min() * 10), np.ceil(every.max() * 10) + 1) / 10
         for (name, values), colour in zip(z.items(), COLOURS, strict=False):
             axes.hist(values, bins, histtype="stepfilled", color=colour, alpha=0.15)
             axes.hist(values, bins, histtype="step", color=colour, lw=1.4, label=f"{name}: {len(values):,} quasars")
-        axes.set(xlabel=r"spectroscopic redshift $z_\mathrm{spec}$", ylabel=f"quasars per {bins[1] - bins[0]:.2g} in z")
-        axes.legend(frameon=False)
+        axes.set(xlabel=r"spectroscopic redshift $z_\mathrm{spec}$", ylabel="quasars per 0.1 in z")
+        axes.set_ylim(top=1.18 * axes.get_ylim()[1])  # room for the legend
+        axes.legend(frameon=False, loc="upper right")
     return figure
 
 
@@ -55,7 +55,7 @@ def estimate(z_spec: np.ndarray, z_phot: np.ndarray, title: str) -> plt.Figure:
     """Figure 3: density of z_phot over z_spec with |dz| = 0.1 and 0.2 drawn, and the distribution of dz."""
     error, scores = dz(z_phot, z_spec), score(z_spec, z_phot)
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), width_ratios=[1.15, 1], layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3), width_ratios=[1.15, 1])
         low = np.floor(10 * min(z_spec.min(), z_phot.min())) / 10
         high = np.ceil(10 * max(z_spec.max(), z_phot.max())) / 10
         grid = max(20, min(45, int(len(z_spec) ** 0.5)))
@@ -69,7 +69,7 @@ def estimate(z_spec: np.ndarray, z_phot: np.ndarray, title: str) -> plt.Figure:
             cmap="viridis",
             lw=0.1,
         )
-        figure.colorbar(drawn, ax=left, label="objects", shrink=0.85)
+        figure.colorbar(drawn, ax=left, shrink=0.85).ax.set_title("objects", fontsize=8)
         line = np.array([low, high])
         left.plot(line, line, color="k", lw=0.9)
         for size, style in ((0.1, "--"), (0.2, ":")):
@@ -87,7 +87,9 @@ def estimate(z_spec: np.ndarray, z_phot: np.ndarray, title: str) -> plt.Figure:
         left.legend(frameon=False, loc="upper left", fontsize=7)
         right.hist(np.clip(error, -0.5, 0.5), np.linspace(-0.5, 0.5, 81), color=COLOURS[0], alpha=0.85)
         right.set(
-            yscale="log", xlabel=r"$\Delta z = (z_\mathrm{phot}-z_\mathrm{spec})/(1+z_\mathrm{spec})$", ylabel="objects"
+            yscale="log",
+            xlabel=r"$\Delta z = (z_\mathrm{phot}-z_\mathrm{spec})/(1+z_\mathrm{spec})$",
+            ylabel="objects per 0.0125",
         )
         text = [
             f"N = {len(error):,}",
