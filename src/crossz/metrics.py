@@ -111,15 +111,17 @@ def table1(metrics: pd.DataFrame) -> str:
 
     names = [*(f"dz < {t} (%)" for t in THRESHOLDS), "RMSE"]
     head = "| dataset | model | inputs | splits | " + " | ".join(names) + " |\n" + "|---" * (4 + len(names)) + "|"
-    lines = ["# Table 1", "", "Each cell: ours, mean ± sd over the splits (printed in Zhang et al. 2023).", "", head]
-    shown = set()
-    for _, row in PAPER.iterrows():
-        key = tuple(row[keys])
-        if key[0] in set(metrics["dataset"]):
-            shown.add(key)
+    lines = ["# Table 1", ""]
+    paper = PAPER[PAPER["dataset"].isin(metrics["dataset"])]
+    if len(paper):
+        lines += ["Each cell: ours, mean ± sd over the splits (printed in Zhang et al. 2023).", "", head]
+        for _, row in paper.iterrows():
+            key = tuple(row[keys])
             cells = [f"{ours(key, column)} ({printed(row, column)})" for column in columns]
             lines.append("| " + " | ".join([*key, str(splits.get(key, 0)), *cells]) + " |")
-    lines += ["", "## Further rows", "", "The same test objects; nothing of these is printed in the paper.", "", head]
+        lines += ["", "## Further rows", ""]
+    lines += ["Mean ± sd over the splits, on the same test objects; not printed in the paper.", "", head]
+    shown = {tuple(key) for key in paper[keys].to_numpy()}
     for key in mean.index:
         if key not in shown:
             lines.append("| " + " | ".join([*key, str(splits[key]), *(ours(key, column) for column in columns)]) + " |")
