@@ -126,6 +126,7 @@ class TestMainJob:
             ("cutouts.py", {"cutouts"} | FROM_IMAGES),
             ("training.py", TRAINING),
             ("models/references.py", {"references", "metrics"}),
+            ("metrics.py", {"figure_redshifts", "figure_estimates", "metrics"}),
             ("plots.py", {"figure_redshifts", "figure_estimates", "metrics"}),
         ],
     )

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from crossz.errors import CrosszError
 from crossz.files import atomic_path
-from crossz.samples import read_predictions
+from crossz.samples import dz, read_predictions
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4)
 KEYS = ["dataset", "model", "inputs", "split"]
@@ -30,12 +30,6 @@ PAPER = pd.DataFrame(
     columns=["dataset", "model", "inputs", *(f"frac_lt_{t}" for t in THRESHOLDS), "rmse"],
 )
 """Table 1 as printed (Zhang et al. 2023); fractions in per cent."""
-
-
-def dz(z_phot: np.ndarray, z_spec: np.ndarray) -> np.ndarray:
-    """Signed normalised error (z_phot - z_spec) / (1 + z_spec) (paper, eq. 11)."""
-    z_phot, z_spec = np.asarray(z_phot, float), np.asarray(z_spec, float)
-    return (z_phot - z_spec) / (1 + z_spec)
 
 
 def score(z_spec: np.ndarray, z_phot: np.ndarray) -> dict[str, float]:

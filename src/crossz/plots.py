@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from matplotlib.colors import LogNorm
 
 from crossz.files import atomic_path
-from crossz.metrics import dz, score
-from crossz.samples import read_predictions
+from crossz.metrics import score
+from crossz.samples import dz, read_predictions
 
 STYLE = {
     "font.size": 9,

@@ -13,6 +13,12 @@ from crossz.files import atomic_path
 from crossz.splits import SUBSETS
 
 
+def dz(z_phot: np.ndarray, z_spec: np.ndarray) -> np.ndarray:
+    """Signed normalised error (z_phot - z_spec) / (1 + z_spec) (paper, eq. 11)."""
+    z_phot, z_spec = np.asarray(z_phot, float), np.asarray(z_spec, float)
+    return (z_phot - z_spec) / (1 + z_spec)
+
+
 def load_rows(catalog_path: str | Path, split_path: str | Path, store: shards.ImageStore) -> pd.DataFrame:
     """Catalogue rows of one split with two more columns, sorted by objID: subset, and row in the image store.
 

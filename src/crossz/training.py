@@ -23,10 +23,9 @@ from crossz import BANDS, shards
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, read_json, sha256, write_json
-from crossz.metrics import dz
 from crossz.models import backbones
 from crossz.models.crossmodal import PATTERNS, CrossModal, objective
-from crossz.samples import load_rows, write_predictions
+from crossz.samples import dz, load_rows, write_predictions
 
 RESUME_SECONDS = 20.0
 """A resume point is written at the end of an epoch when the last one is older than this."""

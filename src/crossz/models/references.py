@@ -18,8 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from crossz import features as ft
 from crossz import shards
-from crossz.metrics import dz
-from crossz.samples import load_rows, write_predictions
+from crossz.samples import dz, load_rows, write_predictions
 
 _LIMIT = 6.0  # scaled features beyond this are outliers of the photometry
 
