@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 SMALL = {
     "sky": {"quasars": 100},
-    "splits": {"count": 2},
+    "splits": {"count": 1},
     "plan": {"shards": 2},
     "cutouts": {"max_loss": 0.3},  # the one field that lacks a band weighs much among so few
     "train": {"epochs": 3, "batch_size": 16},
@@ -63,7 +63,6 @@ def run(tmp_path_factory):
     return where
 
 
-@pytest.mark.xdist_group("run")
 class TestMainJob:
     def test_metrics_hold_every_row_of_the_contract(self, run):
         metrics = pd.read_csv(run / "results/metrics.csv")
@@ -76,7 +75,7 @@ class TestMainJob:
         models = [("crossmodal", inputs) for inputs in ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")]
         models += [(name, "phot") for name in SMALL["references"]["models"]]
         assert rows == {
-            (dataset, *model, split) for dataset in ("baseline", "extended") for model in models for split in (0, 1)
+            (dataset, *model, split) for dataset in ("baseline", "extended") for model in models for split in (0,)
         }
         assert metrics["rmse"].between(0, 2).all()
         assert metrics["rmse"].nunique() == len(metrics)

@@ -5,7 +5,6 @@ discriminators tell real from generated features and are trained against encoder
 reversal; one head predicts the five extinctions from the image feature, one the redshift from a pair of features.
 """
 
-import itertools
 import math
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from crossz.models import backbones
 
 CHI = 512
 """Length of every feature vector (eq. 3-5)."""
-WIDTH = 64  # of a band's embedding after the first layer of attention
+WIDTH = 64  # of the hidden layer of f_mlp in eq. 2
 TOKEN = 3  # magnitude, log error, missing: the paper's m = 2 and an indicator
 
 
@@ -58,16 +57,20 @@ class SymmetricAttention(nn.Module):
 
 
 class AttentionLayer(nn.Module):
-    """Eq. 2: X_l = f_mlp(Gamma(X_{l-1})), with the input added to Gamma and the output normalised for stability."""
+    """Eq. 2: X_l = f_mlp(Gamma(X_{l-1})) in R^{n x m}, as a step away from X_{l-1}, which is added before and after f_mlp.
 
-    def __init__(self, inputs: int, outputs: int):
+    Gamma is cubic in X, so it is normalised; without the sums, normalisation would leave brightness behind.
+    """
+
+    def __init__(self):
         super().__init__()
+        size = len(BANDS) * TOKEN
         self.attention = SymmetricAttention(len(BANDS))
-        self.mlp = nn.Sequential(nn.Linear(inputs, outputs), nn.SiLU(), nn.Linear(outputs, outputs))
-        self.norm = nn.LayerNorm(outputs)
+        self.norm = nn.LayerNorm((len(BANDS), TOKEN))
+        self.mlp = nn.Sequential(nn.Linear(size, WIDTH), nn.SiLU(), nn.Linear(WIDTH, size))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.norm(self.mlp(x + self.attention(x)))
+        return x + self.mlp((x + self.norm(self.attention(x))).flatten(1)).view(x.shape)
 
 
 class PhotometryEncoder(nn.Module):
@@ -75,10 +78,8 @@ class PhotometryEncoder(nn.Module):
 
     def __init__(self, layers: int, dropout: float):
         super().__init__()
-        widths = [TOKEN] + [WIDTH] * layers
-        self.layers = nn.Sequential(*(AttentionLayer(a, b) for a, b in itertools.pairwise(widths)))
-        colours = len(BANDS) - 1
-        self.fusion = mlp(len(BANDS) * widths[-1] + colours, 256, CHI, dropout)
+        self.layers = nn.Sequential(*(AttentionLayer() for _ in range(layers)))
+        self.fusion = mlp(len(BANDS) * TOKEN + len(BANDS) - 1, 256, CHI, dropout)
 
     def forward(self, x_mag: torch.Tensor, x_colour: torch.Tensor) -> torch.Tensor:
         return F.silu(self.fusion(torch.cat([self.layers(x_mag).flatten(1), x_colour], dim=1)))
@@ -87,10 +88,10 @@ class PhotometryEncoder(nn.Module):
 class ImageEncoder(nn.Module):
     """Eq. 4: image [n, 5, 64, 64] -> chi_img = sigma(f_mlp(f_CNN(image))) [n, 512]."""
 
-    def __init__(self, backbone: str, stem: str, dropout: float):
+    def __init__(self, backbone: str, stem: str):
         super().__init__()
         self.cnn, features = backbones.build(backbone, stem)
-        self.mlp = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, CHI), nn.LayerNorm(CHI))
+        self.mlp = nn.Sequential(nn.Linear(features, CHI), nn.LayerNorm(CHI))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return F.silu(self.mlp(self.cnn(image)))
@@ -125,7 +126,7 @@ class CrossModal(nn.Module):
     def __init__(self, *, backbone: str, stem: str, attention_layers: int, dropout: float):
         super().__init__()
         self.encode_phot = PhotometryEncoder(attention_layers, dropout)
-        self.encode_img = ImageEncoder(backbone, stem, dropout)
+        self.encode_img = ImageEncoder(backbone, stem)
         self.decode_phot = mlp(CHI, 256, CHI, dropout)  # G_photo of eq. 5: from chi_phot to an image feature
         self.decode_img = mlp(CHI, 256, CHI, dropout)  # G_img of eq. 5: from chi_img to a photometry feature
         self.judge_phot = mlp(CHI, 128, 2, dropout)  # D_1 of eq. 7: class 1 is real, class 0 generated
