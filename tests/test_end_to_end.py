@@ -74,9 +74,7 @@ class TestMainJob:
         rows = {tuple(row) for row in metrics[["dataset", "model", "inputs", "split"]].to_numpy().tolist()}
         models = [("crossmodal", inputs) for inputs in ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")]
         models += [(name, "phot") for name in SMALL["references"]["models"]]
-        assert rows == {
-            (dataset, *model, split) for dataset in ("baseline", "extended") for model in models for split in (0,)
-        }
+        assert rows == {(dataset, *model, 0) for dataset in ("baseline", "extended") for model in models}
         assert metrics["rmse"].between(0, 2).all()
         assert metrics["rmse"].nunique() == len(metrics)
         assert "| baseline | mml | phot | 0 | not run (80.41)" in (run / "results/table1.md").read_text()
@@ -91,11 +89,10 @@ class TestMainJob:
             catalog = pd.read_parquet(run / f"results/catalog/{dataset}.parquet")
             assert catalog["objID"].is_unique
             objects |= set(catalog["objID"])
-            for number in (0, 1):
-                split = pd.read_parquet(run / f"results/splits/{dataset}/{number}.parquet")
-                assert set(split["objID"]) == set(catalog["objID"])
-                parts = split.merge(catalog[["objID", "group"]]).groupby("group")["subset"].nunique()
-                assert (parts == 1).all()
+            split = pd.read_parquet(run / f"results/splits/{dataset}/0.parquet")
+            assert set(split["objID"]) == set(catalog["objID"])
+            parts = split.merge(catalog[["objID", "group"]]).groupby("group")["subset"].nunique()
+            assert (parts == 1).all()
         assert set(images["objID"]) == objects
         record = yaml.safe_load((run / "results/run.yaml").read_text())
         assert record["config"]["sky"]["quasars"] == 100
