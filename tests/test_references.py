@@ -58,7 +58,11 @@ def test_neither_order_of_rows_nor_test_objects_matter(survey, tables, tmp_path)
         table.loc[(table["objID"].map(split) == "test").to_numpy(), "z"] = 1.0
         return table.sample(frac=1, random_state=1)
 
-    found = run(survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path, changed)), tmp_path / "other")
+    other = survey._replace(
+        catalog=toy.rewrite(survey.catalog, tmp_path, changed),
+        split=toy.rewrite(survey.split, tmp_path, lambda table: table.sample(frac=1, random_state=2)),
+    )
+    found = run(other, tmp_path / "other")
     for model in MODELS:
         np.testing.assert_array_equal(found[model]["z_phot"], tables[model]["z_phot"], err_msg=model)
 
