@@ -22,6 +22,7 @@ include: "workflow/rules/splits.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/references.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/verify.smk"
 
 
 localrules:

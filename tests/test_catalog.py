@@ -7,10 +7,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossz import catalog
+from crossz import catalog, files
 from crossz.errors import CrosszError
 
 BIG = 1237654669735362939  # a real objID; as a float it becomes ...362944
@@ -95,8 +96,27 @@ def test_missing_magnitudes_are_kept_as_they_came(tmp_path):
     path = tmp_path / "query.csv"
     table = rows(objID=[1, 2, 3]).astype({"psfMag_u": object})
     table["psfMag_u"] = ["-9999.0", "", "0.0"]
+    table["class"] = ["QSO", "", "null"]
     table.to_csv(path, index=False)
-    assert catalog.read_table(path, {}).column("psfMag_u").cast("float64").to_pylist() == [-9999.0, None, 0.0]
+    read = catalog.conform(catalog.read_table(path, {}), "query.csv")
+    assert read["psfMag_u"].to_pylist() == [-9999.0, None, 0.0]
+    assert read["class"].to_pylist() == ["QSO", "", None]
+
+
+def test_a_csv_whose_last_line_is_cut_is_refused(tmp_path):
+    path = tmp_path / "query.csv"
+    rows(objID=[1, 2]).to_csv(path, index=False)
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(CrosszError, match=r"query\.csv: not a readable .csv table: its last line has no end"):
+        catalog.read_table(path, {})
+
+
+def test_a_fits_table_gives_the_same_rows_as_its_csv(tmp_path):
+    table = rows(objID=[BIG, BIG + 1], zErr=[-1, 2e-4]).assign(run2d=["26", "v5_13_2"])
+    table.to_csv(tmp_path / "query.csv", index=False)
+    Table.from_pandas(table.astype({"specObjID": str})).write(tmp_path / "query.fits")
+    brought = [catalog.conform(catalog.read_table(tmp_path / f"query.{kind}", {}), kind) for kind in ("csv", "fits")]
+    assert brought[0].equals(brought[1])
 
 
 @pytest.mark.parametrize(
@@ -146,6 +166,7 @@ def test_write_catalog_accounts_for_every_row(tmp_path):
     counts = json.loads((tmp_path / "c.json").read_text())
     assert counts == {
         "rows": 4, "dropped_failed_fit": 1, "dropped_repeated_objID": 1, "objects": 2, "groups": 2,
+        "sha256": files.digests(tmp_path / "c.parquet"),
     }  # fmt: skip
     written = pq.read_table(tmp_path / "c.parquet")
     assert written["specObjID"].to_pylist() == [1, 3]

@@ -41,7 +41,9 @@ def test_the_default_is_valid():
         ("crossmodal.alpha", 0.9, "leaves no weight for the redshift"),
         ("datasets", ["baseline", "other"], "datasets: other: its query: no file workflow/sql/other.sql"),
         ("datasets", [], "datasets: [] should be non-empty"),
-        ("survey", "sdss", "stamps.frames_root: survey sdss needs a folder there; found None"),
+        ("survey", "sdss", "catalog.backend: embedded does not go with survey sdss (sdss: casjobs or skyserver)"),
+        ("catalog.backend", "casjobs", "catalog.backend: casjobs does not go with survey embedded"),
+        ("archive.sas", ["data.sdss.org"], "archive.sas.0: 'data.sdss.org' does not match"),
         ("survey", "cutouts", "catalog.files.baseline: survey cutouts needs the finished query"),
         ("plan.shards", 0, "plan.shards: 0 is less than the minimum of 1"),
         ("seed", None, "seed: None is not of type 'integer'"),
@@ -50,6 +52,23 @@ def test_the_default_is_valid():
 def test_a_mistake_is_named_with_its_key_and_remedy(dotted, value, words):
     found = problems(changed(dotted, value), SCHEMA, ROOT)
     assert any(words in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "words"),
+    [
+        ("archive.sas", [], "stamps.frames_root: survey sdss needs a folder there; found None"),
+        ("stamps.frames_root", "nowhere", "stamps.frames_root: survey sdss needs a folder there; found nowhere"),
+        ("stamps.keep_frames", True, "stamps.keep_frames: say in stamps.frames_root where"),
+        ("archive.login", "http://example.org/login", "archive.login: a login goes there, so it has to be https"),
+        ("archive.casjobs", "https://me:secret@example.org", "archive.casjobs: no login in an address"),
+        ("datasets", ["baseline", "stars"], "datasets: stars: its query: no file workflow/sql/stars.sql"),
+    ],
+)
+def test_the_real_survey_s_mistakes_are_named(dotted, value, words):
+    config = changed(dotted, value)
+    config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
+    assert [words] == [found[: len(words)] for found in problems(config, SCHEMA, ROOT)]
 
 
 def test_a_missing_key_is_named():

@@ -13,6 +13,7 @@ COMMON = {
     "catalog",
     "plan",
     "images",
+    "gate",
     "splits",
     "train",
     "evaluate",
@@ -61,13 +62,19 @@ def test_cutouts_somebody_made_enter_at_the_catalogue(workdir):
     assert set(names) == COMMON | {"all", "bring", "mat_cutouts"}
 
 
+def test_the_real_survey_asks_the_archive(workdir):
+    names = jobs(workdir, ROOT / "config/dr17.yaml")
+    assert set(names) == COMMON | {"all", "archive_query", "stamps", "cutouts"}
+    assert len(names) < 2000
+
+
 def test_the_real_survey_takes_brought_queries_and_frames_on_disk(workdir):
     (workdir / "data/sas").mkdir(parents=True)
-    for name in ("baseline", "extended"):
-        (workdir / f"data/{name}.csv").touch()
-    names = jobs(workdir, ROOT / "config/dr17.yaml")
-    assert set(names) == COMMON | {"all", "bring", "stamps", "cutouts"}
-    assert len(names) < 2000
+    (workdir / "data/baseline.fits").touch()
+    overrides = {"catalog": {"files": {"baseline": "data/baseline.fits"}}, "stamps": {"frames_root": "data/sas"}}
+    names = jobs(workdir, ROOT / "config/dr17.yaml", **overrides)
+    assert set(names) == COMMON | {"all", "bring", "archive_query", "stamps", "cutouts"}
+    assert (names.count("bring"), names.count("archive_query")) == (1, 1)
 
 
 def test_the_paper_s_backbone_is_the_full_configuration_s():

@@ -11,8 +11,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from crossz import BANDS, shards, stamps
+from crossz.archive import sas
 from crossz.errors import CrosszError
-from crossz.frames import FieldID, Frame, frame_path, read_frame
+from crossz.frames import FieldID, Frame, decode, frame_path, read_frame
 
 FIELD = FieldID(301, 1043, 5, 25)
 ROWS, COLUMNS, STEP = 300, 260, 172  # adjacent fields share 128 rows
@@ -167,6 +168,26 @@ def test_pixels_that_are_not_finite_are_refused(tmp_path):
         read_frame(write_frame(tmp_path, data=data), FIELD, "r")
 
 
+def trailing(path):
+    path.write_bytes(path.read_bytes() + b"more")
+
+
+def two_streams(path):
+    path.write_bytes(path.read_bytes() * 2)
+
+
+@pytest.mark.parametrize("damage", [trailing, two_streams])
+def test_more_than_one_stream_is_refused(tmp_path, damage):
+    path = write_frame(tmp_path)
+    damage(path)
+    with pytest.raises(CrosszError, match="bytes behind its end"):
+        read_frame(path, FIELD, "r")
+
+
+def on_disk(root):
+    return sas.Place(root, None, False)
+
+
 def test_a_shard_accounts_for_every_object_and_is_the_same_bytes_again(tmp_path):
     for band in BANDS:
         write_frame(tmp_path, band=band, data=image_of(BANDS.index(band)) / 1000)
@@ -179,7 +200,8 @@ def test_a_shard_accounts_for_every_object_and_is_the_same_bytes_again(tmp_path)
     )
     plan.to_parquet(tmp_path / "plan.parquet")
     for name in ("a", "b"):
-        stamps.write_stamps(tmp_path / "plan.parquet", tmp_path, tmp_path / name, tmp_path / "counts.json", "mask")
+        with sas.shard_frames(tmp_path / "plan.parquet", tmp_path / "cache", on_disk(tmp_path)) as frames:
+            stamps.write_stamps(tmp_path / "plan.parquet", frames, tmp_path / name, tmp_path / "counts.json", "mask")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     counts = json.loads((tmp_path / "counts.json").read_text())
     assert counts["objects"] == sum(counts["status"].values()) == 4
@@ -192,14 +214,15 @@ def test_a_field_is_decoded_once_for_all_its_objects(tmp_path, monkeypatch):
         write_frame(tmp_path, band=band)
     reads = []
 
-    def counted(path, field, band):
+    def counted(content, field, band):
         reads.append(band)
-        return read_frame(path, field, band)
+        return decode(content, field, band)
 
-    monkeypatch.setattr(stamps, "read_frame", counted)
+    monkeypatch.setattr(sas, "decode", counted)
     plan = pd.DataFrame(
         [(i, 301, 1043, 5, 25, *sky(100 + i, 150)) for i in range(9)],
         columns=["objID", *FieldID._fields, "ra", "dec"],
     )
-    assert sum(len(cuts) for _, cuts in stamps.stamps_of_plan(plan, tmp_path, "neighbour")) == 9
+    frames = sas.Frames([FIELD], tmp_path / "cache", on_disk(tmp_path))
+    assert sum(len(cuts) for _, cuts in stamps.stamps_of_plan(plan, frames, "neighbour")) == 9
     assert sorted(reads) == sorted(BANDS)

@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from crossz import shards
+from crossz import files, shards
 from crossz.errors import CrosszError
 
 
@@ -17,17 +18,27 @@ def write_shard(path, objID, status, rng):
     return image, mask
 
 
+def index(folder, planned, *paths):
+    """Index the shards `paths` of the objects `planned`; the counts."""
+    pd.DataFrame({"objID": planned}).to_parquet(folder / "plan.parquet")
+    outputs = [folder / name for name in ("images.parquet", "counts.json", "missing.csv")]
+    shards.write_index(paths, [folder / "plan.parquet"], *outputs)
+    return json.loads((folder / "counts.json").read_text())
+
+
 def test_images_are_gathered_by_objID_across_shards_in_any_order(tmp_path):
     rng = np.random.default_rng(0)
     paths = [tmp_path / f"{number}.arrow" for number in range(3)]
     first = write_shard(paths[0], [50, 10, 30], ["ok", "ok", "missing_frame"], rng)
     write_shard(paths[1], [], [], rng)
     third = write_shard(paths[2], [20, 40], ["ok", "ok"], rng)
-    shards.write_index(paths, tmp_path / "images.parquet", tmp_path / "counts.json", max_loss=0.5)
-    assert json.loads((tmp_path / "counts.json").read_text()) == {
-        "objects": 5,
-        "status": {"missing_frame": 1, "ok": 4},
-    }
+    counts = index(tmp_path, [10, 20, 30, 40, 50], *paths)
+    assert counts["objects"] == 5
+    assert counts["status"] == {"missing_frame": 1, "ok": 4}
+    assert counts["sha256"] == files.digests(tmp_path / "images.parquet")
+    bands = "".join(band for bit, band in enumerate("ugriz") if first[1][2, 32, 32] >> bit & 1)
+    assert bands
+    assert (tmp_path / "missing.csv").read_text() == f"objID,status,bands\n30,missing_frame,{bands}\n"
     store = shards.ImageStore(tmp_path / "images.parquet", paths)
     rows = store.rows(np.array([40, 10, 30, 99, 50]))
     assert (rows[[2, 3]] == -1).all()  # no usable image; unknown
@@ -46,18 +57,28 @@ def test_native_pixels_are_exact_and_what_float16_cannot_hold_is_counted():
     assert np.isfinite(units).all()
 
 
-def test_the_gate_stops_the_run_and_leaves_no_index(tmp_path):
+def test_the_gate_stops_the_run_and_names_the_list_of_the_missing(tmp_path):
     write_shard(tmp_path / "0.arrow", [1, 2, 3, 4], ["ok", "ok", "ok", "missing_frame"], np.random.default_rng(0))
-    with pytest.raises(CrosszError, match=r"25\.0% of 4 objects.*missing_frame.*max_loss = 0\.1"):
-        shards.write_index([tmp_path / "0.arrow"], tmp_path / "i.parquet", tmp_path / "c.json", max_loss=0.1)
-    assert not (tmp_path / "i.parquet").exists()
+    index(tmp_path, [1, 2, 3, 4], tmp_path / "0.arrow")
+    files = (tmp_path / "counts.json", tmp_path / "missing.csv", tmp_path / "gate.json")
+    with pytest.raises(CrosszError, match=r"25\.0% of 4 objects.*missing_frame.*missing\.csv lists.*max_loss = 0\.1"):
+        shards.gate(*files, max_loss=0.1)
+    assert not files[-1].exists()
+    shards.gate(*files, max_loss=0.25)
+    assert json.loads(files[-1].read_text())["loss"] == 0.25
+
+
+def test_an_object_that_was_planned_and_never_cut_is_noticed(tmp_path):
+    write_shard(tmp_path / "0.arrow", [1], ["ok"], np.random.default_rng(0))
+    with pytest.raises(CrosszError, match="1 planned objIDs stand in no shard, the first is 2"):
+        index(tmp_path, [1, 2], tmp_path / "0.arrow")
 
 
 def test_an_objID_in_two_shards_is_refused(tmp_path):
     for name in ("0", "1"):
         write_shard(tmp_path / f"{name}.arrow", [7], ["ok"], np.random.default_rng(0))
     with pytest.raises(CrosszError, match="two shards, the first is 7"):
-        shards.write_index([tmp_path / "0.arrow", tmp_path / "1.arrow"], tmp_path / "i", tmp_path / "c", max_loss=1)
+        index(tmp_path, [7], tmp_path / "0.arrow", tmp_path / "1.arrow")
 
 
 def test_a_foreign_or_cut_file_is_refused_by_name(tmp_path):

@@ -74,7 +74,10 @@ def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
             "mask": mask,
         }
         shards.write(path, columns)
-    shards.write_index(survey.shards, survey.index, folder / "counts.json", max_loss=0.5)
+    table[["objID"]].to_parquet(folder / "plan.parquet", index=False)
+    shards.write_index(
+        survey.shards, [folder / "plan.parquet"], survey.index, folder / "counts.json", folder / "missing.csv"
+    )
     return survey
 
 

@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from crossz import BANDS
 from crossz.errors import CrosszError, fail_if
-from crossz.files import atomic_path, sha256, write_json
+from crossz.files import atomic_path, digests, sha256, write_json
 
 _PER_BAND = ("psfMag", "psfMagErr", "extinction")
 REQUIRED: dict[str, pa.DataType] = {
@@ -47,23 +47,26 @@ OPTIONAL: dict[str, pa.DataType] = {
 } | {f"{name}_{band}": pa.float64() for name in ("dered", "rowc", "colc") for band in BANDS}
 """Columns that some stage uses when they are there; null otherwise."""
 COLUMNS = REQUIRED | FIELD | OPTIONAL
+_NO_NUMBER = ("", "nan")
 
 
 def conform(table: pa.Table, source: str) -> pa.Table:
     """`table` with exactly the columns and types of `COLUMNS`; further columns are left out, missing optional ones null.
 
+    Names agree regardless of case, as SQL Server's do. An empty text is null where a number is wanted, and '' in a text.
     Raises one CrosszError that lists every missing column, every id that passed through a float and every value that
     is not of its column's type, naming `source`.
     """
     problems, arrays = [], {}
+    theirs = {name.lower(): name for name in table.column_names}
     for name, kind in COLUMNS.items():
-        if name not in table.column_names:
+        if name.lower() not in theirs:
             if name in REQUIRED:
                 problems.append(f"column {name} is missing; map it in catalog.columns if it has another name")
             arrays[name] = pa.nulls(len(table), kind)
             continue
         try:
-            arrays[name] = _cast(table[name], name, kind)
+            arrays[name] = _cast(table[theirs[name.lower()]], name, kind)
         except CrosszError as error:
             problems.append(str(error))
     fail_if(problems, source)
@@ -81,6 +84,12 @@ def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedAr
     is_id = name.endswith("ID") or name == "thing_id"
     if is_id and pa.types.is_floating(column.type):
         raise CrosszError(f"column {name} holds floats ({column.type}); {remedy}")
+    if pa.types.is_large_string(column.type):  # as pandas writes text
+        column = column.cast(pa.string())
+    if pa.types.is_string(column.type) and not pa.types.is_string(kind):
+        column = pc.if_else(
+            pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(column)), pa.array(_NO_NUMBER)), None, column
+        )
     if pa.types.is_integer(kind) and pa.types.is_string(column.type) and not is_id:
         column = pc.replace_substring_regex(pc.replace_substring_regex(column, "^[Tt]rue$", "1"), "^[Ff]alse$", "0")
     try:
@@ -90,7 +99,7 @@ def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedAr
 
 
 def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
-    """A finished query (CSV or Parquet) under our names; `columns` maps our name to the file's where they differ.
+    """A finished query (CSV, FITS or Parquet) under our names; `columns` maps our name to the file's where they differ.
 
     Names match regardless of case, as SQL Server's do. Ids and text of a CSV are read as text first, so that no id
     passes through a float. Raises CrosszError for an unreadable file or a mapped column that is not there.
@@ -99,8 +108,9 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
     if not path.is_file():
         raise CrosszError(f"{path}: no such catalogue; set catalog.files to your finished query")
     try:
-        table = pq.read_table(path) if path.suffix == ".parquet" else _read_csv(path)
-    except pa.ArrowInvalid as error:
+        readers = {".parquet": pq.read_table, ".fits": _read_fits, ".fit": _read_fits}
+        table = readers.get(path.suffix, _read_csv)(path)
+    except (pa.ArrowInvalid, OSError, TypeError) as error:
         raise CrosszError(f"{path}: not a readable {path.suffix or 'CSV'} table: {error}") from error
     theirs = {name.lower(): name for name in table.column_names}
     absent = [
@@ -112,16 +122,27 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
     return pa.table(dict(kept))
 
 
+def _read_fits(path: Path) -> pa.Table:
+    from astropy.table import Table  # half a second, which no other reader should pay
+
+    table = Table.read(path, hdu=1)
+    table.convert_bytestring_to_unicode()
+    return pa.Table.from_pandas(table.to_pandas(use_nullable_int=True), preserve_index=False)
+
+
 def _read_csv(path: Path) -> pa.Table:
-    with open(path, encoding="utf-8-sig") as handle:
-        comment = handle.readline().startswith("#")  # SkyServer's CSV opens with "#Table1"
+    with open(path, "rb") as handle:
+        comment = handle.readline().lstrip(b"\xef\xbb\xbf").startswith(b"#")  # SkyServer's CSV opens with "#Table1"
+        handle.seek(-1, 2)
+        if handle.read(1) != b"\n":
+            raise pa.ArrowInvalid("its last line has no end: the download may be cut; if it is whole, add a line break")
     read = pa.csv.ReadOptions(skip_rows=int(comment))
     with pa.csv.open_csv(path, read_options=read) as reader:
         header = reader.schema.names
     convert = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.string()),
         strings_can_be_null=True,
-        null_values=["", "null", "NULL", "nan", "NaN"],
+        null_values=["null", "NULL"],
     )
     return pa.csv.read_csv(path, read_options=read, convert_options=convert)
 
@@ -173,7 +194,7 @@ def write_raw(table: pa.Table, source: str, path: str | Path, receipt_path: str 
     table = conform(table, source)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary)
-    write_json(receipt_path, receipt | {"rows": len(table)})
+    write_json(receipt_path, receipt | {"rows": len(table), "sha256": digests(path)})
 
 
 def write_brought(
@@ -206,5 +227,5 @@ def write_catalog(
     schema = pa.schema([*COLUMNS.items(), ("group", pa.int64())])
     with atomic_path(catalog_path) as temporary:
         pq.write_table(pa.Table.from_pandas(catalog.assign(group=group), schema, preserve_index=False), temporary)
-    write_json(counts_path, counts)
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()), flush=True)
+    write_json(counts_path, counts | {"sha256": digests(catalog_path)})

@@ -3,6 +3,7 @@
 import difflib
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import jsonschema
 import yaml
@@ -52,25 +53,50 @@ def _contradictions(config: dict, root: Path) -> list[str]:
     weights = config["crossmodal"]["alpha"] + config["crossmodal"]["beta"]
     if weights >= 1:
         found.append(f"crossmodal.alpha + crossmodal.beta: {weights:g} leaves no weight for the redshift (eq. 8)")
+    survey, backend = config["survey"], config["catalog"]["backend"]
+    if (survey == "embedded") != (backend == "embedded") and survey != "cutouts":
+        found.append(f"catalog.backend: {backend} does not go with survey {survey} (sdss: casjobs or skyserver)")
     for dataset in config["datasets"]:
-        if config["survey"] == "embedded":
-            needed, what = f"workflow/sql/{dataset}.sql", f"datasets: {dataset}: its query"
-        else:
-            needed = config["catalog"]["files"].get(dataset)
-            what = f"catalog.files.{dataset}"
-            if needed is None:
-                found.append(
-                    f"{what}: survey {config['survey']} needs the finished query of this dataset (CSV or Parquet)"
-                )
-                continue
-        if not (root / needed).is_file():
-            found.append(f"{what}: no file {needed}")
-    folder_key = {"sdss": ("stamps", "frames_root"), "cutouts": ("cutouts", "folder")}.get(config["survey"])
-    if folder_key:
-        folder = config[folder_key[0]][folder_key[1]]
-        if folder is None or not (root / folder).is_dir():
-            found.append(f"{'.'.join(folder_key)}: survey {config['survey']} needs a folder there; found {folder}")
+        brought = config["catalog"]["files"].get(dataset)
+        if survey == "cutouts" and brought is None:
+            found.append(f"catalog.files.{dataset}: survey cutouts needs the finished query of this dataset")
+        elif survey != "embedded" and brought:
+            if not (root / brought).is_file():
+                found.append(f"catalog.files.{dataset}: no file {brought}")
+        elif not (root / f"workflow/sql/{dataset}.sql").is_file():
+            found.append(f"datasets: {dataset}: its query: no file workflow/sql/{dataset}.sql")
+    if survey == "cutouts":
+        found += _folder(config, "cutouts", "folder", root)
+    if survey == "sdss":
+        found += _archive(config, root)
     return found
+
+
+def _archive(config: dict, root: Path) -> list[str]:
+    found = []
+    frames_root, keep, mirrors = (
+        config["stamps"]["frames_root"],
+        config["stamps"]["keep_frames"],
+        config["archive"]["sas"],
+    )
+    if keep and frames_root is None:
+        found.append("stamps.keep_frames: say in stamps.frames_root where fetched frames are kept")
+    elif not mirrors or (frames_root is not None and not keep):
+        found += _folder(config, "stamps", "frames_root", root)
+    for name in ("casjobs", "login"):
+        address = urlsplit(config["archive"][name])
+        if address.scheme != "https" and address.hostname not in ("127.0.0.1", "localhost", "::1"):
+            found.append(f"archive.{name}: a login goes there, so it has to be https")
+        if address.username or address.password:
+            found.append(f"archive.{name}: no login in an address; config/README.md says where it goes")
+    return found
+
+
+def _folder(config: dict, block: str, key: str, root: Path) -> list[str]:
+    folder = config[block][key]
+    if folder is not None and (root / folder).is_dir():
+        return []
+    return [f"{block}.{key}: survey {config['survey']} needs a folder there; found {folder}"]
 
 
 def graphics_card_here() -> bool:

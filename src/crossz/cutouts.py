@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from crossz import BANDS, shards
-from crossz.files import write_json
+from crossz.files import digests, write_json
 
 SIZE = 64
 """Edge of a cutout in pixels (paper, section 2.3)."""
@@ -104,4 +104,7 @@ def write_cutouts(stamps_path: str | Path, cutouts_path: str | Path, counts_path
         clipped += lost
     status = stamps["status"].tolist()
     shards.write(cutouts_path, {"objID": stamps["objID"], "status": status, "image": image, "mask": mask})
-    write_json(counts_path, {"objects": count, "ok": status.count(shards.OK), "clipped_pixels": clipped})
+    write_json(
+        counts_path,
+        {"objects": count, "ok": status.count(shards.OK), "clipped_pixels": clipped, "sha256": digests(cutouts_path)},
+    )

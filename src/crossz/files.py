@@ -37,6 +37,11 @@ def read_json(path: str | Path) -> dict:
     return json.loads(Path(path).read_text())
 
 
+def digests(*paths: str | Path) -> dict[str, str]:
+    """SHA-256 of each file under its name: what a stage's counts say of its outputs, and `snakemake verify` reads."""
+    return {Path(path).name: sha256(path) for path in paths}
+
+
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as handle:

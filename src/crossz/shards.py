@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from crossz import BANDS
 from crossz.errors import CrosszError
-from crossz.files import atomic_path, write_json
+from crossz.files import atomic_path, digests, read_json, write_json
 
 UNITS_PER_NMGY = 16.0
 """Stored value of a pixel of one nanomaggy."""
@@ -83,37 +83,68 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def write_index(
-    shard_paths: Sequence[str | Path], index_path: str | Path, counts_path: str | Path, max_loss: float
+    shard_paths: Sequence[str | Path],
+    plan_paths: Sequence[str | Path],
+    index_path: str | Path,
+    counts_path: str | Path,
+    missing_path: str | Path,
 ) -> None:
     """Write where each objID's image lies: objID, shard (position in `shard_paths`), row, status; and status counts.
 
-    Raises CrosszError when an objID stands in two shards, or when a share of more than `max_loss` of the objects has no
-    usable image.
+    `missing_path` gets the objects of `plan_paths` without a usable image: where they are, their status, and the bands
+    that do not cover them. Raises CrosszError when an objID stands in two shards, or in a plan and in no shard.
     """
     parts = []
     for number, path in enumerate(shard_paths):
         columns = read(path)
         count = len(columns["objID"])
         place = {"shard": np.full(count, number, np.int32), "row": np.arange(count, dtype=np.int32)}
-        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": columns["status"].astype(str)}))
+        status = columns["status"].astype(str)
+        lost = np.flatnonzero(status != OK)
+        bands = np.full(count, "", object)
+        bands[lost] = [_uncovered(mask) for mask in columns["mask"][lost]]
+        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": status, "bands": bands}))
     index = pd.concat(parts).sort_values("objID", ignore_index=True)
     repeated = index["objID"][index["objID"].duplicated()]
     if len(repeated):
         raise CrosszError(f"{len(repeated)} objIDs stand in two shards, the first is {repeated.iloc[0]}; rerun `plan`")
+    plan = pd.concat([pq.read_table(path).to_pandas() for path in plan_paths])
+    forgotten = np.setdiff1d(plan["objID"], index["objID"])
+    if len(forgotten):
+        raise CrosszError(
+            f"{len(forgotten)} planned objIDs stand in no shard, the first is {forgotten[0]}; rerun `stamps`"
+        )
+    missing = plan.merge(index.loc[index["status"] != OK, ["objID", "status", "bands"]], on="objID").sort_values(
+        "objID"
+    )
     status = {str(name): int(count) for name, count in index["status"].value_counts().sort_index().items()}
-    loss = 1 - status.get(OK, 0) / max(len(index), 1)
     print(
         f"{len(index):,} objects: " + ", ".join(f"{name} {count:,}" for name, count in status.items()),
         flush=True,
     )
+    with atomic_path(missing_path) as temporary:
+        missing.to_csv(temporary, index=False)
+    with atomic_path(index_path) as temporary:
+        index.drop(columns="bands").to_parquet(temporary, index=False)
+    write_json(counts_path, {"objects": len(index), "status": status, "sha256": digests(index_path)})
+
+
+def _uncovered(mask: np.ndarray) -> str:
+    """Letters of the bands that do not cover the centre of one object's mask [64, 64]."""
+    bits = int(mask[mask.shape[0] // 2, mask.shape[1] // 2])
+    return "".join(band for number, band in enumerate(BANDS) if bits >> number & 1)
+
+
+def gate(counts_path: str | Path, missing_path: str | Path, gate_path: str | Path, max_loss: float) -> None:
+    """Raise CrosszError when a share of more than `max_loss` of the objects has no usable image; else write the share."""
+    counts = read_json(counts_path)
+    loss = 1 - counts["status"].get(OK, 0) / max(counts["objects"], 1)
     if loss > max_loss:
         raise CrosszError(
-            f"{loss:.1%} of {len(index):,} objects have no usable image ({status}); the gate is cutouts.max_loss = "
-            f"{max_loss:g}: find the missing frames or files, or raise it"
+            f"{loss:.1%} of {counts['objects']:,} objects have no usable image ({counts['status']}); {missing_path} lists them; "
+            f"the gate is cutouts.max_loss = {max_loss:g}: find the missing frames or files, or raise it"
         )
-    with atomic_path(index_path) as temporary:
-        index.to_parquet(temporary, index=False)
-    write_json(counts_path, {"objects": len(index), "status": status})
+    write_json(gate_path, {"objects": counts["objects"], "loss": loss, "max_loss": max_loss})
 
 
 def sampled_digest(path: str | Path) -> str:

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from crossz import BANDS, shards
-from crossz.files import write_json
-from crossz.frames import FieldID, Frame, frame_path, read_frame
+from crossz.files import digests, write_json
+from crossz.frames import FieldID, Frame
 
 SIZE = 80
 """Edge of a stamp in pixels; 8 more on each side than a cutout, for the kernels of sub-pixel alignment."""
@@ -95,18 +95,19 @@ def stamp(candidates: list[list[Callable[[], Frame | None]]], ra: float, dec: fl
     return Stamp(image, offset, mask, status, neighbour)
 
 
-def stamps_of_plan(plan: pd.DataFrame, root: str | Path, edges: str) -> Iterable[tuple[pd.DataFrame, list[Stamp]]]:
-    """Yield (rows of one field, their stamps), field by field, each frame decoded once.
+def stamps_of_plan(
+    plan: pd.DataFrame, frames: Callable[[FieldID, str], Frame | None], edges: str
+) -> Iterable[tuple[pd.DataFrame, list[Stamp]]]:
+    """Yield (rows of one field, their stamps), field by field, each frame asked for once.
 
-    `plan`: objID, rerun, run, camcol, field, ra, dec, sorted by field. A frame that is not there is a missing frame;
-    one that is damaged raises CrosszError.
+    `plan`: objID, rerun, run, camcol, field, ra, dec, sorted by field. `frames`: the frame of a field and a band, or None
+    where the archive has none (archive.sas.Frames).
     """
     cache: dict[tuple[FieldID, str], Frame | None] = {}
 
     def frame(field: FieldID, band: str) -> Frame | None:
         if (field, band) not in cache:
-            path = frame_path(root, field, band)
-            cache[field, band] = read_frame(path, field, band) if path.exists() else None
+            cache[field, band] = frames(field, band)
         return cache[field, band]
 
     for key, rows in plan.groupby(list(FieldID._fields), sort=False):
@@ -122,9 +123,13 @@ def stamps_of_plan(plan: pd.DataFrame, root: str | Path, edges: str) -> Iterable
 
 
 def write_stamps(
-    plan_path: str | Path, root: str | Path, stamps_path: str | Path, counts_path: str | Path, edges: str
+    plan_path: str | Path,
+    frames: Callable[[FieldID, str], Frame | None],
+    stamps_path: str | Path,
+    counts_path: str | Path,
+    edges: str,
 ) -> None:
-    """Cut the objects of one shard from the frames below `root`; write them, and the account of every object."""
+    """Cut the objects of one shard from `frames`; write them, and the account of every object."""
     plan = pq.read_table(plan_path).to_pandas()
     fields = len(plan.drop_duplicates(list(FieldID._fields)))
     image = np.zeros((len(plan), len(BANDS), SIZE, SIZE), np.float16)
@@ -132,7 +137,7 @@ def write_stamps(
     mask = np.zeros((len(plan), SIZE, SIZE), np.uint8)
     status = []
     neighbours = clipped = 0
-    for number, (rows, cuts) in enumerate(stamps_of_plan(plan, root, edges), 1):
+    for number, (rows, cuts) in enumerate(stamps_of_plan(plan, frames, edges), 1):
         for index, one in zip(rows.index, cuts, strict=True):
             image[index], lost = shards.to_units(one.image)
             offset[index], mask[index] = one.offset, one.mask
@@ -151,4 +156,7 @@ def write_stamps(
     kinds = {kind: status.count(kind) for kind in sorted({shards.OK, *status})}
     masked = int((mask != 0).any((1, 2)).sum())
     extra = {"masked": masked, "from_neighbour": neighbours, "clipped_pixels": clipped}
-    write_json(counts_path, {"objects": len(plan), "fields": fields, "status": kinds} | extra)
+    write_json(
+        counts_path,
+        {"objects": len(plan), "fields": fields, "status": kinds} | extra | {"sha256": digests(stamps_path)},
+    )

@@ -6,13 +6,13 @@ import pytest
 from conftest import aperture, centroid
 
 from crossz import BANDS, catalog, cutouts, shards, stamps
-from crossz.archive import mat
+from crossz.archive import mat, sas
 from crossz.frames import FieldID, frame_path, read_frame
 
 
 def cut_object(sdss, field, ra, dec, method, edges="neighbour"):
     plan = pd.DataFrame([(1, *field, ra, dec)], columns=["objID", *FieldID._fields, "ra", "dec"])
-    ((_, (one,)),) = stamps.stamps_of_plan(plan, sdss / "sas", edges)
+    ((_, (one,)),) = stamps.stamps_of_plan(plan, sas.Frames([], "unused", sas.Place(sdss / "sas", None, False)), edges)
     return one, *cutouts.align(one.image, one.offset, one.mask, method)
 
 

@@ -11,6 +11,8 @@ rule bring:
         receipt="results/catalog/raw/{dataset}.receipt.json",
     log:
         "logs/bring/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(config["catalog"]["files"]) or "(?!)",
     conda:
         "../../envs/pipeline.yaml"
     params:

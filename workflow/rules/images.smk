@@ -1,20 +1,38 @@
 # Where each object's image lies, and the gate: the run stops here when too many objects have none.
-# Needs   results/cutouts/{shard}.arrow
-# Makes   results/images.parquet (objID, shard, row, status), results/images.counts.json
+# Needs   results/cutouts/{shard}.arrow, results/shards/{shard}.parquet
+# Makes   results/images.parquet (objID, shard, row, status), results/images.counts.json,
+#         results/missing.csv (every object without a usable image, and why), results/gate.json
 
 
 rule images:
     input:
-        collect("results/cutouts/{shard}.arrow", shard=SHARDS),
+        cutouts=collect("results/cutouts/{shard}.arrow", shard=SHARDS),
+        plan=collect("results/shards/{shard}.parquet", shard=SHARDS),
     output:
         index="results/images.parquet",
         counts="results/images.counts.json",
+        missing="results/missing.csv",
     log:
         "logs/images.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
-        max_loss=lookup("cutouts/max_loss", within=config),
         code=code_digest("shards"),
     script:
         "../scripts/images.py"
+
+
+rule gate:
+    input:
+        counts="results/images.counts.json",
+        missing="results/missing.csv",
+    output:
+        "results/gate.json",
+    log:
+        "logs/gate.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        max_loss=lookup("cutouts/max_loss", within=config),
+    script:
+        "../scripts/gate.py"

@@ -30,7 +30,7 @@ rule metrics:
     conda:
         "../../envs/train.yaml"
     params:
-        config=config,
+        config={name: block for name, block in config.items() if name not in ("archive", "verify")},
         code={name: code_digest(name) for name in ("stamps", "cutouts", "training", "models.references", "metrics")},
     script:
         "../scripts/metrics.py"

@@ -1,11 +1,12 @@
 # Random train, validation and test parts of each dataset; objIDs of one quasar stay together.
-# Needs   results/catalog/{dataset}.parquet
+# Needs   results/catalog/{dataset}.parquet; results/gate.json
 # Makes   results/splits/{dataset}/{split}.parquet (objID, subset)
 
 
 rule splits:
     input:
         "results/catalog/{dataset}.parquet",
+        gate=ancient("results/gate.json"),  # nothing is trained before enough images are there
     output:
         collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
     log:

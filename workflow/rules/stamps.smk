@@ -1,6 +1,7 @@
 # Frames -> native stamps -> cutouts on the r grid, shard by shard.
-# Needs   results/shards/{shard}.parquet; FRAMES, the folder that holds the archive's frames
-# Makes   results/stamps/{shard}.arrow, results/cutouts/{shard}.arrow (+ counts each)
+# Needs   results/shards/{shard}.parquet; FRAMES, a folder that a rule fills with frames, if there is one
+# Makes   results/stamps/{shard}.arrow (+ what became of each frame), results/cutouts/{shard}.arrow (+ counts each)
+# Code that fetches is no part of the digest: it can change when a frame comes, not its pixels, which are checked.
 
 
 rule stamps:
@@ -10,6 +11,7 @@ rule stamps:
     output:
         stamps="results/stamps/{shard}.arrow",
         counts="results/stamps/{shard}.counts.json",
+        manifest="results/stamps/{shard}.frames.jsonl",
     log:
         "logs/stamps/{shard}.log",
     conda:
@@ -18,11 +20,13 @@ rule stamps:
         mem_mb=1000,
     params:
         edges=lookup("stamps/edges", within=config),
+        cache="results/frames/{shard}",
         code=code_digest("stamps"),
     script:
         "../scripts/stamps.py"
 
 
+# By now the engine knows that the shard's stamps are whole, so that the frames kept for it can go.
 rule cutouts:
     input:
         "results/stamps/{shard}.arrow",
@@ -37,6 +41,7 @@ rule cutouts:
         mem_mb=1000,
     params:
         align=lookup("cutouts/align", within=config),
+        cache="results/frames/{shard}",
         code=code_digest("cutouts"),
     script:
         "../scripts/cutouts.py"

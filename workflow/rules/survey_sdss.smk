@@ -1,9 +1,31 @@
-# The real survey, from what lies on disk: a finished query a dataset, and frames in the archive's own layout.
-# Needs   catalog.files, stamps.frames_root
+# The real survey: finished queries the user brings, else CasJobs or SkyServer; frames on disk, else from the archive.
+# Needs   catalog.files or catalog.backend; stamps.frames_root or archive.sas
 # Makes   results/catalog/raw/{dataset}.parquet (+ receipt), results/stamps/, results/cutouts/
+# Kept    results/cache/query/: finished slices of a query; results/frames/{shard}/: frames until their shard is cut
 
-FRAMES = ancient(str(config["stamps"]["frames_root"]))
+FRAMES = []
 
 
 include: "bring.smk"
 include: "stamps.smk"
+include: "archive.smk"
+
+
+# Where the archive is and how patient we are (config: archive, catalog.backend) changes no row, so it is no parameter.
+rule archive_query:
+    input:
+        "workflow/sql/{dataset}.sql",
+    output:
+        raw="results/catalog/raw/{dataset}.parquet",
+        receipt="results/catalog/raw/{dataset}.receipt.json",
+    log:
+        "logs/query/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(set(DATASETS) - set(config["catalog"]["files"])) or "(?!)",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        cache="results/cache/query",
+        code=code_digest("archive.sql", "archive.reply", "catalog"),
+    script:
+        "../scripts/archive_query.py"

@@ -1,4 +1,4 @@
-"""Where each image lies, and the gate on losses."""
+"""Where each image lies, and which objects have none."""
 
 from typing import TYPE_CHECKING
 
@@ -9,4 +9,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    shards.write_index(snakemake.input, snakemake.output.index, snakemake.output.counts, snakemake.params.max_loss)
+    shards.write_index(
+        snakemake.input.cutouts,
+        snakemake.input.plan,
+        snakemake.output.index,
+        snakemake.output.counts,
+        snakemake.output.missing,
+    )

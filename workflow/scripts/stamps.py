@@ -3,16 +3,15 @@
 from typing import TYPE_CHECKING
 
 from crossz import stamps
+from crossz.archive import sas
 from crossz.stage import stage
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+place = sas.place(snakemake.config, snakemake.input.get("frames"))
+with stage(snakemake.log[0]), sas.shard_frames(snakemake.input.plan, snakemake.params.cache, place) as frames:
     stamps.write_stamps(
-        snakemake.input.plan,
-        snakemake.input.frames,
-        snakemake.output.stamps,
-        snakemake.output.counts,
-        snakemake.params.edges,
+        snakemake.input.plan, frames, snakemake.output.stamps, snakemake.output.counts, snakemake.params.edges
     )
+    frames.write_manifest(snakemake.output.manifest)

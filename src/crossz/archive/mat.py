@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from crossz import BANDS, shards
 from crossz.cutouts import SIZE
 from crossz.errors import CrosszError
-from crossz.files import write_json
+from crossz.files import digests, write_json
 
 MISSING_FILE = "missing_file"
 SHAPE = (len(BANDS), SIZE, SIZE)
@@ -142,4 +142,6 @@ def write_mat_cutouts(
     columns = {"objID": plan["objID"].to_numpy(), "status": status, "image": image, "mask": mask}
     shards.write(cutouts_path, columns)
     kinds = {kind: status.count(kind) for kind in sorted({shards.OK, *status})}
-    write_json(counts_path, {"objects": len(plan), "status": kinds, "clipped_pixels": clipped})
+    write_json(
+        counts_path, {"objects": len(plan), "status": kinds, "clipped_pixels": clipped, "sha256": digests(cutouts_path)}
+    )

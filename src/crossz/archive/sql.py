@@ -1,4 +1,8 @@
-"""User SQL before it reaches a database: one SELECT, over the tables it may read, in the dialect of the engine."""
+"""User SQL before it reaches a database, and the questions made of it: how many rows, and which slice of them."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
@@ -7,6 +11,8 @@ from crossz.errors import CrosszError
 
 TABLES = frozenset({"specobjall", "photoobjall"})
 """Tables that a query may read."""
+_BIN = "FLOOR(q.z * 100)"
+"""Rows are counted and sliced by this expression of their redshift, the server's own arithmetic both times."""
 
 
 def checked_select(text: str, source: str) -> exp.Select:
@@ -31,3 +37,73 @@ def checked_select(text: str, source: str) -> exp.Select:
         if table.name.lower() not in TABLES | common:
             raise CrosszError(f"{source}: table {table.name} may not be read; only {' and '.join(sorted(TABLES))}")
     return select
+
+
+class Query(NamedTuple):
+    """A checked query for the real archive: its T-SQL without context or INTO, its columns, its digest."""
+
+    text: str
+    columns: tuple[str, ...]
+    digest: str
+
+
+class Slice(NamedTuple):
+    """Rows whose redshift bin is between `first` and `last` (None: no redshift), and how many there must be."""
+
+    first: int | None
+    last: int | None
+    rows: int
+
+
+def archive_query(text: str, source: str) -> Query:
+    """`text` checked, in the form that is sent: one line, no comments, no database names (the context says which).
+
+    Raises CrosszError as `checked_select` does, when a column is selected by `*` or has no name of its own, and when two
+    have the same name.
+    """
+    select = checked_select(text, source)
+    for table in select.find_all(exp.Table):
+        table.set("db", None)
+        table.set("catalog", None)
+    columns = tuple(select.named_selects)
+    lower = [name.lower() for name in columns]
+    if "*" in columns or not all(columns):
+        raise CrosszError(f"{source}: name every column: * or a nameless expression cannot be checked in the answer")
+    if repeated := sorted({name for name in lower if lower.count(name) > 1}):
+        raise CrosszError(f"{source}: column(s) {', '.join(repeated)} selected twice; give one an alias")
+    if "z" not in lower:
+        raise CrosszError(f"{source}: select z as well: rows are counted and sliced by redshift")
+    sent = select.sql(dialect="tsql", comments=False)
+    return Query(sent, columns, hashlib.sha256(sent.encode()).hexdigest()[:12])
+
+
+def count_by_redshift(text: str) -> str:
+    """The query for the number of rows of `text` in each redshift bin, columns `bin` and `n`."""
+    return f"SELECT {_BIN} AS bin, COUNT_BIG(*) AS n FROM ({text}) AS q GROUP BY {_BIN}"
+
+
+def slices(counts: Mapping[int | None, int], cap: int, source: str) -> list[Slice]:
+    """Disjoint slices of at most `cap` rows each that hold all rows of `counts` (redshift bin -> rows), in order.
+
+    Raises CrosszError when a single bin has more than `cap` rows.
+    """
+    found: list[Slice] = []
+    for number in sorted(counts, key=lambda b: (b is None, b)):
+        rows = counts[number]
+        if rows > cap:
+            raise CrosszError(
+                f"{source}: {rows:,} rows in redshift bin {number}/100, the cap is {cap:,}; narrow the query"
+            )
+        last = found[-1] if found else None
+        if last and number is not None and last.rows + rows <= cap:
+            found[-1] = Slice(last.first, number, last.rows + rows)
+        else:
+            found.append(Slice(number, number, rows))
+    return found
+
+
+def slice_text(text: str, part: Slice, columns: tuple[str, ...]) -> str:
+    """The query for the rows of `part` of `text`."""
+    names = ", ".join(f"q.{name}" for name in columns)
+    where = f"{_BIN} IS NULL" if part.first is None else f"{_BIN} BETWEEN {part.first} AND {part.last}"
+    return f"SELECT {names} FROM ({text}) AS q WHERE {where}"

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from crossz import BANDS
 from crossz.files import atomic_path
 from crossz.sky import filters, fits, seds
+from crossz.spectra import spectrum_path
 
 _GRIDS = {"26": (3.5800, 3840), "v5_13_2": (3.5535, 4620)}
 """By run2d: log10 of the first vacuum wavelength, number of pixels; 1e-4 a pixel, as in SDSS-I/II and in (e)BOSS."""
@@ -32,13 +33,6 @@ _LINES = {
     "Mg_II 2799": 2800.315,
     "H_beta": 4862.683,
 }
-
-
-def path(sas: Path, plate: int, mjd: int, fiberID: int, run2d: str) -> Path:
-    """Where the lite file of a spectrum lies under the root of the Science Archive Server."""
-    survey = "eboss" if run2d.startswith("v5") else "sdss"
-    folder = Path(sas) / "dr17" / survey / "spectro/redux" / run2d / "spectra/lite" / f"{plate:04d}"
-    return folder / f"spec-{plate:04d}-{mjd}-{fiberID:04d}.fits"
 
 
 def write_spectra(truth: Path, sas: Path, *, seed: int, plates=None, progress=print) -> int:
@@ -101,7 +95,7 @@ def _write(sas: Path, seed: int, row: dict, loglam: np.ndarray, model: np.ndarra
     cards = [("TELESCOP", "SDSS 2.5-M"), ("PLATEID", row["plate"]), ("MJD", row["mjd"]), ("FIBERID", row["fiberID"])]
     cards += [("PLUG_RA", row["ra"]), ("PLUG_DEC", row["dec"]), ("RUN2D", row["run2d"]), ("VACUUM", True)]
     cards += [("COEFF0", float(loglam[0])), ("COEFF1", 1e-4), ("BUNIT", "1E-17 erg/cm^2/s/Ang")]
-    target = path(sas, row["plate"], row["mjd"], row["fiberID"], row["run2d"])
+    target = spectrum_path(sas, row["plate"], row["mjd"], row["fiberID"], row["run2d"])
     name = "SPALL" if row["run2d"].startswith("v5") else "SPECOBJ"
     content = (
         fits.primary(None, cards)

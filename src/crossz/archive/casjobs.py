@@ -1,0 +1,259 @@
+"""CasJobs: the query runs on the server into a table of the user's MyDB, which is then read page by page.
+
+A table is believed finished when it has as many rows as the query was counted to have; nothing else says so for sure after
+a restart. So a run that was killed attaches to its job, or reuses the table that the job left, and asks for no work twice.
+"""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from crossz.archive import credentials, reply
+from crossz.archive.http import Client, Denied, Missing
+from crossz.archive.sql import Query
+from crossz.errors import CrosszError, Refused
+from crossz.files import read_json, write_json
+
+CAP = 100_000
+"""Rows a page, some 45 MB."""
+REMEDY = "Rerun later: the job on the server goes on, and finished pages are kept"
+_STATUS = {0: "ready", 1: "started", 2: "canceling", 3: "canceled", 4: "failed", 5: "finished"}
+_LONGEST_POLL = 12  # times poll_s
+_STRANGE_POLLS = 10  # how often a table that no known job fills is looked at before it is made anew
+
+
+class Session:
+    """Calls of the REST interface with the user's token, renewed when it has expired and a password is at hand.
+
+    `archive`: the block of the configuration: casjobs and login (addresses), context, query_s, poll_s.
+    """
+
+    def __init__(self, client: Client, archive: dict):
+        self.archive = archive
+        self._client = client
+        self._login = credentials.load()
+        self._token = self._login.token
+
+    def call(
+        self, method: str, path: str, what: str, accept: Callable, *, content: dict | None = None,
+        kind: str = "application/json", once: bool = False,
+    ):  # fmt: skip
+        """`accept` of the answer to one call; `content` goes as JSON, `kind` is the Accept header."""
+
+        def attempt():
+            return self._client.fetch(
+                [f"{self.archive['casjobs'].rstrip('/')}/{path}"],
+                what,
+                accept,
+                REMEDY,
+                method=method,
+                first_byte_s=self.archive["query_s"],
+                once=once,
+                json=content,
+                headers={"X-Auth-Token": self._token or self.login(), "Accept": kind},
+            )
+
+        try:
+            try:
+                return attempt()
+            except Denied:
+                if not self._login.password:
+                    raise
+                self.login()
+                return attempt()
+        except Denied as denied:
+            raise CrosszError(
+                f"{what}: CasJobs does not accept the SciServer token ({denied}); it may have expired: {credentials.HELP}"
+            ) from None
+
+    def login(self) -> str:
+        """Fetch a new token and keep it. Nothing of the request or the answer goes into an error: it holds the password."""
+        user = {"name": self._login.user, "password": self._login.password}
+        try:
+            self._token = self._client.fetch(
+                [self.archive["login"]],
+                "SciServer login",
+                _token,
+                "Check that the login service is up",
+                method="POST",
+                json={"auth": {"identity": {"password": {"user": user}}}},
+                headers={"Accept": "application/json"},
+            )
+        except Denied:
+            raise CrosszError(
+                f"SciServer refuses user {self._login.user} or its password; {credentials.HELP}"
+            ) from None
+        return self._token
+
+    def quick(self, context: str, sql: str, columns: tuple[str, ...], rows: int | None, what: str) -> pa.Table:
+        """The rows of a quick query (at most a minute on the server) as text columns, checked by `reply.table`."""
+        return self.call(
+            "POST",
+            f"contexts/{context}/query",
+            what,
+            lambda found: reply.table(found.body, columns, rows),
+            content={"Query": sql, "TaskName": "crossz"},
+            kind="text/plain",
+        )
+
+    def tables(self) -> set[str]:
+        """Names of the tables in MyDB, in lower case."""
+        return self.call("GET", "contexts/MyDB/Tables", "tables of MyDB", lambda found: _names(_json(found)))
+
+
+def _token(found) -> str:
+    token = found.headers.get("X-Subject-Token")
+    if not token:
+        raise Refused("no X-Subject-Token in the answer")
+    return token
+
+
+def _json(found):
+    try:
+        return json.loads(found.body)
+    except ValueError as error:
+        raise Refused("an answer that is not JSON") from error
+
+
+def _names(content) -> set[str]:
+    if not isinstance(content, list) or not all(isinstance(row, dict) and "Name" in row for row in content):
+        raise Refused("not a list of tables")
+    return {str(row["Name"]).lower() for row in content}
+
+
+def prepare(query: Query, session: Session, state_path: Path, what: str) -> tuple[str, int]:
+    """Have MyDB hold all rows of `query`; return the table's name and its number of rows.
+
+    `state_path`: a JSON file that remembers the jobs under way. Raises CrosszError when a job fails or is canceled; cancels
+    the job when this process is interrupted.
+    """
+    table = f"crossz_{query.digest}"
+    count = f"SELECT COUNT_BIG(*) AS n INTO mydb.{table}_n FROM ({query.text}) AS q"
+    _ensure(session, state_path, f"{table}_n", count, 1, f"{what}: counting")
+    answer = session.quick("MyDB", f"SELECT n FROM {table}_n", ("n",), 1, f"{what}: reading the count")
+    rows = int(answer["n"][0].as_py())
+    columns = ", ".join(f"q.{name}" for name in query.columns)
+    select = f"SELECT {columns} INTO mydb.{table} FROM ({query.text}) AS q"
+    _ensure(session, state_path, table, select, rows, f"{what}: selecting {rows:,} rows")
+    return table, rows
+
+
+def _ensure(session: Session, state_path: Path, table: str, select: str, rows: int, what: str) -> None:
+    """See that MyDB holds `table` with `rows` rows: from a finished job, one under way, or a new job `select`."""
+    for _ in range(3):
+        job = _remembered(state_path, table)
+        if job is None and table not in session.tables():
+            job = _submit(session, table, select, what)
+            _remember(state_path, table, job)
+        status, message = _wait(session, job, state_path, table, what) if job else (None, "")
+        if _filled(session, table, rows, patient=job is None):
+            return
+        _remember(state_path, table, None)
+        if status in ("failed", "canceled"):
+            raise CrosszError(f"{what}: CasJobs job {job} {status}: {message[:500]}. Mend the query, or rerun")
+        print(f"{what}: MyDB's table {table} is not whole and is made anew", flush=True)
+        if table in session.tables():
+            session.call(
+                "POST", "contexts/MyDB/query", f"dropping {table}", lambda _: None,
+                content={"Query": f"DROP TABLE {table}", "TaskName": "crossz"}, kind="text/plain",
+            )  # fmt: skip
+    raise CrosszError(f"{what}: MyDB's table {table} does not come to {rows:,} rows; look at it in CasJobs. {REMEDY}")
+
+
+def _remembered(state_path: Path, table: str) -> str | None:
+    return read_json(state_path).get(table) if state_path.exists() else None
+
+
+def _remember(state_path: Path, table: str, job: str | None) -> None:
+    jobs = read_json(state_path) if state_path.exists() else {}
+    write_json(state_path, {name: known for name, known in (jobs | {table: job}).items() if known})
+
+
+def _submit(session: Session, table: str, select: str, what: str) -> str | None:
+    """Submit a batch job and return its number; None when the answer was lost, and perhaps not the job."""
+    context = session.archive["context"]
+    content = {"Query": select, "TaskName": f"crossz {table}"}
+    try:
+        job = session.call("PUT", f"contexts/{context}/jobs", f"{what}: submitting", _job, content=content, once=True)
+    except CrosszError as error:
+        print(f"{error}", flush=True)
+        return None
+    print(f"{what}: CasJobs job {job}", flush=True)
+    return job
+
+
+def _job(found) -> str:
+    number = found.body.decode("ascii", "replace").strip().strip('"')
+    if not number.isdigit():
+        raise Refused(f"no job number but {number[:100]!r}")
+    return number
+
+
+def _wait(session: Session, job: str, state_path: Path, table: str, what: str) -> tuple[str | None, str]:
+    """Poll until the job is over; its final status (None: the server does not know it) and its message."""
+    start, factor = time.monotonic(), 1.0
+    with _interruptible():
+        try:
+            while True:
+                try:
+                    found = session.call("GET", f"jobs/{job}", f"{what}: job {job}", _description)
+                except Missing:
+                    return None, "unknown"
+                status = _STATUS[found["Status"]]
+                if status not in ("ready", "started", "canceling"):
+                    return status, str(found.get("Message"))
+                print(f"{what}: job {job} {status} since {time.monotonic() - start:.0f} s", flush=True)
+                time.sleep(session.archive["poll_s"] * factor)
+                factor = min(factor * 1.5, _LONGEST_POLL)
+        except KeyboardInterrupt:
+            print(f"{what}: interrupted; canceling CasJobs job {job}", flush=True)
+            _remember(state_path, table, None)
+            session.call("DELETE", f"jobs/{job}", f"canceling job {job}", lambda _: None, once=True)
+            raise
+
+
+def _description(found) -> dict:
+    content = _json(found)
+    if not isinstance(content, dict) or content.get("Status") not in _STATUS:
+        raise Refused("not a job's description")
+    return content
+
+
+def _filled(session: Session, table: str, rows: int, patient: bool) -> bool:
+    """Whether `table` has `rows` rows; with `patient`, a job that we do not know of may still be filling it."""
+    before = -1
+    for _ in range(_STRANGE_POLLS if patient else 1):
+        if table not in session.tables():
+            return False
+        answer = session.quick("MyDB", f"SELECT COUNT_BIG(*) AS n FROM {table}", ("n",), 1, f"counting {table}")
+        now = int(answer["n"][0].as_py())
+        if now == rows:
+            return True
+        if now <= before:
+            return False
+        before = now
+        time.sleep(session.archive["poll_s"])
+    return False
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM, which ends a job of a cluster, counts as Ctrl-C here, so that the server's job can be canceled."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,42 @@
+"""The SciServer login, from the environment or from a file that only its owner can read; it is never printed or stored."""
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crossz.errors import CrosszError
+
+DEFAULT_FILE = "~/.config/crossz/sciserver"
+HELP = (
+    f"set SCISERVER_USER and SCISERVER_PASSWORD (or SCISERVER_TOKEN) in the environment, or write lines `user = ...` and "
+    f"`password = ...` (or `token = ...`) into {DEFAULT_FILE} (CROSSZ_CREDENTIALS names another file) and chmod 600 it; "
+    f"an account is free at https://apps.sciserver.org"
+)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A token, or what one is fetched with; the secrets stay out of its repr."""
+
+    user: str | None
+    password: str | None = field(repr=False)
+    token: str | None = field(repr=False)
+
+
+def load() -> Credentials:
+    """The user's login. Raises CrosszError, saying where to put it, when there is none or others can read its file."""
+    names = ("user", "password", "token")
+    found = {name: os.environ.get(f"SCISERVER_{name.upper()}") for name in names}
+    path = Path(os.environ.get("CROSSZ_CREDENTIALS", DEFAULT_FILE)).expanduser()
+    if not any(found.values()) and path.is_file():
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise CrosszError(f"{path}: others can read it (mode {mode:04o}); chmod 600 {path}")
+        lines = [line.partition("=") for line in path.read_text().splitlines() if line.strip() and line[0] != "#"]
+        found = dict.fromkeys(names) | {key.strip(): value.strip() for key, _, value in lines}
+        if unknown := set(found) - set(names):
+            raise CrosszError(f"{path}: {', '.join(sorted(unknown))}: no such entry; {HELP}")
+    if not found["token"] and not (found["user"] and found["password"]):
+        raise CrosszError(f"no SciServer login: {HELP}")
+    return Credentials(found["user"], found["password"], found["token"])

@@ -1,0 +1,254 @@
+"""The one way to a network: bounded requests with retries, mirrors, a rate floor, and a breaker a host.
+
+Nothing that a server says is believed by itself: every body goes through the caller's `accept`, which checks it and makes
+something of it. What `accept` refuses (errors.Refused) is asked for again, from the next mirror, until attempts or time run out.
+"""
+
+import email.utils
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from crossz.errors import CrosszError, Refused
+
+T = TypeVar("T")
+_LARGEST = 2 << 30  # bytes of one body; a server that never ends is cut off here
+_LONGEST_PAUSE = 120.0  # seconds between two attempts, unless a server asks for more
+_BREAK_AFTER = 8  # failures of one host in a row, after which it is left alone
+_REST = 15  # pauses (Limits.pause_s) for which a host that failed so often is left alone
+_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_jitter = random.SystemRandom()
+
+
+class Limits(NamedTuple):
+    """How patient a client is: attempts a file, seconds of silence, seconds a file in all, first pause, kB/s, threads."""
+
+    attempts: int
+    timeout_s: float
+    deadline_s: float
+    pause_s: float
+    min_rate_kB_s: float
+    connections: int
+
+
+class Reply(NamedTuple):
+    """One whole body of a server that said 200."""
+
+    url: str
+    body: bytes
+    headers: requests.structures.CaseInsensitiveDict
+
+
+class Missing(Exception):
+    """Every mirror says that there is no such file (404)."""
+
+
+class Denied(Exception):
+    """The server wants a (newer) login (401, 403)."""
+
+
+class _Again(Exception):
+    # One attempt failed in a way that another may mend; `wait` is what the server asked for, in seconds.
+    def __init__(self, reason: str, wait: float | None = None):
+        super().__init__(reason)
+        self.wait = wait
+
+
+class _Host:
+    # What is known of one host, shared by all threads of a client.
+    def __init__(self, connections: int):
+        self.slots = threading.BoundedSemaphore(connections)
+        self.failures = 0
+        self.closed_until = 0.0
+
+
+class Client:
+    """Fetches bodies within `limits`; one for a job, used by its threads. Close it, or use it as a context."""
+
+    def __init__(self, limits: Limits):
+        self.limits = limits
+        self._hosts: dict[str, _Host] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._session = requests.Session()
+        self._session.headers |= {"User-Agent": "crossz", "Accept-Encoding": "identity"}
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=limits.connections)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._session.close()
+
+    def fetch(
+        self,
+        urls: Sequence[str],
+        what: str,
+        accept: Callable[[Reply], T],
+        remedy: str,
+        *,
+        method: str = "GET",
+        first_byte_s: float | None = None,
+        once: bool = False,
+        **request: object,
+    ) -> T:
+        """`accept` of the body at one of `urls`, the same file on several mirrors, asked in turn.
+
+        Retried, with growing random pauses and at least as long as a Retry-After says: no connection, 408, 425, 429, 5xx, a
+        short body, silence for `timeout_s` (`first_byte_s` before the body starts), a body slower than `min_rate_kB_s`, and
+        whatever `accept` refuses. `once` asks a single time: for requests that are not to be repeated. `request` goes
+        to requests (data, json, headers, params); one with headers of its own follows no redirect, since they may hold a
+        token. Raises Missing when all mirrors say 404, Denied on 401 or 403, and CrosszError, which names `what`, the last
+        reasons and the `remedy`, when attempts or `deadline_s` are used up or the server refuses for good.
+        """
+        end = time.monotonic() + max(self.limits.deadline_s, 2 * (first_byte_s or 0))
+        attempts = 1 if once else self.limits.attempts * len(urls)
+        reasons: list[str] = []
+        missing: set[str] = set()
+        for attempt in range(attempts):
+            url = self._choose([url for url in urls if url not in missing], attempt, end)
+            if url is None:
+                reasons.append("no mirror that answers within the deadline")
+                break
+            wait = None
+            try:
+                with self._host(url).slots:
+                    reply = self._once(url, method, first_byte_s, end, request)
+                result = accept(reply)
+                self._host(url).failures = 0
+                return result
+            except Missing:
+                missing.add(url)
+                if len(missing) == len(set(urls)):
+                    raise
+                continue
+            except (Refused, _Again) as error:
+                wait = getattr(error, "wait", None)
+                self._count_failure(url)
+                reasons.append(f"{urlsplit(url).netloc}: {error}")
+            if attempt + 1 < attempts:
+                pause = min(self.limits.pause_s * 2 ** (attempt // len(urls)), _LONGEST_PAUSE) * _jitter.uniform(0.5, 1)
+                pause = max(pause, wait or 0.0)
+                if time.monotonic() + pause > end:
+                    reasons.append(f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s")
+                    break
+                print(f"{what}: {reasons[-1]}; again in {pause:.0f} s", flush=True)
+                if self._stop.wait(pause):
+                    break
+        told = dict.fromkeys(reasons[-4:])  # each reason once, in order
+        raise CrosszError(f"{what}: not fetched after {len(reasons)} attempt(s): {'; '.join(told)}. {remedy}")
+
+    def _choose(self, urls: Sequence[str], attempt: int, end: float) -> str | None:
+        # The next mirror in turn whose host is not being left alone; waits for one if there is none.
+        while True:
+            now = time.monotonic()
+            ordered = [urls[(attempt + k) % len(urls)] for k in range(len(urls))]
+            resting = {url: self._host(url).closed_until for url in ordered}
+            for url in ordered:
+                if resting[url] <= now:
+                    return url
+            until = min(resting.values())
+            if until > end or self._stop.wait(until - now):
+                return None
+
+    def _host(self, url: str) -> _Host:
+        with self._lock:
+            return self._hosts.setdefault(urlsplit(url).netloc, _Host(self.limits.connections))
+
+    def _count_failure(self, url: str) -> None:
+        host = self._host(url)
+        with self._lock:
+            host.failures += 1
+            if host.failures >= _BREAK_AFTER:
+                host.closed_until = time.monotonic() + _REST * self.limits.pause_s
+
+    def _once(self, url: str, method: str, first_byte_s: float | None, end: float, request: dict) -> Reply:
+        timeout = min(self.limits.timeout_s, max(end - time.monotonic(), 0.1))
+        try:
+            with self._session.request(
+                method,
+                url,
+                stream=True,
+                timeout=(timeout, first_byte_s or timeout),
+                allow_redirects=method == "GET" and "headers" not in request,
+                **request,
+            ) as response:
+                _check_status(response)
+                return Reply(url, self._body(response, end), response.headers)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _Again(_in_words(error)) from error
+
+    def _body(self, response: requests.Response, end: float) -> bytes:
+        connection = response.raw.connection
+        if connection is not None and connection.sock is not None:
+            connection.sock.settimeout(self.limits.timeout_s)  # after the patience for the first byte
+        start, parts, size = time.monotonic(), [], 0
+        while part := response.raw.read1(1 << 16):
+            parts.append(part)
+            size += len(part)
+            now = time.monotonic()
+            if size > _LARGEST:
+                raise _Again(f"a body of more than {_LARGEST} bytes")
+            if now > end or self._stop.is_set():
+                raise _Again(f"not whole within the deadline ({size} bytes came)")
+            slow = self.limits.min_rate_kB_s * 1000 * (now - start)
+            if now - start > self.limits.timeout_s and size < slow:
+                raise _Again(f"slower than {self.limits.min_rate_kB_s:g} kB/s ({size} bytes in {now - start:.0f} s)")
+        told = response.headers.get("Content-Length")
+        if told is not None and int(told) != size:
+            raise _Again(f"cut short: {size} of {told} bytes")
+        return b"".join(parts)
+
+
+def _check_status(response: requests.Response) -> None:
+    status = response.status_code
+    if status in (200, 201):
+        return
+    if status in (404, 410):
+        raise Missing(f"{_public(response.url)} (HTTP {status})")
+    if status in (401, 403):
+        raise Denied(f"{_public(response.url)} (HTTP {status})")
+    if status in _AGAIN:
+        raise _Again(f"HTTP {status}", _seconds(response.headers.get("Retry-After")))
+    raise CrosszError(f"{_public(response.url)}: HTTP {status}: {response.raw.read(300)!r}")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """A Retry-After header, seconds or a date, as seconds from now."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdigit():
+        return float(retry_after)
+    date = email.utils.parsedate_tz(retry_after)
+    return None if date is None else max(email.utils.mktime_tz(date) - time.time(), 0.0)
+
+
+def _public(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _in_words(error: Exception) -> str:
+    # requests and urllib3 nest their errors and print addresses of objects; the kind and the innermost text say it all.
+    inner: BaseException = error
+    while inner.args and isinstance(inner.args[-1], BaseException):
+        inner = inner.args[-1]
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
+        return "silence"
+    if isinstance(error, requests.ConnectionError):
+        return f"no connection ({type(inner).__name__})"
+    return f"connection broke ({type(inner).__name__})"
+
+
+def limits(archive: dict) -> Limits:
+    """The limits that the configuration's `archive` block sets."""
+    return Limits(**{name: archive[name] for name in Limits._fields})

@@ -1,0 +1,60 @@
+"""Everything on disk hashed again, against what each stage wrote beside its outputs."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from crossz.errors import fail_if
+from crossz.files import read_json, sha256
+
+
+def expected(results: Path, frames_root: Path | None) -> Iterator[tuple[Path, str, bool]]:
+    """(file, SHA-256, whether it must be there) of every output below `results` that a stage vouched for, and every frame.
+
+    Outputs: "sha256" in the counts and receipts, "model_sha256" in model.json. Frames: `*.frames.jsonl`; those that were fetched
+    for a shard and not kept need not be there any more.
+    """
+    for path in sorted(results.rglob("*.json")):
+        facts = read_json(path)
+        for name, digest in facts.get("sha256", {}).items():
+            yield path.parent / name, digest, True
+        if "model_sha256" in facts:
+            yield path.with_name("model.pt"), facts["model_sha256"], True
+    seen = set()
+    for path in sorted([*results.glob("stamps/*.frames.jsonl"), *results.glob("frames/*.jsonl")]):
+        cache = results / "frames" / path.name.split(".")[0]
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            if entry["status"] == "missing":
+                continue
+            roots = [root for root in (frames_root, results / "sky/sas", cache) if root is not None]
+            places = [root / entry["path"] for root in roots if (root / entry["path"]).exists()]
+            for place in places or [cache / entry["path"]]:
+                if place not in seen:
+                    seen.add(place)
+                    yield place, entry["sha256"], entry["status"] == "local"
+
+
+def verify(results: str | Path, frames_root: str | Path | None, subset: float) -> None:
+    """Hash a share `subset` of the files again (1: all), chosen by their names, the same files every time.
+
+    Raises one CrosszError that lists every file that is gone or has other bytes than it was written with.
+    """
+    problems, checked, total, size = [], 0, 0, 0
+    for path, digest, needed in expected(Path(results), frames_root and Path(frames_root)):
+        total += 1
+        if int(hashlib.sha256(path.as_posix().encode()).hexdigest()[:8], 16) >= subset * 2**32:
+            continue
+        if not path.exists():
+            if needed:
+                problems.append(f"{path}: gone")
+            continue
+        checked += 1
+        size += path.stat().st_size
+        if sha256(path) != digest:
+            problems.append(f"{path}: damaged; delete it and rerun")
+        if checked % 1000 == 0:
+            print(f"{checked:,} files, {size / 1e9:.1f} GB", flush=True)
+    print(f"{checked:,} of {total:,} files hashed again, {size / 1e9:.2f} GB, {len(problems)} problem(s)", flush=True)
+    fail_if(problems, "verify")

@@ -1,0 +1,12 @@
+"""What fetching the planned frames takes."""
+
+from typing import TYPE_CHECKING
+
+from crossz import forecast
+from crossz.stage import stage
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with stage(snakemake.log[0]):
+    forecast.write_forecast(snakemake.input, snakemake.output[0], snakemake.config["archive"]["rate_MB_s"])
