@@ -1,38 +1,11 @@
 """The main job as a user runs it, on a sky of a hundred quasars: whole, repeatable, and rerun no further than needed."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
-
-ROOT = Path(__file__).parents[1]
-SMALL = {
-    "sky": {"quasars": 100},
-    "splits": {"count": 1},
-    "plan": {"shards": 2},
-    "cutouts": {"max_loss": 0.3},  # the one field that lacks a band weighs much among so few
-    "train": {"epochs": 3, "batch_size": 16},
-    "references": {"models": ["mean", "knn", "mlp"]},
-}
-
-
-def snakemake(where, *arguments, check=True, **overrides):
-    (where / "small.yaml").write_text(yaml.safe_dump(SMALL))
-    (where / "more.yaml").write_text(yaml.safe_dump(overrides))
-    command = [sys.executable, "-m", "snakemake", "--cores", "4", "--configfile", "small.yaml", "more.yaml", "--"]
-    flags = [argument for argument in arguments if argument.startswith("-")]
-    targets = [argument for argument in arguments if not argument.startswith("-")]
-    command[-1:] = [*flags, "--", *targets]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=900, env=environment)
-    if check:
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return done
+from project import SMALL, copied, snakemake
 
 
 def planned(where, *arguments, **overrides):
@@ -45,14 +18,7 @@ def planned(where, *arguments, **overrides):
 
 
 TRAINING = {"train", "evaluate", "figure_estimates", "metrics"}
-FROM_IMAGES = {"images", "references"} | TRAINING
-
-
-def copied(where):
-    for name in ("Snakefile", "workflow", "src", "config", "profiles", "envs"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, where / name)
-    return where
+FROM_IMAGES = {"images", "gate", "references"} | TRAINING
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
 """What every workflow script does around its one call: a log, and errors that a user can read."""
 
 import contextlib
+import errno
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,16 +11,27 @@ from typing import TextIO
 
 from crossz.errors import CrosszError
 
+_FULL = ": no space is left; free some and rerun, what is finished is kept"
+_READ_ONLY = ": nothing may be written there; make the folder writable, or run elsewhere (--directory), and rerun"
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _READ_ONLY,
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+}
+
 
 class _Tee:
     # To the log as it is; to the terminal, where several jobs write, under the job's name and by whole lines.
     def __init__(self, log: TextIO, terminal: TextIO, name: str):
-        self._log, self._terminal, self._name, self._line = log, terminal, name, ""
+        self._log, self._terminal, self._name = log, terminal, name
+        self._mine = threading.local()  # the line that each thread has begun
 
     def write(self, text: str) -> int:
-        self._log.write(text)
-        *lines, self._line = (self._line + text).split("\n")
+        *lines, self._mine.line = (getattr(self._mine, "line", "") + text).split("\n")
         for line in lines:
+            self._log.write(f"{line}\n")
             self._terminal.write(f"[{self._name}] {line}\n")
         return len(text)
 
@@ -39,8 +52,10 @@ def stage(log_path: str | Path) -> Iterator[None]:
         try:
             yield
         except (CrosszError, OSError) as error:
-            log.write(f"error: {error}\n")
-            sys.exit(f"crossz: {error}")
+            told = f"{error}{_REMEDIES.get(getattr(error, 'errno', None), '')}"
+            with contextlib.suppress(OSError):  # where the disk is full, the log may not be written either
+                log.write(f"error: {told}\n")
+            sys.exit(f"crossz: {told}")
         except Exception:
             log.write(traceback.format_exc())
             raise

@@ -1,0 +1,56 @@
+"""A copy of the project, and running it as a user does, on a sky of a hundred quasars."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "sky": {"quasars": 100},
+    "splits": {"count": 1},
+    "plan": {"shards": 2},
+    "cutouts": {"max_loss": 0.3},  # the one field that lacks a band weighs much among so few
+    "train": {"epochs": 3, "batch_size": 16},
+    "references": {"models": ["mean", "knn", "mlp"]},
+}
+
+
+def command(where, *arguments, **overrides):
+    """The command line that runs `arguments` (options and targets) in `where`, SMALL with top-level blocks from `overrides`."""
+    (where / "small.yaml").write_text(yaml.safe_dump(SMALL))
+    (where / "more.yaml").write_text(yaml.safe_dump(overrides))
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    targets = [argument for argument in arguments if not argument.startswith("-")]
+    configs = ["--configfile", "small.yaml", "more.yaml"]
+    return [sys.executable, "-m", "snakemake", "--cores", "4", *configs, *flags, "--", *targets]
+
+
+def environment(**more):
+    """The environment of a run, without the tests' own settings."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")} | more
+
+
+def snakemake(where, *arguments, check=True, login=None, **overrides):
+    """Run `command` to its end."""
+    done = subprocess.run(
+        command(where, *arguments, **overrides),
+        cwd=where,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env=environment(**login or {}),
+    )
+    if check:
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done
+
+
+def copied(where):
+    for name in ("Snakefile", "workflow", "src", "config", "profiles", "envs"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, where / name)
+    return where
