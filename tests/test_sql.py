@@ -4,9 +4,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crossz.archive import embedded
-from crossz.archive.sql import checked_select
+from crossz.archive.sql import Slice, archive_query, checked_select, count_by_redshift, slice_text, slices
 from crossz.errors import CrosszError
 
 ROOT = Path(__file__).parents[1]
@@ -70,3 +72,60 @@ def test_other_statements_and_tables_are_refused(database, text, words):
         embedded.query(text, database, "q.sql")
     with sqlite3.connect(database) as connection:
         assert connection.execute("select count(*) from PhotoObjAll").fetchone() == (1,)
+
+
+QUERY = "select b.objID, a.z, a.class from dr17.SpecObjAll a join dr17.PhotoObjAll b on a.bestObjID = b.objID"
+
+
+def test_the_archive_is_sent_one_line_without_comments_context_or_into():
+    text = f"-- mine\n{QUERY.replace(' from', ' into mydb.x from')} where a.class = 'QSO'"
+    found = archive_query(text, "q.sql")
+    assert found.columns == ("objID", "z", "class")
+    assert "mydb" not in found.text
+    assert "dr17" not in found.text
+    assert "\n" not in found.text
+    assert found.digest == archive_query(text.replace("-- mine", "-- yours"), "q.sql").digest
+    assert found.digest != archive_query(QUERY, "q.sql").digest
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("select * from PhotoObjAll", "name every column"),
+        ("select objID, z + 1 from PhotoObjAll", "name every column"),
+        ("select objID, OBJID, z from PhotoObjAll", "selected twice"),
+        ("select objID from PhotoObjAll", "select z as well"),
+    ],
+)
+def test_a_query_that_cannot_be_checked_is_refused(text, words):
+    with pytest.raises(CrosszError, match=words):
+        archive_query(text, "q.sql")
+
+
+@given(
+    counts=st.dictionaries(st.one_of(st.none(), st.integers(-100, 700)), st.integers(1, 50), max_size=60),
+    cap=st.integers(50, 200),
+)
+def test_slices_are_disjoint_below_the_cap_and_hold_every_row(counts, cap):
+    found = slices(counts, cap, "q.sql")
+    assert sum(part.rows for part in found) == sum(counts.values())
+    assert all(0 < part.rows <= cap for part in found)
+    for part in found:
+        inside = [
+            n
+            for b, n in counts.items()
+            if (b is None) == (part.first is None) and (b is None or part.first <= b <= part.last)
+        ]
+        assert sum(inside) == part.rows
+
+
+def test_a_bin_beyond_the_cap_is_named():
+    with pytest.raises(CrosszError, match="600 rows in redshift bin 153/100, the cap is 500"):
+        slices({153: 600}, 500, "q.sql")
+
+
+def test_slices_are_selected_by_the_server_s_own_arithmetic():
+    found = slice_text("SELECT z FROM t", Slice(115, 120, 3), ("z",))
+    assert found == "SELECT q.z FROM (SELECT z FROM t) AS q WHERE FLOOR(q.z * 100) BETWEEN 115 AND 120"
+    assert slice_text("SELECT z FROM t", Slice(None, None, 3), ("z",)).endswith("IS NULL")
+    assert "FLOOR(q.z * 100)" in count_by_redshift("SELECT z FROM t")

@@ -65,7 +65,7 @@ def archive_query(text: str, source: str) -> Query:
     for table in select.find_all(exp.Table):
         table.set("db", None)
         table.set("catalog", None)
-    columns = tuple(select.named_selects)
+    columns = tuple(column.output_name for column in select.expressions)
     lower = [name.lower() for name in columns]
     if "*" in columns or not all(columns):
         raise CrosszError(f"{source}: name every column: * or a nameless expression cannot be checked in the answer")
