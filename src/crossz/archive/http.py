@@ -77,7 +77,7 @@ class Client:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._session = requests.Session()
-        self._session.headers |= {"User-Agent": "crossz", "Accept-Encoding": "identity"}
+        self._session.headers.update({"User-Agent": "crossz", "Accept-Encoding": "identity"})
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=limits.connections)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)

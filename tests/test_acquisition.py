@@ -1,0 +1,204 @@
+"""The acquisition stages as a user runs them, against a local archive: killed, without room, without rights, with a secret."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from project import command, copied, environment, snakemake
+
+from crossz import sky
+from crossz.archive.serve import serve
+
+CANARY = "canary-7f3a91-password"
+LOGIN = {"SCISERVER_USER": "user", "SCISERVER_PASSWORD": CANARY}
+TARGET = "results/gate.json"
+PRODUCTS = ("catalog/*.parquet", "catalog/raw/*.parquet", "shards/*", "stamps/*.arrow", "cutouts/*.arrow", "images.parquet",
+            "missing.csv", "gate.json")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sky")
+    sky.build(
+        folder / "sky.sqlite", folder / "sas", folder / "truth.parquet",
+        seed=2023, quasars=100, frame=(256, 384), quasars_per_field=10, workers=2,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(survey):
+    with serve(survey / "sky.sqlite", [survey / "sas"], token_password=CANARY, job_seconds=0.3) as running:
+        yield running
+
+
+def blocks(server, backend="casjobs"):
+    """The configuration of a run against `server`."""
+    return {
+        "survey": "sdss",
+        "catalog": {"backend": backend},
+        "archive": {
+            "casjobs": f"{server.url}/CasJobs/RestApi",
+            "login": f"{server.url}/login-portal/keystone/v3/tokens",
+            "skyserver": f"{server.url}/dr17",
+            "sas": [f"{server.url}/sas"],
+            "connections": 4, "pause_s": 0.1, "query_interval_s": 0.05, "poll_s": 0.1,
+        },
+    }  # fmt: skip
+
+
+def products(where):
+    """Bytes of everything that the acquisition stages make, by name."""
+    results = where / "results"
+    return {str(path.relative_to(results)): path.read_bytes() for name in PRODUCTS for path in results.glob(name)}
+
+
+def command_lines():
+    """What any process of this machine shows of its arguments."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_bytes())
+        except OSError:  # it has ended
+            continue
+    return b"\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def clean(server, tmp_path_factory):
+    """A run that nothing disturbs; its products, its folder, and the command lines seen meanwhile."""
+    where = copied(tmp_path_factory.mktemp("clean"))
+    seen, stop = set(), threading.Event()
+
+    def watch():
+        while not stop.wait(0.05):
+            seen.add(CANARY.encode() in command_lines())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        done = snakemake(where, TARGET, login=LOGIN, **blocks(server))
+    finally:
+        stop.set()
+        watcher.join()
+    return products(where), where, seen, done
+
+
+def test_the_run_fetches_each_frame_once_and_keeps_none(clean, server):
+    found, where, _, _ = clean
+    assert {name.split("/")[0] for name in found} >= {"catalog", "shards", "stamps", "cutouts", "images.parquet"}
+    frames = [hit.path for hit in server.hits if hit.path.startswith("/sas/") and hit.status == 200]
+    assert len(frames) > 50
+    assert sum(frames.count(path) > 1 for path in set(frames)) <= 10  # a neighbour field at the border of two shards
+    assert not list((where / "results/frames").rglob("*.bz2"))
+
+
+def test_the_password_is_nowhere(clean, server):
+    _, where, on_command_lines, done = clean
+    assert on_command_lines == {False}
+    assert CANARY not in done.stdout + done.stderr
+    for path in where.rglob("*"):
+        if path.is_file():
+            assert CANARY.encode() not in path.read_bytes(), path
+    assert not any(CANARY in hit.path or CANARY in (hit.sql or "") for hit in server.hits)
+
+
+def test_a_wrong_password_is_refused_without_being_told(server, tmp_path):
+    wrong = "another-canary-55"
+    where = copied(tmp_path)
+    login = {"SCISERVER_USER": "user", "SCISERVER_PASSWORD": wrong}
+    done = snakemake(where, TARGET, check=False, login=login, **blocks(server))
+    assert done.returncode != 0
+    assert "SciServer refuses user user or its password" in done.stderr
+    assert wrong not in done.stdout + done.stderr
+    assert not [path for path in where.rglob("*") if path.is_file() and wrong.encode() in path.read_bytes()]
+
+
+def test_twenty_kills_lose_nothing_and_fetch_no_whole_file_twice(clean, server, tmp_path):
+    dice = random.Random(17)
+    where = copied(tmp_path)
+    start = len(server.hits)
+    kept: dict[str, int] = {}  # frames on disk at a kill -> how often they had been asked for by then
+
+    def asked(path):
+        return sum(hit.path == path for hit in server.hits[start:])
+
+    for _ in range(20):
+        begun = len(server.hits)
+        process = subprocess.Popen(
+            command(where, TARGET, **blocks(server)),
+            cwd=where, env=environment(**LOGIN), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        more, end = dice.randrange(1, 40), time.monotonic() + dice.uniform(6, 9)
+        while process.poll() is None and len(server.hits) < begun + more and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(dice.uniform(0, 0.3))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        time.sleep(0.05)
+        for path in (where / "results/frames").rglob("frame-*.bz2"):
+            if not path.name.startswith("."):
+                url = "/sas/" + "/".join(path.parts[path.parts.index("dr17") :])
+                kept.setdefault(url, asked(url))
+        snakemake(where, "--unlock", **blocks(server))
+    snakemake(where, TARGET, login=LOGIN, **blocks(server))
+    assert products(where) == clean[0]
+    assert not list((where / "results").rglob("*.part*"))
+    assert len(kept) > 20
+    again = {url: asked(url) - before for url, before in kept.items() if asked(url) > before}
+    assert not again
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A copy of the project whose results lie on a file system of its own, and a function that sets its options."""
+    where = copied(tmp_path)
+    results = where / "results"
+    results.mkdir()
+
+    def mount(*options):
+        return subprocess.run(["mount", *options, str(results)], capture_output=True, check=False).returncode == 0
+
+    if shutil.which("mount") is None or not mount("-t", "tmpfs", "-o", "size=64k", "none"):
+        pytest.skip("no right to mount a file system")
+    yield where, mount
+    subprocess.run(["umount", "-l", str(results)], check=True)
+
+
+def test_a_full_disk_ends_each_stage_with_one_clear_error_and_a_rerun_goes_on(clean, server, small_disk):
+    where, mount = small_disk
+    failed = set()
+    for size in (64, 160, 400, 1000, 2500, 4500, 7000, 9000, 12000, 16000, 100_000):
+        assert mount("-o", f"remount,size={size}k")
+        done = snakemake(where, TARGET, check=False, login=LOGIN, **blocks(server))
+        if done.returncode == 0:
+            break
+        told = done.stdout + done.stderr
+        assert "no space is left; free some and rerun" in told, told[-3000:]
+        failed |= {
+            rule
+            for rule in ("archive_query", "catalog", "plan", "stamps", "cutouts")
+            if f"Error in rule {rule}:" in told
+        }
+        for path in (where / "results").rglob("*.part*"):
+            raise AssertionError(path)
+    assert done.returncode == 0
+    assert {"archive_query", "stamps", "cutouts"} <= failed
+    assert products(where) == clean[0]
+
+
+def test_a_read_only_folder_is_told_and_a_rerun_goes_on(clean, server, small_disk):
+    where, mount = small_disk
+    mount("-o", "remount,size=100m,ro")
+    done = snakemake(where, TARGET, check=False, login=LOGIN, **blocks(server))
+    assert done.returncode != 0
+    assert "Read-only file system" in done.stdout + done.stderr
+    mount("-o", "remount,rw")
+    snakemake(where, TARGET, login=LOGIN, **blocks(server))
+    assert products(where) == clean[0]
