@@ -17,6 +17,37 @@ def sdss() -> Path:
     return SDSS
 
 
+@pytest.fixture(scope="session")
+def small_sky(tmp_path_factory) -> Path:
+    """An embedded sky of a hundred quasars, with spectra: sky.sqlite, sas/, spectra/, truth.parquet."""
+    from crossz import sky
+
+    folder = tmp_path_factory.mktemp("sky")
+    sky.build(
+        folder / "sky.sqlite", folder / "sas", folder / "truth.parquet",
+        seed=2023, quasars=100, frame=(256, 384), quasars_per_field=10, workers=1,
+    )  # fmt: skip
+    sky.write_spectra(folder / "truth.parquet", folder / "spectra", seed=2023)
+    return folder
+
+
+@pytest.fixture
+def login(monkeypatch):
+    """The login of a local archive."""
+    monkeypatch.setenv("SCISERVER_USER", "user")
+    monkeypatch.setenv("SCISERVER_PASSWORD", "password")
+
+
+def archive(url: str, **more: object) -> dict:
+    """The configuration's archive block for a local archive at `url`, impatient."""
+    return {
+        "casjobs": f"{url}/CasJobs/RestApi", "login": f"{url}/login-portal/keystone/v3/tokens", "context": "DR17",
+        "skyserver": f"{url}/dr17", "sas": [f"{url}/sas"], "connections": 2, "attempts": 2, "timeout_s": 1.2,
+        "deadline_s": 12, "pause_s": 0.02, "min_rate_kB_s": 1, "query_s": 1.2, "query_interval_s": 0, "poll_s": 0.02,
+        "rate_MB_s": 20,
+    } | more  # fmt: skip
+
+
 def star(x: float, y: float, size: int, flux: float = 100.0, fwhm: float = 3.3) -> np.ndarray:
     """A star of known flux at (x, y), 0-based, on a size x size image: two Gaussians, as an SDSS PSF."""
     rows, columns = np.mgrid[:size, :size]

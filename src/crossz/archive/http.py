@@ -126,6 +126,8 @@ class Client:
                 result = accept(reply)
                 self._host(url).failures = 0
                 return result
+            except CrosszError as error:  # refused for good
+                raise CrosszError(f"{what}: {error}") from error
             except Missing:
                 missing.add(url)
                 if len(missing) == len(set(urls)):
