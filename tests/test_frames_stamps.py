@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 from crossz import BANDS, shards, stamps
 from crossz.archive import sas
 from crossz.errors import CrosszError
-from crossz.frames import FieldID, Frame, decode, frame_path, read_frame
+from crossz.frames import FRAME_MINUS_FIELD, FieldID, Frame, decode, frame_path, read_frame
 
 FIELD = FieldID(301, 1043, 5, 25)
 ROWS, COLUMNS, STEP = 300, 260, 172  # adjacent fields share 128 rows
@@ -47,7 +47,10 @@ def candidates(fields=(0,), drop=()):
 
 def write_frame(root, field=FIELD, band="r", data=None, **cards):
     header = wcs_of().to_header()
-    header.update({"RUN": field.run, "CAMCOL": field.camcol, "FILTER": band, "FRAME": field.field + 8} | cards)
+    header.update(
+        {"RUN": field.run, "CAMCOL": field.camcol, "FILTER": band, "FRAME": field.field + FRAME_MINUS_FIELD[band]}
+        | cards
+    )
     buffer = io.BytesIO()
     fits.PrimaryHDU(image_of(0) if data is None else data, header).writeto(buffer)
     path = frame_path(root, field, band)
@@ -154,7 +157,7 @@ def test_a_damaged_frame_is_named_with_the_remedy(tmp_path, damage):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("cards", [{"RUN": 94}, {"CAMCOL": 1}, {"FILTER": "g"}])
+@pytest.mark.parametrize("cards", [{"RUN": 94}, {"CAMCOL": 1}, {"FILTER": "g"}, {"FRAME": 26}])
 def test_another_frame_under_this_name_is_refused(tmp_path, cards):
     path = write_frame(tmp_path, **cards)
     with pytest.raises(CrosszError, match="header says"):

@@ -143,9 +143,10 @@ class Client:
                 if time.monotonic() + pause > end:
                     reasons.append(f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s")
                     break
-                print(f"{what}: {reasons[-1]}; again in {pause:.0f} s", flush=True)
-                if self._stop.wait(pause):
+                if self._stop.is_set():
                     break
+                print(f"{what}: {reasons[-1]}; again in {pause:.1f} s", flush=True)
+                self._stop.wait(pause)
         told = dict.fromkeys(reasons[-4:])  # each reason once, in order
         raise CrosszError(f"{what}: not fetched after {len(reasons)} attempt(s): {'; '.join(told)}. {remedy}")
 
@@ -200,7 +201,9 @@ class Client:
             now = time.monotonic()
             if size > _LARGEST:
                 raise _Again(f"a body of more than {_LARGEST} bytes")
-            if now > end or self._stop.is_set():
+            if self._stop.is_set():
+                raise _Again("this job is ending")
+            if now > end:
                 raise _Again(f"not whole within the deadline ({size} bytes came)")
             slow = self.limits.min_rate_kB_s * 1000 * (now - start)
             if now - start > self.limits.timeout_s and size < slow:

@@ -271,7 +271,7 @@ class _SkyServer:
         if not self._admit():
             words = f"ERROR: Maximum {self._per_minute} queries allowed per minute. Rejected query: {text}"
             return _Rows(["error_message"], [(words,)])
-        selects = re.match(r"\s*(--.*\s+)*(select|with)\b", text, re.I)
+        selects = re.match(r"\s*((--.*\n|/\*[^*]*\*/)\s*)*(select|with)\b", text, re.I)
         statements = _parse(text) if selects else []
         if len(statements) != 1 or not isinstance(statements[0], exp.Query) or statements[0].find(exp.Into):
             return _Rows(["error_message"], [(f"error: must be a select statement: {text}",)])
@@ -670,7 +670,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = _INSTEAD[kind](value) if kind in _INSTEAD else self.server.answer(request)
         if kind in _ALTERED and answer.status == 200:
             answer = _ALTERED[kind](answer, value)
-        answer = _ranged(answer, self.headers)
+        if self.command == "GET":
+            answer = _ranged(answer, self.headers)
         if kind in _BROKEN:
             self.close_connection = True
             _BROKEN[kind](self, answer, value)

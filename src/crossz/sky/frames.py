@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from crossz.files import atomic_path
+from crossz.frames import FRAME_MINUS_FIELD
 from crossz.sky import fits
 from crossz.sky.geometry import FIRST_FIELD, NODE, Strip, Tangent, great_circle
 
 RERUN = "301"
-FRAME_MINUS_FIELD = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
-"""Header FRAME minus field number: the camera's rows of chips see a field one after the other."""
 _SECONDS_PER_FRAME = 35.8265
 _SKY_CELL = 8  # pixels a cell of ALLSKY
 _ASTROMETRY = np.dtype(
