@@ -39,11 +39,11 @@ def server(survey):
         yield running
 
 
-def blocks(server, backend="casjobs"):
+def blocks(server):
     """The configuration of a run against `server`."""
     return {
         "survey": "sdss",
-        "catalog": {"backend": backend},
+        "catalog": {"backend": "casjobs"},
         "archive": {
             "casjobs": f"{server.url}/CasJobs/RestApi",
             "login": f"{server.url}/login-portal/keystone/v3/tokens",

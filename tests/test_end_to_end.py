@@ -5,7 +5,9 @@ import shutil
 import pandas as pd
 import pytest
 import yaml
-from project import SMALL, copied, snakemake
+from project import ROOT, SMALL, copied, snakemake
+
+from crossz.archive.serve import serve
 
 
 def planned(where, *arguments, **overrides):
@@ -120,6 +122,27 @@ class TestMainJob:
         snakemake(run, "results/metrics.csv")
         for name in names:
             assert (run / "results" / name).read_bytes() == before[name], name
+
+    def test_the_archive_s_way_gives_the_same_metrics(self, run, tmp_path):
+        sky = run / "results/sky"
+        overlay = yaml.safe_load((ROOT / "config/loopback.yaml").read_text())
+        with serve(sky / "sky.sqlite", [sky / "sas"]) as server:
+            addresses = {
+                name: yaml.safe_load(yaml.safe_dump(value).replace("http://127.0.0.1:8917", server.url))
+                for name, value in overlay["archive"].items()
+            }
+            login = {"SCISERVER_USER": "user", "SCISERVER_PASSWORD": "password"}
+            blocks = overlay | {"archive": addresses}
+            snakemake(copied(tmp_path), "results/metrics.csv", login=login, **blocks)
+            assert len({hit.path for hit in server.hits if hit.path.startswith("/sas/") and hit.complete}) > 30
+        for name in ("metrics.csv", "table1.md", "images.parquet", "cutouts/0000.arrow", "catalog/baseline.parquet"):
+            assert (tmp_path / "results" / name).read_bytes() == (run / "results" / name).read_bytes(), name
+        snakemake(tmp_path, "verify")
+        cutouts = tmp_path / "results/cutouts/0001.arrow"
+        cutouts.write_bytes(cutouts.read_bytes()[:-1] + b"x")
+        done = snakemake(tmp_path, "verify", check=False)
+        assert done.returncode != 0
+        assert "results/cutouts/0001.arrow: damaged; delete it and rerun" in done.stderr
 
     def test_a_corrupt_frame_stops_the_run_with_its_name_and_nothing_half_written(self, run):
         frame = next((run / "results/sky/sas").rglob("frame-r-*.bz2"))

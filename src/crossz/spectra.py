@@ -25,7 +25,7 @@ def spectrum_path(root: str | Path, plate: int, mjd: int, fiberID: int, run2d: s
 def check(body: bytes, plate: int, mjd: int, fiberID: int) -> None:
     """Raise Refused unless `body` is the whole spectrum `plate`-`mjd`-`fiberID`: as much as can be told without a checksum.
 
-    SDSS writes none into these files. Checked: whole FITS blocks, the header's PLATEID, MJD and FIBERID, a COADD table with
+    SDSS writes none into these files. Checked: every byte that its headers announce, the header's PLATEID, MJD and FIBERID, a COADD table with
     an even wavelength grid of 1e-4 dex, finite fluxes, inverse variances that are not negative.
     """
     if not body.startswith(b"SIMPLE") or len(body) % _BLOCK:
@@ -33,10 +33,13 @@ def check(body: bytes, plate: int, mjd: int, fiberID: int) -> None:
     try:
         with fits.open(io.BytesIO(body), memmap=False) as hdus:
             header, coadd = hdus[0].header, hdus["COADD"].data
+            last = hdus[len(hdus) - 1].fileinfo()
             found = tuple(header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
             flux, loglam, ivar = (np.asarray(coadd[name], float) for name in ("flux", "loglam", "ivar"))
     except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
         raise Refused(f"damaged FITS ({error})") from error
+    if last["datLoc"] + last["datSpan"] != len(body):
+        raise Refused(f"{len(body)} bytes, its headers say {last['datLoc'] + last['datSpan']}")
     if found != (plate, mjd, fiberID):
         raise Refused(f"header says PLATEID, MJD, FIBERID = {found}, expected {(plate, mjd, fiberID)}")
     if not len(loglam) or np.abs(np.diff(loglam) - 1e-4).max(initial=0) > 1e-5:

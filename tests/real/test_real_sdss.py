@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import aperture, centroid
+from conftest import aperture, archive, centroid
 
-from crossz import BANDS, catalog, cutouts, shards, stamps
+from crossz import BANDS, catalog, cutouts, shards, spectra, stamps
 from crossz.archive import mat, sas
+from crossz.archive.serve import serve
+from crossz.errors import Refused
 from crossz.frames import FieldID, frame_path, read_frame
 
 
@@ -82,3 +84,24 @@ def test_every_published_cutout_is_read_and_float16_exact(sdss):
     for path in list(files.values())[::50]:
         image = mat.read_mat(path)
         assert (shards.to_nmgy(shards.to_units(image)[0]) == image).mean() > 0.999
+
+
+def test_real_frames_and_spectra_come_through_the_archive_s_checks(sdss, tmp_path):
+    field = FieldID(301, 1043, 5, 25)
+    paths = sorted((sdss / "spectra").glob("spec-*.fits"))
+    assert len(paths) == 18
+    for path in paths:
+        plate, mjd, fiber = map(int, path.stem.split("-")[1:])
+        body = path.read_bytes()
+        spectra.check(body, plate, mjd, fiber)
+        with pytest.raises(Refused):
+            spectra.check(body[:-2880], plate, mjd, fiber)
+        with pytest.raises(Refused):
+            spectra.check(body, plate, mjd, fiber + 1)
+    with serve(None, [sdss / "sas"]) as server:
+        place = sas.Place(None, archive(server.url), False)
+        with sas.Frames([field], tmp_path, place) as frames:
+            frames.fetch_all()
+        assert len(server.hits) == 5
+    for band in BANDS:
+        assert frame_path(tmp_path, field, band).read_bytes() == frame_path(sdss / "sas", field, band).read_bytes()
