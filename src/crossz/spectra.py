@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def check(body: bytes, plate: int, mjd: int, fiberID: int) -> None:
     if not body.startswith(b"SIMPLE") or len(body) % _BLOCK:
         raise Refused(f"no whole FITS file ({len(body)} bytes, starts with {body[:20]!r})")
     try:
-        with fits.open(io.BytesIO(body), memmap=False) as hdus:
+        with warnings.catch_warnings(action="ignore"), fits.open(io.BytesIO(body), memmap=False) as hdus:
             header, coadd = hdus[0].header, hdus["COADD"].data
             last = hdus[len(hdus) - 1].fileinfo()
             found = tuple(header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
