@@ -41,14 +41,15 @@ def verify(results: str | Path, frames_root: str | Path | None, subset: float) -
 
     Raises one CrosszError that lists every file that is gone or has other bytes than it was written with.
     """
-    problems, checked, total, size = [], 0, 0, 0
+    problems, checked, left_out, released, size = [], 0, 0, 0, 0
     for path, digest, needed in expected(Path(results), frames_root and Path(frames_root)):
-        total += 1
         if int(hashlib.sha256(path.as_posix().encode()).hexdigest()[:8], 16) >= subset * 2**32:
+            left_out += 1
             continue
         if not path.exists():
             if needed:
                 problems.append(f"{path}: gone")
+            released += not needed
             continue
         checked += 1
         size += path.stat().st_size
@@ -56,5 +57,9 @@ def verify(results: str | Path, frames_root: str | Path | None, subset: float) -
             problems.append(f"{path}: damaged; delete it and rerun")
         if checked % 1000 == 0:
             print(f"{checked:,} files, {size / 1e9:.1f} GB", flush=True)
-    print(f"{checked:,} of {total:,} files hashed again, {size / 1e9:.2f} GB, {len(problems)} problem(s)", flush=True)
+    print(
+        f"{checked:,} files hashed again, {size / 1e9:.2f} GB, {len(problems)} problem(s); {released:,} fetched frames were not "
+        f"kept, {left_out:,} files are not in the subset",
+        flush=True,
+    )
     fail_if(problems, "verify")

@@ -69,9 +69,12 @@ def examine(backend: str, archive: dict, folder: str | Path) -> None:
             start = time.monotonic()
             try:
                 told = f"ok      {check()} in {time.monotonic() - start:.1f} s"
-            except (CrosszError, Missing, Denied, OSError) as error:
+            except (CrosszError, OSError) as error:
                 failed += 1
-                told = f"FAILED  {error or 'the archive has no such file (404)'}"
+                told = f"FAILED  {error}"
+            except (Missing, Denied) as error:
+                failed += 1
+                told = f"FAILED  {error}: is archive.sas a whole, public mirror of DR17?"
             print(f"{name:9} {told}", flush=True)
     if failed:
         raise CrosszError(f"doctor: {failed} of {len(checks)} checks failed; what to do stands above")
