@@ -43,7 +43,7 @@ def archive(url: str, **more: object) -> dict:
     return {
         "casjobs": f"{url}/CasJobs/RestApi", "login": f"{url}/login-portal/keystone/v3/tokens", "context": "DR17",
         "skyserver": f"{url}/dr17", "sas": [f"{url}/sas"], "connections": 2, "attempts": 2, "timeout_s": 1.2,
-        "deadline_s": 12, "pause_s": 0.02, "min_rate_kB_s": 1, "query_s": 1.2, "query_interval_s": 0, "poll_s": 0.02,
+        "deadline_s": 3, "pause_s": 0.02, "min_rate_kB_s": 1, "query_s": 1.2, "query_interval_s": 0, "poll_s": 0.02,
         "rate_MB_s": 20,
     } | more  # fmt: skip
 

@@ -119,6 +119,15 @@ def test_a_fits_table_gives_the_same_rows_as_its_csv(tmp_path):
     assert brought[0].equals(brought[1])
 
 
+@pytest.mark.parametrize("spoil", [lambda ids: ids.astype(float).astype(np.int64), lambda ids: ids // 1000 * 1000])
+def test_integer_ids_that_went_through_a_float_or_a_spreadsheet_are_noticed(spoil):
+    ids = BIG + 7_654_321 * np.arange(30)
+    table = pa.Table.from_pandas(rows(objID=spoil(ids)), preserve_index=False)
+    with pytest.raises(CrosszError, match="objID: every id is a multiple of a large number"):
+        catalog.conform(table, "my.csv")
+    catalog.conform(pa.Table.from_pandas(rows(objID=ids), preserve_index=False), "my.csv")
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [

@@ -62,6 +62,7 @@ def test_a_mistake_is_named_with_its_key_and_remedy(dotted, value, words):
         ("stamps.keep_frames", True, "stamps.keep_frames: say in stamps.frames_root where"),
         ("archive.login", "http://example.org/login", "archive.login: a login goes there, so it has to be https"),
         ("archive.casjobs", "https://me:secret@example.org", "archive.casjobs: no login in an address"),
+        ("archive.sas", ["https://me:secret@example.org/sas"], "archive.sas: no login in an address"),
         ("datasets", ["baseline", "stars"], "datasets: stars: its query: no file workflow/sql/stars.sql"),
     ],
 )

@@ -43,7 +43,7 @@ def results(tmp_path):
 
 
 def test_whole_files_pass_and_released_frames_are_not_missed(results, capsys):
-    verify.verify(results, results.parent / "sas", 1)
+    verify.verify(results, results.parent / "sas", False, 1)
     told = capsys.readouterr().out
     assert "2 files hashed again" in told
     assert "1 fetched frames were not kept" in told
@@ -53,10 +53,28 @@ def test_every_damaged_or_lost_file_is_listed(results):
     (results / "stamps/0000.arrow").write_bytes(b"pixelz")
     (results.parent / "sas/dr17/a.bz2").unlink()
     with pytest.raises(CrosszError) as caught:
-        verify.verify(results, results.parent / "sas", 1)
+        verify.verify(results, results.parent / "sas", False, 1)
     assert "2 problem(s)" in str(caught.value)
     assert "0000.arrow: damaged; delete it and rerun" in str(caught.value)
     assert "dr17/a.bz2: gone" in str(caught.value)
+
+
+def test_a_kept_frame_that_is_gone_is_missed(results):
+    with pytest.raises(CrosszError, match=r"dr17/b\.bz2: gone"):
+        verify.verify(results, results.parent / "sas", True, 1)
+
+
+@pytest.mark.parametrize("name", ["0000.counts.json", "0000.frames.jsonl"])
+def test_a_damaged_account_is_named(results, name):
+    path = results / "stamps" / name
+    path.write_bytes(path.read_bytes()[:-9] + b"\xff" * 9)
+    with pytest.raises(CrosszError, match=f"{name}: damaged, and with it"):
+        verify.verify(results, results.parent / "sas", False, 1)
+
+
+def test_nothing_to_verify_is_an_error(tmp_path):
+    with pytest.raises(CrosszError, match="nothing to verify"):
+        verify.verify(tmp_path, None, False, 1)
 
 
 def test_a_subset_is_the_same_share_every_time(tmp_path, capsys):
@@ -65,8 +83,8 @@ def test_a_subset_is_the_same_share_every_time(tmp_path, capsys):
     files.write_json(
         tmp_path / "counts.json", {"sha256": {str(n): files.sha256(tmp_path / str(n)) for n in range(200)}}
     )
-    verify.verify(tmp_path, None, 0.25)
+    verify.verify(tmp_path, None, False, 0.25)
     first = capsys.readouterr().out
-    verify.verify(tmp_path, None, 0.25)
+    verify.verify(tmp_path, None, False, 0.25)
     assert capsys.readouterr().out == first
     assert 25 < int(first.split()[0]) < 75

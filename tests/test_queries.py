@@ -1,5 +1,6 @@
 """Queries on SkyServer and CasJobs: counted, sliced, resumed, and no work asked for twice."""
 
+import hashlib
 import itertools
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from crossz.files import read_json
 
 ROOT = Path(__file__).parents[1]
 SQL = ROOT / "workflow/sql/extended.sql"
-DIGEST = archive_query(SQL.read_text(), "extended.sql").digest
+DIGEST = archive_query(SQL.read_text(), "extended.sql", "DR17").digest
 
 pytestmark = pytest.mark.usefixtures("login")
 
@@ -70,7 +71,7 @@ def test_slices_stay_below_the_cap_and_are_resumed(server, honest, tmp_path, mon
     server.faults.append(Fault(r"BETWEEN 2\d\d", "503"))
     with pytest.raises(CrosszError, match=r"extended: slice \d of \d+: not fetched"):
         fetch(server, tmp_path, backend)
-    kept = sorted((tmp_path / "cache" / DIGEST).glob("*.parquet"))
+    kept = sorted((tmp_path / "cache").glob(f"{DIGEST}-*/*.parquet"))
     assert kept
     server.faults.clear()
     server.hits.clear()
@@ -147,10 +148,11 @@ def test_a_finished_table_is_reused_even_without_any_memory_of_its_job(server, h
 
 def test_a_job_under_way_is_waited_for_and_not_submitted_again(small_sky, honest, tmp_path):
     with serve(small_sky / "sky.sqlite", [], job_seconds=0.6) as server:
-        checked = archive_query(SQL.read_text(), "extended.sql")
+        checked = archive_query(SQL.read_text(), "extended.sql", "DR17")
         with Client(limits(archive(server.url))) as client:
             session = casjobs.Session(client, archive(server.url))
-            state = tmp_path / "cache" / DIGEST / "jobs.json"
+            address = hashlib.sha256(archive(server.url)["casjobs"].encode()).hexdigest()[:6]
+            state = tmp_path / "cache" / f"{DIGEST}-{address}" / "jobs.json"
             job = casjobs._submit(session, f"crossz_{DIGEST}_n", f"SELECT COUNT_BIG(*) AS n INTO mydb.crossz_{DIGEST}_n FROM ({checked.text}) AS q", "test")  # fmt: skip
             casjobs._remember(state, f"crossz_{DIGEST}_n", job)
         pd.testing.assert_frame_equal(fetch(server, tmp_path), honest)
@@ -165,6 +167,28 @@ def test_an_unfinished_table_that_nobody_fills_is_made_anew(small_sky, honest, t
             casjobs._submit(session, f"crossz_{DIGEST}", into, "test")
         pd.testing.assert_frame_equal(fetch(server, tmp_path), honest)
         assert asked(server, "POST", "/query", "DROP TABLE") == 1
+
+
+def test_a_job_whose_number_was_lost_is_found_and_not_submitted_again(small_sky, honest, tmp_path):
+    with serve(small_sky / "sky.sqlite", [], job_seconds=0.3) as server:
+        server.faults.append(Fault("PUT .*/jobs", "cut_no_length", 1))
+        pd.testing.assert_frame_equal(fetch(server, tmp_path), honest)
+        assert asked(server, "PUT", "/jobs") == 2
+
+
+def test_rows_of_another_server_are_not_taken_for_this_one_s(server, small_sky, tmp_path):
+    fetch(server, tmp_path)
+    with serve(small_sky / "sky.sqlite", []) as other:
+        fetch(other, tmp_path)
+        assert asked(other, "POST", "", "BETWEEN")
+
+
+def test_the_service_s_words_about_a_wrong_column_are_told(server, tmp_path, monkeypatch):
+    bad = tmp_path / "extended.sql"
+    bad.write_text(SQL.read_text().replace("b.petroRad_r < 5", "b.petroRad_q < 5"))
+    monkeypatch.setattr(sys.modules[__name__], "SQL", bad)
+    with pytest.raises(CrosszError, match="petroRad_q"):
+        fetch(server, tmp_path, "skyserver")
 
 
 def test_a_failed_job_ends_with_its_message_and_a_rerun_submits_anew(server, tmp_path, monkeypatch):
@@ -196,4 +220,5 @@ def test_an_interrupt_cancels_the_job_on_the_server(small_sky, tmp_path):
         assert process.returncode != 0
         assert b"interrupted; canceling CasJobs job" in told
         assert asked(server, "DELETE", "/jobs/") == 1
-    assert not read_json(tmp_path / "cache" / DIGEST / "jobs.json")
+    (state,) = (tmp_path / "cache").glob("*/jobs.json")
+    assert not read_json(state)

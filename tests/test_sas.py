@@ -1,8 +1,11 @@
 """Frames and spectra: found on disk, fetched from mirrors, missing, damaged, and never fetched twice."""
 
+import contextlib
 import json
 import re
 import shutil
+import socket
+import threading
 import time
 
 import numpy as np
@@ -91,6 +94,9 @@ def test_frames_are_kept_where_the_user_wants_them(server, fields, tmp_path):
     place = sas.Place(tmp_path / "mine", archive(server.url), True)
     with sas.Frames(fields[:2], tmp_path / "cache", place) as frames:
         frames.fetch_all()
+    with sas.Frames(fields[:2], tmp_path / "cache", place._replace(keep=False)) as frames:
+        with pytest.raises(CrosszError, match=r"set stamps\.keep_frames"):
+            frames.fetch_all()
     sas.release(tmp_path / "cache")
     with sas.Frames(fields[:2], tmp_path / "cache", place) as frames:
         frames.fetch_all()
@@ -109,7 +115,7 @@ def test_a_frame_that_does_not_exist_is_noted_and_never_asked_for_again(server, 
     assert [entry["status"] for entry in entries(tmp_path / "manifest.jsonl").values()] == ["missing"]
 
 
-@pytest.mark.parametrize("kind", ["503", "404", "html200", "flip", "refuse", "slow"])
+@pytest.mark.parametrize("kind", ["503", "404", "401", "500json", "html200", "flip", "refuse", "slow"])
 def test_another_mirror_serves_what_one_does_not(small_sky, server, fields, tmp_path, kind):
     with serve(None, [small_sky / "sas"]) as bad:
         bad.faults.append(Fault("/sas/", kind))
@@ -123,7 +129,7 @@ def test_a_host_that_fails_again_and_again_is_left_alone(small_sky, server, fiel
     with serve(None, [small_sky / "sas"]) as bad:
         bad.faults.append(Fault("/sas/", "503"))
         block = archive(server.url, sas=[f"{bad.url}/sas", f"{server.url}/sas"], connections=1, pause_s=0.1)
-        with sas.Frames(fields[:6], tmp_path, sas.Place(None, block, False)) as frames:
+        with sas.Frames(fields[:6], tmp_path, sas.Place(tmp_path, block, True)) as frames:
             frames.fetch_all()
         assert len(server.hits) == 30
         assert 8 <= len(bad.hits) < 20
@@ -131,7 +137,7 @@ def test_a_host_that_fails_again_and_again_is_left_alone(small_sky, server, fiel
 
 def test_connections_are_bounded(server, fields, tmp_path):
     server.faults.append(Fault("/sas/", "delay", None, 0.05))
-    with sas.Frames(fields[:3], tmp_path, sas.Place(None, archive(server.url, connections=3), False)) as frames:
+    with sas.Frames(fields[:3], tmp_path, sas.Place(tmp_path, archive(server.url, connections=3), True)) as frames:
         frames.fetch_all()
     assert server.peak["/sas"] == 3
 
@@ -148,7 +154,7 @@ def test_a_retry_after_beyond_the_deadline_ends_at_once(server, fields, tmp_path
     server.faults.append(Fault("/sas/", "429", None, 3600))
     start = time.monotonic()
     with sas.Frames([], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
-        with pytest.raises(CrosszError, match="beyond the deadline of 12 s"):
+        with pytest.raises(CrosszError, match="beyond the deadline of 3 s"):
             frames(fields[0], "r")
     assert time.monotonic() - start < 5
 
@@ -181,6 +187,58 @@ def test_a_journal_cut_by_a_kill_is_mended(server, fields, tmp_path):
         frames.write_manifest(tmp_path / "manifest.jsonl")
     assert len(server.hits) == 2
     assert len(entries(tmp_path / "manifest.jsonl")) == len(entries(tmp_path / "journal.jsonl")) == 2
+
+
+def test_a_frame_that_stays_damaged_stops_the_run_or_counts_as_missing(server, fields, tmp_path):
+    server.faults.append(Fault("frame-r", "flip"))
+    block = archive(server.url)
+    with sas.Frames([], tmp_path / "a", sas.Place(None, block, False)) as frames:
+        with pytest.raises(CrosszError, match=r"damaged bz2.*go on without it: stamps.damaged_frames: missing"):
+            frames(fields[0], "r")
+    with sas.Frames([], tmp_path / "b", sas.Place(None, block, False, damaged_is_missing=True)) as frames:
+        assert frames(fields[0], "r") is None
+        assert frames(fields[0], "g") is not None
+        frames.write_manifest(tmp_path / "manifest.jsonl")
+    assert sorted(entry["status"] for entry in entries(tmp_path / "manifest.jsonl").values()) == ["damaged", "fetched"]
+
+
+def test_an_archive_without_a_single_frame_is_the_wrong_address(server, fields, tmp_path):
+    block = archive(server.url, sas=[f"{server.url}/sas/typo"])
+    with sas.Frames(fields[:2], tmp_path, sas.Place(None, block, False)) as frames:
+        assert [frames(field, band) for field in fields[:2] for band in BANDS] == [None] * 10
+        with pytest.raises(CrosszError, match=r"none of 10 frames exists below .*typo; is archive.sas right"):
+            frames.write_manifest(tmp_path / "manifest.jsonl")
+    with sas.Frames(fields[:2], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
+        assert frames(fields[0], "r") is not None
+
+
+def test_an_outage_shorter_than_the_deadline_is_waited_out(server, fields, tmp_path):
+    server.faults.append(Fault("/sas/", "503"))
+    threading.Timer(1.5, server.faults.clear).start()
+    with sas.Frames([], tmp_path, sas.Place(None, archive(server.url, deadline_s=10), False)) as frames:
+        assert frames(fields[0], "r") is not None
+    assert len(server.hits) > 3
+
+
+def test_headers_that_trickle_in_are_given_up_at_the_deadline():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle():
+            connection, _ = listener.accept()
+            with contextlib.suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100:
+                    connection.send(bytes([byte]))
+                    time.sleep(0.3)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        start = time.monotonic()
+        with (
+            Client(limits(archive(url, deadline_s=1))) as client,
+            pytest.raises(CrosszError, match="within the deadline"),
+        ):
+            client.fetch([url], "a page", lambda reply: reply, "no remedy")
+        assert time.monotonic() - start < 8
 
 
 @pytest.fixture(scope="module")

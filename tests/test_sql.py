@@ -79,13 +79,15 @@ QUERY = "select b.objID, a.z, a.class from dr17.SpecObjAll a join dr17.PhotoObjA
 
 def test_the_archive_is_sent_one_line_without_comments_context_or_into():
     text = f"-- mine\n{QUERY.replace(' from', ' into mydb.x from')} where a.class = 'QSO'"
-    found = archive_query(text, "q.sql")
+    found = archive_query(text, "q.sql", "DR17")
     assert found.columns == ("objID", "z", "class")
     assert "mydb" not in found.text
     assert "dr17" not in found.text
     assert "\n" not in found.text
-    assert found.digest == archive_query(text.replace("-- mine", "-- yours"), "q.sql").digest
-    assert found.digest != archive_query(QUERY, "q.sql").digest
+    assert found.digest == archive_query(text.replace("-- mine", "-- yours"), "q.sql", "DR17").digest
+    assert found.digest != archive_query(QUERY, "q.sql", "DR17").digest
+    plain = QUERY.replace("dr17.", "")
+    assert archive_query(plain, "q.sql", "DR17").digest != archive_query(plain, "q.sql", "DR16").digest
 
 
 @pytest.mark.parametrize(
@@ -95,11 +97,13 @@ def test_the_archive_is_sent_one_line_without_comments_context_or_into():
         ("select objID, z + 1 from PhotoObjAll", "name every column"),
         ("select objID, OBJID, z from PhotoObjAll", "selected twice"),
         ("select objID from PhotoObjAll", "select z as well"),
+        ("select objID, z from dr8.SpecObjAll", "another release than archive.context DR17"),
+        ("with q as (select objID, z from SpecObjAll) select objID, z from q", "WITH cannot be sliced"),
     ],
 )
 def test_a_query_that_cannot_be_checked_is_refused(text, words):
     with pytest.raises(CrosszError, match=words):
-        archive_query(text, "q.sql")
+        archive_query(text, "q.sql", "DR17")
 
 
 @given(

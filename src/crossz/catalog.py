@@ -73,10 +73,31 @@ def conform(table: pa.Table, source: str) -> pa.Table:
     for name in REQUIRED:
         if name in ("objID", "specObjID", "z", "zErr", "ra", "dec") and arrays[name].null_count:
             problems.append(f"column {name} has {arrays[name].null_count} empty value(s)")
+    problems += _rounded_ids(arrays)
     fail_if(problems, source)
     if not len(table):
         raise CrosszError(f"{source}: no rows; loosen the query's cuts or check its tables")
     return pa.table(arrays)
+
+
+_DIGITS = 1 << 53  # a float64 holds integers up to here
+_ENOUGH = 20  # so many ids are not multiples of a large number by chance
+
+
+def _rounded_ids(arrays: dict[str, pa.Array]) -> list[str]:
+    """What betrays 64-bit ids that went through a float or a spreadsheet and came back as integers.
+
+    A float64 leaves multiples of 128 of numbers like 1.2e18, a spreadsheet's 15 digits multiples of 1,000. (That an objID
+    holds its run, camcol and field is no check: the authors' own catalogue gives those of another detection to one row
+    in five. And every specObjID is a multiple of 1,024.)
+    """
+    remedy = "64-bit ids lose digits in a float: export the column as bigint or text"
+    found = []
+    for name, steps in (("objID", (128, 1000)), ("bestObjID", (128, 1000)), ("specObjID", (1000,))):
+        ids = np.unique(arrays[name].drop_null().to_numpy())
+        if len(ids) >= _ENOUGH and ids[0] > _DIGITS and any((ids % step == 0).all() for step in steps):
+            found.append(f"column {name}: every id is a multiple of a large number; {remedy}")
+    return found
 
 
 def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedArray:

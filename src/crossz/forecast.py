@@ -21,8 +21,7 @@ CUTOUT_MB = 5 * 64 * 64 * 2 / 1e6
 def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float) -> dict[str, float]:
     """Objects, fields, files, bytes, disk and hours to fetch and cut all fields of `shards` at `rate_MB_s`.
 
-    A neighbour field that fills an edge counts once more, with the share of objects within 40 rows of an edge (about
-    5 %, a band's frame each); frames that already lie on disk are counted as if they did not.
+    Left out: neighbour fields that fill an edge (up to a tenth more), and that frames may lie on disk already.
     """
     objects = sum(map(len, shards))
     fields = [len(shard[list(FieldID._fields)].drop_duplicates()) for shard in shards]

@@ -142,7 +142,7 @@ def gate(counts_path: str | Path, missing_path: str | Path, gate_path: str | Pat
     if loss > max_loss:
         raise CrosszError(
             f"{loss:.1%} of {counts['objects']:,} objects have no usable image ({counts['status']}); {missing_path} lists them; "
-            f"the gate is cutouts.max_loss = {max_loss:g}: find the missing frames or files, or raise it"
+            f"the gate is cutouts.max_loss = {max_loss:g}: find the missing frames or files and rerun (-R stamps, or mat_cutouts), or raise it"
         )
     write_json(gate_path, {"objects": counts["objects"], "loss": loss, "max_loss": max_loss})
 

@@ -1,16 +1,56 @@
-"""A spectrum of SDSS on disk, in the lite layout: where it lies, and checking it."""
+"""Spectra of SDSS: where a lite file lies, checking it, the grid that all of them share, and the store of one shard's.
+
+Every SDSS spectrum is sampled at whole multiples of 1e-4 in log10 of the vacuum wavelength, so that coming onto the
+common grid is a shift by whole pixels and nothing is interpolated but the gaps.
+"""
 
 import io
 import re
 import warnings
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 from astropy.io import fits
 
-from crossz.errors import Refused
+from crossz import shards
+from crossz.errors import CrosszError, Refused
+from crossz.files import digests, write_json
 
+STEP = 1e-4
+"""Width of a pixel, log10 of the wavelength: 69 km/s."""
+FIRST = 3.5830
+"""log10 of the first vacuum wavelength of the common grid (3828 A): where the last of the SDSS-I/II spectra begin."""
+PIXELS = 3600
+"""Pixels of the common grid; it ends at 8769 A, within SDSS-I/II and (e)BOSS alike."""
+MISSING = "missing_spectrum"
+"""Status of an object whose spectrum the archive does not have."""
+EMPTY = "empty_spectrum"
+"""Status of an object whose spectrum has no good pixel on the common grid."""
+_BAD = 1 << 18 | 1 << 22 | 1 << 23 | 1 << 24  # FULLREJECT, NOSKY, BRIGHTSKY, NODATA: bits of spPixelMask
 _BLOCK = 2880  # bytes, FITS standard
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+class SpectrumID(NamedTuple):
+    """What names a spectrum of SDSS."""
+
+    plate: int
+    mjd: int
+    fiberID: int
+    run2d: str
+
+
+class Coadd(NamedTuple):
+    """Pixels [p] of one spectrum: flux (1e-17 erg/s/cm^2/A), log10 of the vacuum wavelength (A), 1/variance, AND mask."""
+
+    flux: np.ndarray
+    loglam: np.ndarray
+    ivar: np.ndarray
+    and_mask: np.ndarray
 
 
 def spectrum_path(root: str | Path, plate: int, mjd: int, fiberID: int, run2d: str) -> Path:
@@ -23,10 +63,10 @@ def spectrum_path(root: str | Path, plate: int, mjd: int, fiberID: int, run2d: s
     return folder / f"spec-{plate:04d}-{mjd}-{fiberID:04d}.fits"
 
 
-def check(body: bytes, plate: int, mjd: int, fiberID: int) -> None:
-    """Raise Refused unless `body` is the whole spectrum `plate`-`mjd`-`fiberID`: as much as can be told without a checksum.
+def check(body: bytes, plate: int, mjd: int, fiberID: int) -> Coadd:
+    """The pixels of `body`, when it is the whole spectrum `plate`-`mjd`-`fiberID`: as much as can be told without a checksum.
 
-    SDSS writes none into these files. Checked: every byte that its headers announce, the header's PLATEID, MJD and FIBERID, a COADD table with
+    Raises Refused otherwise. SDSS writes none into these files. Checked: every byte that its headers announce, the header's PLATEID, MJD and FIBERID, a COADD table with
     an even wavelength grid of 1e-4 dex, finite fluxes, inverse variances that are not negative.
     """
     if not body.startswith(b"SIMPLE") or len(body) % _BLOCK:
@@ -37,13 +77,88 @@ def check(body: bytes, plate: int, mjd: int, fiberID: int) -> None:
             last = hdus[len(hdus) - 1].fileinfo()
             found = tuple(header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
             flux, loglam, ivar = (np.asarray(coadd[name], float) for name in ("flux", "loglam", "ivar"))
-    except (OSError, KeyError, TypeError, ValueError, IndexError) as error:
+            and_mask = np.asarray(coadd["and_mask"], np.int64)
+    except (OSError, KeyError, TypeError, ValueError, IndexError, fits.VerifyError) as error:
         raise Refused(f"damaged FITS ({error})") from error
     if last["datLoc"] + last["datSpan"] != len(body):
         raise Refused(f"{len(body)} bytes, its headers say {last['datLoc'] + last['datSpan']}")
     if found != (plate, mjd, fiberID):
         raise Refused(f"header says PLATEID, MJD, FIBERID = {found}, expected {(plate, mjd, fiberID)}")
-    if not len(loglam) or np.abs(np.diff(loglam) - 1e-4).max(initial=0) > 1e-5:
+    if not len(loglam) or np.abs(np.diff(loglam) - STEP).max(initial=0) > 1e-5:
         raise Refused("its wavelengths are no even grid of 1e-4 dex")
     if not np.isfinite(flux).all() or not (ivar >= 0).all():
         raise Refused("fluxes that are not finite, or negative inverse variances")
+    return Coadd(flux, loglam, ivar, and_mask)
+
+
+def read(path: str | Path) -> Coadd:
+    """The checked pixels of a file under its archive name. Raises CrosszError, naming it, when it is damaged."""
+    path = Path(path)
+    try:
+        return check(path.read_bytes(), *(int(part) for part in path.stem.split("-")[1:]))
+    except Refused as error:
+        raise CrosszError(f"{path}: {error}; delete it and rerun, or put a good copy there") from error
+
+
+def resample(
+    flux: np.ndarray, loglam: np.ndarray, ivar: np.ndarray, and_mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flux [3600] float32 and ok [3600] bool on the common grid of observed wavelengths.
+
+    ok is False outside the spectrum, where ivar is 0, and where the mask says that nothing was measured or that the sky
+    was too bright to subtract; flux is interpolated there (at an end: repeated). Units: the median of |flux| over the ok
+    pixels, which unlike the median of the flux is positive for noise too. All False, and flux 0, without an ok pixel.
+    """
+    pixel = np.rint((loglam - FIRST) / STEP).astype(int)
+    good = (pixel >= 0) & (pixel < PIXELS) & (ivar > 0) & (and_mask & _BAD == 0)
+    ok = np.zeros(PIXELS, bool)
+    scale = np.median(np.abs(flux[good])) if good.any() else 0.0
+    if scale == 0:
+        return np.zeros(PIXELS, np.float32), ok
+    ok[pixel[good]] = True
+    return (np.interp(np.arange(PIXELS), pixel[good], flux[good]) / scale).astype(np.float32), ok
+
+
+def identify(plan: pd.DataFrame, catalogs: Sequence[pd.DataFrame]) -> list[SpectrumID]:
+    """Which spectrum each object of `plan` has: that of its specObjID in one of `catalogs`.
+
+    Raises CrosszError when the catalogues do not say.
+    """
+    known = pd.concat([catalog[["specObjID", *SpectrumID._fields]] for catalog in catalogs])
+    rows = plan[["specObjID"]].merge(known.drop_duplicates("specObjID"), on="specObjID", how="left")
+    if rows.isna().any(axis=None):
+        absent = ", ".join(name for name in SpectrumID._fields if rows[name].isna().any())
+        raise CrosszError(f"{absent} missing for some objects: add them to the query, or set mml.run: false")
+    return [
+        SpectrumID(int(row.plate), int(row.mjd), int(row.fiberID), str(row.run2d).strip()) for row in rows.itertuples()
+    ]
+
+
+def write_spectra(
+    plan_path: str | Path,
+    catalog_paths: Sequence[str | Path],
+    spectra: Callable[[Sequence[SpectrumID]], Iterable[Coadd | None]],
+    spectra_path: str | Path,
+    counts_path: str | Path,
+) -> None:
+    """Put the spectra of one shard's objects on the common grid; write them, and the account of every object.
+
+    `spectra`: the pixels of each spectrum asked for, in their order, None where the archive has none
+    (archive.spectra.Spectra). Columns: objID, status, flux [3600] float16 (units: `resample`), ok [450] uint8, packed bits.
+    """
+    plan = pq.read_table(plan_path, columns=["objID", "specObjID"]).to_pandas()
+    columns = ["specObjID", *SpectrumID._fields]
+    wanted = identify(plan, [pq.read_table(path, columns=columns).to_pandas() for path in catalog_paths])
+    flux, ok = np.zeros((len(plan), PIXELS), np.float16), np.zeros((len(plan), PIXELS), bool)
+    status = []
+    for row, coadd in enumerate(spectra(wanted)):
+        if coadd is not None:
+            pixels, ok[row] = resample(*coadd)
+            flux[row] = np.clip(pixels, -_LARGEST, _LARGEST)
+        status.append(MISSING if coadd is None else shards.OK if ok[row].any() else EMPTY)
+        if len(status) % 200 == 0 or len(status) == len(plan):
+            print(f"{plan_path}: {len(status):,} of {len(plan):,} spectra", flush=True)
+    columns = {"objID": plan["objID"].to_numpy(), "status": status, "flux": flux, "ok": np.packbits(ok, axis=1)}
+    shards.write(spectra_path, columns)
+    kinds = {kind: status.count(kind) for kind in sorted({shards.OK, *status})}
+    write_json(counts_path, {"objects": len(plan), "status": kinds, "sha256": digests(spectra_path)})

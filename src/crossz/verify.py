@@ -5,18 +5,22 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from crossz.errors import fail_if
+from crossz.errors import CrosszError, fail_if
 from crossz.files import read_json, sha256
 
 
-def expected(results: Path, frames_root: Path | None) -> Iterator[tuple[Path, str, bool]]:
+def expected(results: Path, frames_root: Path | None, keep: bool) -> Iterator[tuple[Path, str | None, bool]]:
     """(file, SHA-256, whether it must be there) of every output below `results` that a stage vouched for, and every frame.
 
-    Outputs: "sha256" in the counts and receipts, "model_sha256" in model.json. Frames: `*.frames.jsonl`; those that were fetched
-    for a shard and not kept need not be there any more.
+    Outputs: "sha256" in the counts and receipts, "model_sha256" in model.json. Frames: `*.frames.jsonl`; those that were
+    fetched for a shard need not be there any more, unless `keep`. SHA-256 None: an account that cannot be read.
     """
     for path in sorted(results.rglob("*.json")):
-        facts = read_json(path)
+        try:
+            facts = read_json(path)
+        except ValueError:
+            yield path, None, True
+            continue
         for name, digest in facts.get("sha256", {}).items():
             yield path.parent / name, digest, True
         if "model_sha256" in facts:
@@ -24,25 +28,33 @@ def expected(results: Path, frames_root: Path | None) -> Iterator[tuple[Path, st
     seen = set()
     for path in sorted([*results.glob("stamps/*.frames.jsonl"), *results.glob("frames/*.jsonl")]):
         cache = results / "frames" / path.name.split(".")[0]
-        for line in path.read_text().splitlines():
-            entry = json.loads(line)
-            if entry["status"] == "missing":
+        try:
+            entries = [json.loads(line) for line in path.read_text().splitlines()]
+        except ValueError:
+            yield path, None, True
+            continue
+        for entry in entries:
+            if entry["status"] in ("missing", "damaged"):
                 continue
             roots = [root for root in (frames_root, results / "sky/sas", cache) if root is not None]
             places = [root / entry["path"] for root in roots if (root / entry["path"]).exists()]
-            for place in places or [cache / entry["path"]]:
+            for place in places or [roots[0] / entry["path"]]:
                 if place not in seen:
                     seen.add(place)
-                    yield place, entry["sha256"], entry["status"] == "local"
+                    yield place, entry["sha256"], keep or entry["status"] == "local"
 
 
-def verify(results: str | Path, frames_root: str | Path | None, subset: float) -> None:
+def verify(results: str | Path, frames_root: str | Path | None, keep: bool, subset: float) -> None:
     """Hash a share `subset` of the files again (1: all), chosen by their names, the same files every time.
 
-    Raises one CrosszError that lists every file that is gone or has other bytes than it was written with.
+    Raises one CrosszError that lists every file that is gone or has other bytes than it was written with, or when there is
+    nothing to hash.
     """
     problems, checked, left_out, released, size = [], 0, 0, 0, 0
-    for path, digest, needed in expected(Path(results), frames_root and Path(frames_root)):
+    for path, digest, needed in expected(Path(results), frames_root and Path(frames_root), keep):
+        if digest is None:
+            problems.append(f"{path}: damaged, and with it the account of its files; delete it and rerun")
+            continue
         if int(hashlib.sha256(path.as_posix().encode()).hexdigest()[:8], 16) >= subset * 2**32:
             left_out += 1
             continue
@@ -63,3 +75,5 @@ def verify(results: str | Path, frames_root: str | Path | None, subset: float) -
         flush=True,
     )
     fail_if(problems, "verify")
+    if not checked + left_out + released:
+        raise CrosszError(f"{results}: nothing to verify; has a run been made here?")

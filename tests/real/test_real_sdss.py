@@ -99,7 +99,7 @@ def test_real_frames_and_spectra_come_through_the_archive_s_checks(sdss, tmp_pat
         with pytest.raises(Refused):
             spectra.check(body, plate, mjd, fiber + 1)
     with serve(None, [sdss / "sas"]) as server:
-        place = sas.Place(None, archive(server.url), False)
+        place = sas.Place(tmp_path, archive(server.url), True)
         with sas.Frames([field], tmp_path, place) as frames:
             frames.fetch_all()
         assert len(server.hits) == 5

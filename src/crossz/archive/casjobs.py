@@ -11,21 +11,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
 from crossz.archive import credentials, reply
-from crossz.archive.http import Client, Denied, Missing
+from crossz.archive.http import Client, Damaged, Denied, Missing, Unanswered
 from crossz.archive.sql import Query
 from crossz.errors import CrosszError, Refused
 from crossz.files import read_json, write_json
 
-CAP = 100_000
-"""Rows a page, some 45 MB."""
+T = TypeVar("T")
 REMEDY = "Rerun later: the job on the server goes on, and finished pages are kept"
 _STATUS = {0: "ready", 1: "started", 2: "canceling", 3: "canceled", 4: "failed", 5: "finished"}
 _LONGEST_POLL = 12  # times poll_s
-_STRANGE_POLLS = 10  # how often a table that no known job fills is looked at before it is made anew
+_STRANGE_POLLS = 10  # how often a table that no known job fills is looked at before it is made anew (ten minutes)
+_SUBMITTING = "submitting"  # remembered in place of a job's number until the service has told it
 
 
 class Session:
@@ -82,6 +83,7 @@ class Session:
                 _token,
                 "Check that the login service is up",
                 method="POST",
+                secret=True,
                 json={"auth": {"identity": {"password": {"user": user}}}},
                 headers={"Accept": "application/json"},
             )
@@ -91,13 +93,16 @@ class Session:
             ) from None
         return self._token
 
-    def quick(self, context: str, sql: str, columns: tuple[str, ...], rows: int | None, what: str) -> pa.Table:
-        """The rows of a quick query (at most a minute on the server) as text columns, checked by `reply.table`."""
+    def quick(
+        self, context: str, sql: str, columns: tuple[str, ...], rows: int | None, what: str,
+        make: Callable[[pa.Table], T] = lambda table: table,
+    ) -> T:  # fmt: skip
+        """`make` of the rows of a quick query (at most a minute on the server): text columns, checked by `reply.table`."""
         return self.call(
             "POST",
             f"contexts/{context}/query",
             what,
-            lambda found: reply.table(found.body, columns, rows),
+            lambda found: make(reply.table(found.body, columns, rows)),
             content={"Query": sql, "TaskName": "crossz"},
             kind="text/plain",
         )
@@ -136,8 +141,7 @@ def prepare(query: Query, session: Session, state_path: Path, what: str) -> tupl
     table = f"crossz_{query.digest}"
     count = f"SELECT COUNT_BIG(*) AS n INTO mydb.{table}_n FROM ({query.text}) AS q"
     _ensure(session, state_path, f"{table}_n", count, 1, f"{what}: counting")
-    answer = session.quick("MyDB", f"SELECT n FROM {table}_n", ("n",), 1, f"{what}: reading the count")
-    rows = int(answer["n"][0].as_py())
+    rows = session.quick("MyDB", f"SELECT n FROM {table}_n", ("n",), 1, f"{what}: reading the count", reply.number)
     columns = ", ".join(f"q.{name}" for name in query.columns)
     select = f"SELECT {columns} INTO mydb.{table} FROM ({query.text}) AS q"
     _ensure(session, state_path, table, select, rows, f"{what}: selecting {rows:,} rows")
@@ -149,16 +153,17 @@ def _ensure(session: Session, state_path: Path, table: str, select: str, rows: i
     for _ in range(3):
         job = _remembered(state_path, table)
         if job is None and table not in session.tables():
+            _remember(state_path, table, _SUBMITTING)
             job = _submit(session, table, select, what)
             _remember(state_path, table, job)
-        status, message = _wait(session, job, state_path, table, what) if job else (None, "")
-        if _filled(session, table, rows, patient=job is None):
+        status, message = _wait(session, job, state_path, table, what) if job not in (None, _SUBMITTING) else (None, "")
+        if _filled(session, table, rows, patient=status is None):
             return
         _remember(state_path, table, None)
         if status in ("failed", "canceled"):
             raise CrosszError(f"{what}: CasJobs job {job} {status}: {message[:500]}. Mend the query, or rerun")
-        print(f"{what}: MyDB's table {table} is not whole and is made anew", flush=True)
         if table in session.tables():
+            print(f"{what}: MyDB's table {table} is not whole and is made anew", flush=True)
             session.call(
                 "POST", "contexts/MyDB/query", f"dropping {table}", lambda _: None,
                 content={"Query": f"DROP TABLE {table}", "TaskName": "crossz"}, kind="text/plain",
@@ -175,15 +180,15 @@ def _remember(state_path: Path, table: str, job: str | None) -> None:
     write_json(state_path, {name: known for name, known in (jobs | {table: job}).items() if known})
 
 
-def _submit(session: Session, table: str, select: str, what: str) -> str | None:
-    """Submit a batch job and return its number; None when the answer was lost, and perhaps not the job."""
+def _submit(session: Session, table: str, select: str, what: str) -> str:
+    """Submit a batch job and return its number; _SUBMITTING when the answer was lost, and perhaps not the job."""
     context = session.archive["context"]
     content = {"Query": select, "TaskName": f"crossz {table}"}
     try:
         job = session.call("PUT", f"contexts/{context}/jobs", f"{what}: submitting", _job, content=content, once=True)
-    except CrosszError as error:
+    except (Unanswered, Damaged) as error:
         print(f"{error}", flush=True)
-        return None
+        return _SUBMITTING
     print(f"{what}: CasJobs job {job}", flush=True)
     return job
 
@@ -226,20 +231,17 @@ def _description(found) -> dict:
 
 
 def _filled(session: Session, table: str, rows: int, patient: bool) -> bool:
-    """Whether `table` has `rows` rows; with `patient`, a job that we do not know of may still be filling it."""
-    before = -1
-    for _ in range(_STRANGE_POLLS if patient else 1):
-        if table not in session.tables():
-            return False
-        answer = session.quick("MyDB", f"SELECT COUNT_BIG(*) AS n FROM {table}", ("n",), 1, f"counting {table}")
-        now = int(answer["n"][0].as_py())
-        if now == rows:
+    """Whether `table` has `rows` rows; with `patient`, a job that we do not know of may yet make or fill it."""
+    for number in range(_STRANGE_POLLS if patient else 1):
+        if number:
+            time.sleep(session.archive["poll_s"] * 1.5**number)
+        if table in session.tables() and _count(session, table) == rows:
             return True
-        if now <= before:
-            return False
-        before = now
-        time.sleep(session.archive["poll_s"])
     return False
+
+
+def _count(session: Session, table: str) -> int:
+    return session.quick("MyDB", f"SELECT COUNT_BIG(*) AS n FROM {table}", ("n",), 1, f"counting {table}", reply.number)
 
 
 @contextmanager

@@ -29,14 +29,21 @@ def load() -> Credentials:
     names = ("user", "password", "token")
     found = {name: os.environ.get(f"SCISERVER_{name.upper()}") for name in names}
     path = Path(os.environ.get("CROSSZ_CREDENTIALS", DEFAULT_FILE)).expanduser()
-    if not any(found.values()) and path.is_file():
+    if not _complete(found) and path.is_file():
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise CrosszError(f"{path}: others can read it (mode {mode:04o}); chmod 600 {path}")
-        lines = [line.partition("=") for line in path.read_text().splitlines() if line.strip() and line[0] != "#"]
-        found = dict.fromkeys(names) | {key.strip(): value.strip() for key, _, value in lines}
-        if unknown := set(found) - set(names):
-            raise CrosszError(f"{path}: {', '.join(sorted(unknown))}: no such entry; {HELP}")
-    if not found["token"] and not (found["user"] and found["password"]):
+        found = dict.fromkeys(names)
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            key, _, value = (part.strip() for part in line.partition("="))
+            if key in names:
+                found[key] = value
+            elif line.strip() and not line.startswith("#"):  # which may be a password: not told
+                raise CrosszError(f"{path}, line {number}: none of {', '.join(names)} = ...; {HELP}")
+    if not _complete(found):
         raise CrosszError(f"no SciServer login: {HELP}")
     return Credentials(found["user"], found["password"], found["token"])
+
+
+def _complete(found: dict[str, str | None]) -> bool:
+    return bool(found["token"] or (found["user"] and found["password"]))

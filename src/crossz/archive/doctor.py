@@ -46,6 +46,8 @@ def examine(backend: str, archive: dict, folder: str | Path) -> None:
             return f"a quasar in field {asked['run']}-{asked['camcol']}-{asked['field']}"
 
         def frame() -> str:
+            if not archive["sas"]:
+                return "not needed (archive.sas: [])"
             field = FieldID(*(asked[name] for name in FieldID._fields))
             name = frame_path("", field, "r").as_posix()
             urls = [f"{mirror.rstrip('/')}/{name}" for mirror in archive["sas"]]
@@ -53,6 +55,8 @@ def examine(backend: str, archive: dict, folder: str | Path) -> None:
             return f"{len(reply.body) / 1e6:.1f} MB of {reply.url}"
 
         def spectrum() -> str:
+            if not archive["sas"]:
+                return "not needed (archive.sas: [])"
             body = sas.fetch_spectrum(client, archive["sas"], *(asked[name] for name in _NAMES[4:]))
             return f"{len(body) / 1e6:.2f} MB"
 
@@ -74,7 +78,7 @@ def examine(backend: str, archive: dict, folder: str | Path) -> None:
                 told = f"FAILED  {error}"
             except (Missing, Denied) as error:
                 failed += 1
-                told = f"FAILED  {error}: is archive.sas a whole, public mirror of DR17?"
+                told = f"FAILED  {error}: is archive.sas a whole, public mirror of DR17? (A local archive has spectra after `snakemake results/sky/spectra`.)"
             print(f"{name:9} {told}", flush=True)
     if failed:
         raise CrosszError(f"doctor: {failed} of {len(checks)} checks failed; what to do stands above")

@@ -5,10 +5,13 @@ something of it. What `accept` refuses (errors.Refused) is asked for again, from
 """
 
 import email.utils
+import json
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,12 +25,12 @@ _LARGEST = 2 << 30  # bytes of one body; a server that never ends is cut off her
 _LONGEST_PAUSE = 120.0  # seconds between two attempts, unless a server asks for more
 _BREAK_AFTER = 8  # failures of one host in a row, after which it is left alone
 _REST = 15  # pauses (Limits.pause_s) for which a host that failed so often is left alone
-_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_AGAIN = {408, 425, 429}
 _jitter = random.SystemRandom()
 
 
 class Limits(NamedTuple):
-    """How patient a client is: attempts a file, seconds of silence, seconds a file in all, first pause, kB/s, threads."""
+    """How patient a client is: looks at a wrong body, seconds of silence, seconds a file in all, first pause, kB/s, threads."""
 
     attempts: int
     timeout_s: float
@@ -51,6 +54,14 @@ class Missing(Exception):
 
 class Denied(Exception):
     """The server wants a (newer) login (401, 403)."""
+
+
+class Damaged(CrosszError):
+    """Every mirror keeps sending something else than was asked for."""
+
+
+class Unanswered(CrosszError):
+    """Time or attempts are used up without a whole answer; the request may or may not have been served."""
 
 
 class _Again(Exception):
@@ -99,56 +110,62 @@ class Client:
         method: str = "GET",
         first_byte_s: float | None = None,
         once: bool = False,
+        secret: bool = False,
         **request: object,
     ) -> T:
         """`accept` of the body at one of `urls`, the same file on several mirrors, asked in turn.
 
-        Retried, with growing random pauses and at least as long as a Retry-After says: no connection, 408, 425, 429, 5xx, a
-        short body, silence for `timeout_s` (`first_byte_s` before the body starts), a body slower than `min_rate_kB_s`, and
-        whatever `accept` refuses. `once` asks a single time: for requests that are not to be repeated. `request` goes
-        to requests (data, json, headers, params); one with headers of its own follows no redirect, since they may hold a
-        token. Raises Missing when all mirrors say 404, Denied on 401 or 403, and CrosszError, which names `what`, the last
-        reasons and the `remedy`, when attempts or `deadline_s` are used up or the server refuses for good.
+        Until `deadline_s`, with growing random pauses and at least as long as a Retry-After says, it is asked again after:
+        no connection, 408, 425, 429, 5xx, a short body, silence for `timeout_s` (`first_byte_s` before the body starts), a
+        body slower than `min_rate_kB_s`. What `accept` refuses is asked for `attempts` times per mirror. `once` asks a
+        single time: for requests that are not to be repeated. `secret`: nothing of an answer goes into an error. `request`
+        goes to requests (data, json, headers, params); one with headers of its own follows no redirect, since they may
+        hold a token. Raises Missing when all mirrors say 404; Denied on 401 or 403, and CrosszError on another final
+        status, of the last mirror left; Damaged when the bodies stay refused; Unanswered when time is up. The last two
+        name `what`, the last reasons and the `remedy`.
         """
         end = time.monotonic() + max(self.limits.deadline_s, 2 * (first_byte_s or 0))
-        attempts = 1 if once else self.limits.attempts * len(urls)
-        reasons: list[str] = []
-        missing: set[str] = set()
-        for attempt in range(attempts):
-            url = self._choose([url for url in urls if url not in missing], attempt, end)
+        left, reasons, missing, refusals, attempt = list(dict.fromkeys(urls)), [], 0, 0, 0
+        while True:
+            url = self._choose(left, attempt, end)
             if url is None:
                 reasons.append("no mirror that answers within the deadline")
                 break
-            wait = None
+            wait, attempt = None, attempt + 1
             try:
                 with self._host(url).slots:
-                    reply = self._once(url, method, first_byte_s, end, request)
+                    reply = self._bounded(url, method, first_byte_s, end, secret, request)
                 result = accept(reply)
                 self._host(url).failures = 0
                 return result
-            except CrosszError as error:  # refused for good
-                raise CrosszError(f"{what}: {error}") from error
-            except Missing:
-                missing.add(url)
-                if len(missing) == len(set(urls)):
+            except (Missing, Denied, CrosszError) as error:  # this mirror has said its last word
+                left.remove(url)
+                missing += isinstance(error, Missing)
+                reasons.append(f"{_name(url)}: {error}")
+                if left:
+                    continue
+                if isinstance(error, CrosszError):
+                    raise CrosszError(f"{what}: {error}") from error
+                if isinstance(error, Denied) or missing == len(set(urls)):
                     raise
-                continue
+                break
             except (Refused, _Again) as error:
                 wait = getattr(error, "wait", None)
+                refusals += isinstance(error, Refused)
                 self._count_failure(url)
-                reasons.append(f"{urlsplit(url).netloc}: {error}")
-            if attempt + 1 < attempts:
-                pause = min(self.limits.pause_s * 2 ** (attempt // len(urls)), _LONGEST_PAUSE) * _jitter.uniform(0.5, 1)
-                pause = max(pause, wait or 0.0)
-                if time.monotonic() + pause > end:
-                    reasons.append(f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s")
-                    break
-                if self._stop.is_set():
-                    break
-                print(f"{what}: {reasons[-1]}; again in {pause:.1f} s", flush=True)
-                self._stop.wait(pause)
-        told = dict.fromkeys(reasons[-4:])  # each reason once, in order
-        raise CrosszError(f"{what}: not fetched after {len(reasons)} attempt(s): {'; '.join(told)}. {remedy}")
+                reasons.append(f"{_name(url)}: {error}")
+            if once or self._stop.is_set() or refusals >= self.limits.attempts * len(left):
+                break
+            pause = min(self.limits.pause_s * 2 ** min((attempt - 1) // len(left), 16), _LONGEST_PAUSE)
+            pause = max(pause * _jitter.uniform(0.5, 1), wait or 0.0)
+            if time.monotonic() + pause > end:
+                reasons.append(f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s")
+                break
+            print(f"{what}: {reasons[-1]}; again in {pause:.1f} s", flush=True)
+            self._stop.wait(pause)
+        told = "; ".join(dict.fromkeys(reasons[-4:]))  # each reason once, in order
+        kind = Damaged if refusals >= self.limits.attempts * max(len(left), 1) else Unanswered
+        raise kind(f"{what}: not fetched after {attempt} attempt(s): {told}. {remedy}")
 
     def _choose(self, urls: Sequence[str], attempt: int, end: float) -> str | None:
         # The next mirror in turn whose host is not being left alone; waits for one if there is none.
@@ -174,7 +191,26 @@ class Client:
             if host.failures >= _BREAK_AFTER:
                 host.closed_until = time.monotonic() + _REST * self.limits.pause_s
 
-    def _once(self, url: str, method: str, first_byte_s: float | None, end: float, request: dict) -> Reply:
+    def _bounded(self, url: str, *arguments: object) -> Reply:
+        """`_once`, given up at the deadline: headers that trickle in would hold it for ever, since each byte counts as life."""
+        end = arguments[2]
+        future: Future[Reply] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(self._once(url, *arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            return future.result(max(end - time.monotonic(), 0.0) + 1)
+        except FutureTimeout:
+            raise _Again("no whole answer within the deadline") from None
+
+    def _once(
+        self, url: str, method: str, first_byte_s: float | None, end: float, secret: bool, request: dict
+    ) -> Reply:
         timeout = min(self.limits.timeout_s, max(end - time.monotonic(), 0.1))
         try:
             with self._session.request(
@@ -185,7 +221,7 @@ class Client:
                 allow_redirects=method == "GET" and "headers" not in request,
                 **request,
             ) as response:
-                _check_status(response)
+                _check_status(response, secret)
                 return Reply(url, self._body(response, end), response.headers)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _Again(_in_words(error)) from error
@@ -214,17 +250,29 @@ class Client:
         return b"".join(parts)
 
 
-def _check_status(response: requests.Response) -> None:
-    status = response.status_code
+def _check_status(response: requests.Response, secret: bool) -> None:
+    status, words = response.status_code, ""
     if status in (200, 201):
         return
+    if not secret and status not in (401, 403, 404, 410):
+        words = _words(response.raw.read(2000))
     if status in (404, 410):
         raise Missing(f"{_public(response.url)} (HTTP {status})")
     if status in (401, 403):
         raise Denied(f"{_public(response.url)} (HTTP {status})")
-    if status in _AGAIN:
+    if status >= 500 and words:
+        raise Refused(f"HTTP {status}: {words}")  # a service's own error, such as a query that it cannot run
+    if status in _AGAIN or status >= 500:
         raise _Again(f"HTTP {status}", _seconds(response.headers.get("Retry-After")))
-    raise CrosszError(f"{_public(response.url)}: HTTP {status}: {response.raw.read(300)!r}")
+    raise CrosszError(f"{_public(response.url)}: HTTP {status}{f': {words}' if words else ''}")
+
+
+def _words(body: bytes) -> str:
+    """What a JSON error says; nothing of another body, which is a page."""
+    try:
+        return " ".join(str(json.loads(body)["ErrorMessage"]).split())[:300]
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -237,9 +285,13 @@ def _seconds(retry_after: str | None) -> float | None:
     return None if date is None else max(email.utils.mktime_tz(date) - time.time(), 0.0)
 
 
-def _public(url: str) -> str:
+def _name(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+def _public(url: str) -> str:
+    return f"{urlsplit(url).scheme}://{_name(url)}{urlsplit(url).path}"
 
 
 def _in_words(error: Exception) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossz.archive import casjobs, skyserver
+from crossz.archive import casjobs, reply, skyserver
 from crossz.archive.http import Client, Denied, Missing, limits
 from crossz.archive.sql import Query, archive_query, count_by_redshift, slice_text, slices
 from crossz.catalog import conform, write_raw
@@ -29,8 +29,9 @@ def write_archive_query(
     that is not what was asked for.
     """
     text = Path(sql_path).read_text()
-    query = archive_query(text, str(sql_path))
-    folder = Path(cache, query.digest)
+    query = archive_query(text, str(sql_path), archive["context"])
+    address = hashlib.sha256(archive[backend].encode()).hexdigest()[:6]  # another server's rows are other rows
+    folder = Path(cache, f"{query.digest}-{address}")
     what = Path(sql_path).stem
     with Client(limits(archive)) as client, _right_address(backend):
         connect = functools.cache(partial(_connect, backend, client, archive, query, folder, what))
@@ -75,8 +76,8 @@ def _connect(backend: str, client: Client, archive: dict, query: Query, folder: 
         table, rows = casjobs.prepare(query, session, folder / "jobs.json", what)
         return partial(session.quick, "MyDB"), f"SELECT * FROM {table}", rows
     ask = skyserver.ask(client, archive)
-    answer = ask(f"SELECT COUNT_BIG(*) AS n FROM ({query.text}) AS q", ("n",), 1, f"{what}: counting rows")
-    return ask, query.text, int(answer["n"][0].as_py())
+    count = f"SELECT COUNT_BIG(*) AS n FROM ({query.text}) AS q"
+    return ask, query.text, ask(count, ("n",), 1, f"{what}: counting rows", reply.number)
 
 
 def _counts(connect: Callable[[], tuple], path: Path, what: str) -> tuple[dict[int | None, int], str]:
@@ -84,8 +85,8 @@ def _counts(connect: Callable[[], tuple], path: Path, what: str) -> tuple[dict[i
     if not path.exists():
         ask, base, rows = connect()
         for _ in range(3):
-            answer = ask(count_by_redshift(base), ("bin", "n"), None, f"{what}: counting rows by redshift")
-            bins = [[None if cell is None else int(float(cell)) for cell in row.values()] for row in answer.to_pylist()]
+            count = count_by_redshift(base)
+            bins = ask(count, ("bin", "n"), None, f"{what}: counting rows by redshift", reply.bins)
             if sum(n for _, n in bins) == rows:
                 break
             print(f"{what}: the counts by redshift do not add up to {rows:,}; asking again", flush=True)

@@ -56,6 +56,22 @@ def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.
     return pa.table({name: found[name.lower()] for name in columns})
 
 
+def number(answer: pa.Table) -> int:
+    """The one number in the answer to a count. Raises Refused when it is none."""
+    cell = answer.column(0)[0].as_py()
+    if cell is None or not cell.strip().isdigit():
+        raise Refused(f"{cell!r} instead of a count")
+    return int(cell)
+
+
+def bins(answer: pa.Table) -> list[list[int | None]]:
+    """[redshift bin or None, rows] of each row of the answer to `sql.count_by_redshift`. Raises Refused for other cells."""
+    try:
+        return [[None if cell is None else int(float(cell)) for cell in row.values()] for row in answer.to_pylist()]
+    except ValueError as error:
+        raise Refused(f"not counts: {error}") from error
+
+
 def _message(body: bytes) -> str:
     try:
         return str(json.loads(body)["ErrorMessage"])[:500]

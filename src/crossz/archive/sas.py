@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 
 from crossz import BANDS
-from crossz.archive.http import Client, Denied, Missing, Reply, limits
+from crossz.archive.http import Client, Damaged, Denied, Missing, Reply, limits
 from crossz.errors import CrosszError, Refused
 from crossz.files import atomic_path
 from crossz.frames import FieldID, Frame, decode, frame_path
@@ -28,18 +28,20 @@ REMEDY = "Rerun to go on where this stopped; if it stays so, put another mirror 
 
 
 class Place(NamedTuple):
-    """Where frames come from: a folder in the archive's layout (or None), the configuration's archive block (None: stay off
-    the network), and whether what is fetched is kept in that folder."""
+    """Where frames come from: a folder in the archive's layout (or None); the configuration's archive block (None: stay off
+    the network); whether what is fetched is kept in that folder; whether a frame that no mirror sends whole stops the run
+    or counts as missing."""
 
     root: str | None
     archive: dict | None
     keep: bool
+    damaged_is_missing: bool = False
 
 
 def place(config: dict, made: str | None = None) -> Place:
     """The place that `config` tells of; `made`: the folder that a rule has filled with frames, if there is one."""
-    archive = config["archive"] if config["survey"] == "sdss" else None
-    return Place(made or config["stamps"]["frames_root"], archive, config["stamps"]["keep_frames"])
+    archive, stamps = config["archive"] if config["survey"] == "sdss" else None, config["stamps"]
+    return Place(made or stamps["frames_root"], archive, stamps["keep_frames"], stamps["damaged_frames"] == "missing")
 
 
 class Frames:
@@ -53,6 +55,7 @@ class Frames:
         self._fields = list(fields)
         self._place = {field: number for number, field in enumerate(fields)}
         self._scheduled = 0
+        self._damaged_is_missing = place.damaged_is_missing
         self._root = None if place.root is None else Path(place.root)
         self._own = Path(place.root if place.keep else cache)
         self._journal = _Journal(Path(cache, "journal.jsonl"))
@@ -89,7 +92,7 @@ class Frames:
             path = None if folder is None else folder / name
             if path is not None and path.exists():
                 return self._read(path, name, field, band, whose)
-        if self._client is None or self._journal.status(name) == "missing":
+        if self._client is None or self._journal.status(name) in ("missing", "damaged"):
             return None
         return self._fetch(name, field, band)
 
@@ -120,6 +123,12 @@ class Frames:
             raise CrosszError(
                 f"{name}: {error} from {', '.join(self._mirrors)}; is archive.sas a public mirror?"
             ) from error
+        except Damaged as error:
+            if not self._damaged_is_missing:
+                raise CrosszError(f"{error}, or go on without it: stamps.damaged_frames: missing") from error
+            print(f"{error}; given up", flush=True)
+            self._journal.add(name, "damaged", urls=urls)
+            return None
         self._journal.add(
             name,
             "fetched",
@@ -133,7 +142,11 @@ class Frames:
         return frame
 
     def fetch_all(self) -> None:
-        """Have every frame of every field on disk, checked."""
+        """Have every frame of every field on disk, checked. Raises CrosszError where they would not be kept."""
+        if self._root != self._own:
+            raise CrosszError(
+                "frames are fetched ahead for those who keep them: set stamps.keep_frames and stamps.frames_root"
+            )
         for number, field in enumerate(self._fields, 1):
             for band in BANDS:
                 self(field, band)
@@ -141,7 +154,16 @@ class Frames:
                 print(f"field {number} of {len(self._fields)}", flush=True)
 
     def write_manifest(self, path: str | Path) -> None:
-        """Write what became of every frame that was asked for: one JSON object a line, sorted by path."""
+        """Write what became of every frame that was asked for: one JSON object a line, sorted by path.
+
+        Raises CrosszError when the archive has had none of them: then its address is wrong, not the frames missing.
+        """
+        statuses = [entry["status"] for entry in self._journal.entries.values()]
+        if len(self._fields) > 1 and set(statuses) == {"missing"}:
+            self._journal.forget()
+            raise CrosszError(
+                f"none of {len(statuses)} frames exists below {', '.join(self._mirrors)}; is archive.sas right?"
+            )
         with atomic_path(path) as temporary:
             entries = sorted(self._journal.entries.items())
             temporary.write_text("".join(f"{json.dumps(entry)}\n" for _, entry in entries))
@@ -155,11 +177,12 @@ class _Journal:
         self._lock = threading.Lock()
         self.entries: dict[str, dict] = {}
         if path.exists():
-            *whole, cut = path.read_text().split("\n")
-            self.entries = {entry["path"]: entry for entry in map(json.loads, whole)}
-            if cut:
+            lines = path.read_text(errors="replace").splitlines()
+            known = [entry for entry in map(_entry, lines) if entry is not None]
+            self.entries = {entry["path"]: entry for entry in known}
+            if len(known) < len(lines) or not path.read_bytes().endswith(b"\n"):
                 with atomic_path(path) as temporary:
-                    temporary.write_text("".join(f"{line}\n" for line in whole))
+                    temporary.write_text("".join(f"{json.dumps(entry)}\n" for entry in known))
 
     def status(self, name: str) -> str | None:
         return self.entries.get(name, {}).get("status")
@@ -176,6 +199,17 @@ class _Journal:
                 handle.write(json.dumps(entry) + "\n")
                 handle.flush()
                 os.fsync(handle.fileno())
+
+    def forget(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def _entry(line: str) -> dict | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and "path" in entry and "status" in entry else None
 
 
 def shard_frames(plan_path: str | Path, cache: str | Path, place: Place) -> Frames:

@@ -7,12 +7,14 @@ astroquery speaks to it too, but takes a cut CSV for whole, cannot bound a slow 
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import pyarrow as pa
 
 from crossz.archive import reply
 from crossz.archive.http import Client
 
+T = TypeVar("T")
 CAP = 100_000
 """Rows a query asks for at most: a fifth of the limit, some 45 MB."""
 REMEDY = "Rerun later (finished slices are kept), or try catalog.backend: casjobs"
@@ -20,20 +22,23 @@ _lock = threading.Lock()
 _next = 0.0
 
 
-def ask(client: Client, archive: dict) -> Callable[[str, tuple[str, ...], int | None, str], pa.Table]:
-    """A function (sql, columns, rows, what) -> table of text columns, checked by `reply.table`.
+def ask(client: Client, archive: dict) -> Callable:
+    """A function (sql, columns, rows, what, make) -> `make` of the table of text columns, checked by `reply.table`.
 
     `archive`: the block of the configuration: skyserver (base address), query_s (patience for one answer, seconds),
     query_interval_s (least time between two queries).
     """
     url = f"{archive['skyserver'].rstrip('/')}/SkyServerWS/SearchTools/SqlSearch"
 
-    def run(sql: str, columns: tuple[str, ...], rows: int | None, what: str) -> pa.Table:
+    def run(
+        sql: str, columns: tuple[str, ...], rows: int | None, what: str,
+        make: Callable[[pa.Table], T] = lambda table: table,
+    ) -> T:  # fmt: skip
         _wait_for_turn(archive["query_interval_s"])
         return client.fetch(
             [url],
             what,
-            lambda found: reply.table(found.body, columns, rows),
+            lambda found: make(reply.table(found.body, columns, rows)),
             REMEDY,
             method="POST",
             first_byte_s=archive["query_s"],

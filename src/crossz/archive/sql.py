@@ -55,14 +55,22 @@ class Slice(NamedTuple):
     rows: int
 
 
-def archive_query(text: str, source: str) -> Query:
-    """`text` checked, in the form that is sent: one line, no comments, no database names (the context says which).
+def archive_query(text: str, source: str, context: str) -> Query:
+    """`text` checked, in the form that is sent: one line, no comments, no database names (`context` says which).
 
-    Raises CrosszError as `checked_select` does, when a column is selected by `*` or has no name of its own, and when two
-    have the same name.
+    Raises CrosszError as `checked_select` does; when a table is of another database than `context`; for WITH, which has no
+    place in the subquery that rows are counted and sliced by; when a column is selected by `*` or has no name of its
+    own, and when two have the same name.
     """
     select = checked_select(text, source)
+    if select.args.get("with_") or select.args.get("with"):
+        raise CrosszError(f"{source}: WITH cannot be sliced; write a subquery in FROM instead")
     for table in select.find_all(exp.Table):
+        others = {table.db.lower(), table.catalog.lower()} - {"", "dbo", context.lower()}
+        if others:
+            raise CrosszError(
+                f"{source}: {table.sql('tsql')} is of another release than archive.context {context}; change one of them"
+            )
         table.set("db", None)
         table.set("catalog", None)
     columns = tuple(column.output_name for column in select.expressions)
@@ -74,7 +82,8 @@ def archive_query(text: str, source: str) -> Query:
     if "z" not in lower:
         raise CrosszError(f"{source}: select z as well: rows are counted and sliced by redshift")
     sent = select.sql(dialect="tsql", comments=False)
-    return Query(sent, columns, hashlib.sha256(sent.encode()).hexdigest()[:12])
+    digest = hashlib.sha256(f"{context.upper()} {sent}".encode()).hexdigest()[:12]
+    return Query(sent, columns, digest)
 
 
 def count_by_redshift(text: str) -> str:
