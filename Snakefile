@@ -21,6 +21,7 @@ include: "workflow/rules/images.smk"
 include: "workflow/rules/splits.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/references.smk"
+include: "workflow/rules/mml.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/verify.smk"
 

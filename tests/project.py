@@ -16,6 +16,7 @@ SMALL = {
     "cutouts": {"max_loss": 0.3},  # the one field that lacks a band weighs much among so few
     "train": {"epochs": 3, "batch_size": 16},
     "references": {"models": ["mean", "knn", "mlp"]},
+    "mml": {"run": True, "epochs": 3},
 }
 
 

@@ -25,7 +25,7 @@ WEIGHTS = {"alpha": 0.2, "beta": 0.1, "pair_weight": 0.0, "reversal": 1.0}
 def net():
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        yield CrossModal(backbone="small", stem="small", attention_layers=2, dropout=0.0)
+        yield CrossModal(backbone="small", stem="small", attention_layers=2, dropout=0.0, components=0)
 
 
 def batch(n=12, seed=2):
@@ -52,7 +52,7 @@ def test_eq1_is_as_printed_and_its_matrix_symmetric():
 def test_every_feature_has_512_numbers_and_every_pattern_gives_one_redshift(net):
     features = net.features(**batch())
     assert [tuple(chi.shape) for chi in features] == [(12, 512)] * 4
-    assert {inputs: tuple(net.z(features, inputs).shape) for inputs in PATTERNS} == dict.fromkeys(PATTERNS, (12,))
+    assert {inputs: tuple(net.z(features, inputs).shape) for inputs in PATTERNS} == dict.fromkeys(PATTERNS, (12, 1))
     assert net.extinction(features.img).shape == (12, 5)
 
 
@@ -138,7 +138,7 @@ def test_eq8_weighs_the_three_losses(net):
     net.eval()
     features, (z, extinction) = net.features(**batch()), targets()
     terms = objective(net, features, z, extinction, patterns=ALL, **WEIGHTS)
-    j_z = np.mean([F.mse_loss(net.z(features, inputs), z).item() for inputs in ALL])
+    j_z = np.mean([F.mse_loss(net.z(features, inputs).squeeze(1), z).item() for inputs in ALL])
     j_ext = F.mse_loss(net.extinction(features.img), extinction).item()
     assert terms["redshift"].item() == pytest.approx(j_z, rel=1e-5)
     assert terms["extinction"].item() == pytest.approx(j_ext, rel=1e-5)

@@ -22,6 +22,7 @@ COMMON = {
     "figure_redshifts",
     "figure_estimates",
 }
+MML = {"spectra", "mml"}
 
 
 @pytest.fixture
@@ -53,6 +54,12 @@ def test_the_embedded_survey_runs_every_stage_and_cuts_the_union_once(workdir):
     assert {name: names.count(name) for name in ("embedded_sky", "query", "stamps", "cutouts", "train", "references")} == {
         "embedded_sky": 1, "query": 2, "stamps": 4, "cutouts": 4, "train": 10, "references": 10,
     }  # fmt: skip
+
+
+def test_with_the_spectral_baseline_spectra_are_made_and_read(workdir):
+    names = jobs(workdir, mml={"run": True})
+    assert set(names) == COMMON | MML | {"all", "embedded_sky", "embedded_spectra", "query", "stamps", "cutouts"}
+    assert {name: names.count(name) for name in MML} == {"spectra": 4, "mml": 10}
 
 
 def test_cutouts_somebody_made_enter_at_the_catalogue(workdir):

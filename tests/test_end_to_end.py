@@ -1,5 +1,6 @@
 """The main job as a user runs it, on a sky of a hundred quasars: whole, repeatable, and rerun no further than needed."""
 
+import re
 import shutil
 
 import pandas as pd
@@ -20,7 +21,8 @@ def planned(where, *arguments, **overrides):
 
 
 TRAINING = {"train", "evaluate", "figure_estimates", "metrics"}
-FROM_IMAGES = {"images", "gate", "references"} | TRAINING
+OTHERS = {"references", "mml"}
+FROM_IMAGES = {"images", "gate"} | OTHERS | TRAINING
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +44,16 @@ class TestMainJob:
         rows = {tuple(row) for row in metrics[["dataset", "model", "inputs", "split"]].to_numpy().tolist()}
         models = [("crossmodal", inputs) for inputs in ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")]
         models += [(name, "phot") for name in SMALL["references"]["models"]]
+        models += [("mml", inputs) for inputs in ("phot", "phot+spec_gen", "spec")]
         assert rows == {(dataset, *model, 0) for dataset in ("baseline", "extended") for model in models}
         assert metrics["rmse"].between(0, 2).all()
         assert metrics["rmse"].nunique() == len(metrics)
-        assert "| baseline | mml | phot | 0 | not run (80.41)" in (run / "results/table1.md").read_text()
+        pdf = metrics.loc[metrics["model"] == "crossmodal", ["crps", "pit_ks", "coverage_68", "coverage_95", "nll"]]
+        assert pdf.notna().all(axis=None)
+        assert metrics.loc[metrics["model"] != "crossmodal", "crps"].isna().all()
+        table = (run / "results/table1.md").read_text()
+        assert "not run" not in table
+        assert re.search(r"\| baseline \| mml \| phot \| 1 \| [\d.]+ ± 0.00 \(80.41\)", table)
         for figure in ("redshifts", "baseline/phot+img", "extended/phot+img_gen"):
             for suffix in ("png", "pdf"):
                 assert (run / f"results/figures/{figure}.{suffix}").stat().st_size > 5000
@@ -75,9 +83,9 @@ class TestMainJob:
         [
             ({"cutouts": {"align": "integer"}}, {"cutouts"} | FROM_IMAGES),
             ({"stamps": {"edges": "mask"}}, {"stamps", "cutouts"} | FROM_IMAGES),
-            ({"splits": {"fractions": [0.5, 0.25, 0.25]}}, {"splits", "references"} | TRAINING),
+            ({"splits": {"fractions": [0.5, 0.25, 0.25]}}, {"splits"} | OTHERS | TRAINING),
             ({"train": {"epochs": 4}}, TRAINING),
-            ({"photometry": {"magnitudes": "psf"}}, {"references"} | TRAINING),
+            ({"photometry": {"magnitudes": "psf"}}, OTHERS | TRAINING),
         ],
     )
     def test_a_changed_setting_reruns_what_it_reaches(self, run, overrides, rules):
@@ -104,7 +112,7 @@ class TestMainJob:
             source.write_text(before)
         assert planned(run) == set()
 
-    @pytest.mark.parametrize(("rule", "rules"), [("splits", {"splits", "references"} | TRAINING), ("train", TRAINING)])
+    @pytest.mark.parametrize(("rule", "rules"), [("splits", {"splits"} | OTHERS | TRAINING), ("train", TRAINING)])
     def test_one_stage_by_hand_reruns_what_follows(self, run, rule, rules):
         assert planned(run, f"-R={rule}") == rules
 
@@ -126,7 +134,7 @@ class TestMainJob:
     def test_the_archive_s_way_gives_the_same_metrics(self, run, tmp_path):
         sky = run / "results/sky"
         overlay = yaml.safe_load((ROOT / "config/loopback.yaml").read_text())
-        with serve(sky / "sky.sqlite", [sky / "sas"]) as server:
+        with serve(sky / "sky.sqlite", [sky / "sas", sky / "spectra"]) as server:
             addresses = {
                 name: yaml.safe_load(yaml.safe_dump(value).replace("http://127.0.0.1:8917", server.url))
                 for name, value in overlay["archive"].items()

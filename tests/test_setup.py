@@ -44,7 +44,9 @@ def test_conda_environments_have_what_their_stages_import():
             for pin in yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"][-1]["pip"]
         }
 
-    assert {"astropy", "reproject", "speclite", "sqlglot", "scipy", "pyarrow", "pandas"} <= pins("pipeline")
+    assert {"astropy", "reproject", "speclite", "sqlglot", "requests", "urllib3", "scipy", "pyarrow", "pandas"} <= pins(
+        "pipeline"
+    )
     assert {"torch", "torchvision", "scikit-learn", "matplotlib", "pyarrow", "pandas", "pyyaml"} <= pins("train")
     assert not {"torch", "scikit-learn"} & pins("pipeline")
 

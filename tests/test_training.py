@@ -13,14 +13,15 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossz import training
+from crossz import pdf, training
 from crossz.errors import CrosszError
 from crossz.metrics import dz
 from crossz.models.crossmodal import PATTERNS
+from crossz.samples import mixtures_of
 
 CROSSMODAL = {
     "backbone": "small", "stem": "small", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,
-    "reversal": 0.1, "z_patterns": "all", "pair_weight": 0.0, "target": "log1p",
+    "reversal": 0.1, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 3, "target": "log1p",
 }  # fmt: skip
 TRAIN = {
     "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4,
@@ -77,7 +78,14 @@ def test_every_input_pattern_learns(survey, tmp_path):
         assert rmse(test) < share * rmse(test.assign(z_phot=guess)), inputs
     expected = rows[(rows["subset"] != "train") & (np.arange(len(rows)) >= 3)]
     for table in tables.values():
-        assert table.columns.tolist() == ["objID", "z_spec", "z_phot", "subset"]
+        assert table.columns.tolist()[:4] == ["objID", "z_spec", "z_phot", "subset"]
+        found = mixtures_of(table)
+        np.testing.assert_allclose(found.weight.sum(1), 1, atol=1e-6)
+        np.testing.assert_allclose(np.expm1(pdf.mean(found)), table["z_phot"], atol=1e-6)
+        assert (
+            pdf.scores(found, table["z_spec"])["crps"]
+            < np.abs(np.log1p(table["z_phot"]) - np.log1p(table["z_spec"])).mean()
+        )
         assert table["objID"].dtype == np.int64
         assert table["objID"].tolist() == expected["objID"].tolist()
         assert table["z_spec"].tolist() == expected["z"].tolist()

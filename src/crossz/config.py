@@ -53,6 +53,8 @@ def _contradictions(config: dict, root: Path) -> list[str]:
     weights = config["crossmodal"]["alpha"] + config["crossmodal"]["beta"]
     if weights >= 1:
         found.append(f"crossmodal.alpha + crossmodal.beta: {weights:g} leaves no weight for the redshift (eq. 8)")
+    if config["crossmodal"]["head"] == "mixture" and config["crossmodal"]["target"] != "log1p":
+        found.append("crossmodal.head: a mixture is of ln(1 + z); set crossmodal.target: log1p, or head: point")
     survey, backend = config["survey"], config["catalog"]["backend"]
     if (survey == "embedded") != (backend == "embedded") and survey != "cutouts":
         found.append(f"catalog.backend: {backend} does not go with survey {survey} (sdss: casjobs or skyserver)")
@@ -65,6 +67,8 @@ def _contradictions(config: dict, root: Path) -> list[str]:
                 found.append(f"catalog.files.{dataset}: no file {brought}")
         elif not (root / f"workflow/sql/{dataset}.sql").is_file():
             found.append(f"datasets: {dataset}: its query: no file workflow/sql/{dataset}.sql")
+    if survey == "cutouts" and config["mml"]["run"]:
+        found.append("mml.run: no spectra come with cutouts; set it to false")
     if survey == "cutouts":
         found += _folder(config, "cutouts", "folder", root)
     if survey == "sdss":
@@ -83,12 +87,14 @@ def _archive(config: dict, root: Path) -> list[str]:
         found.append("stamps.keep_frames: say in stamps.frames_root where fetched frames are kept")
     elif not mirrors or (frames_root is not None and not keep):
         found += _folder(config, "stamps", "frames_root", root)
-    for name in ("casjobs", "login"):
-        address = urlsplit(config["archive"][name])
-        if address.scheme != "https" and address.hostname not in ("127.0.0.1", "localhost", "::1"):
-            found.append(f"archive.{name}: a login goes there, so it has to be https")
-        if address.username or address.password:
-            found.append(f"archive.{name}: no login in an address; config/README.md says where it goes")
+    addresses = {name: [config["archive"][name]] for name in ("casjobs", "login", "skyserver")} | {"sas": mirrors}
+    for name, urls in addresses.items():
+        for address in map(urlsplit, urls):
+            loopback = address.hostname in ("127.0.0.1", "localhost", "::1")
+            if name in ("casjobs", "login") and address.scheme != "https" and not loopback:
+                found.append(f"archive.{name}: a login goes there, so it has to be https")
+            if address.username or address.password:
+                found.append(f"archive.{name}: no login in an address; docs/dr17.md says where it goes")
     return found
 
 

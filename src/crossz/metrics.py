@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz import pdf
 from crossz.errors import CrosszError
 from crossz.files import atomic_path
-from crossz.samples import dz, read_predictions
+from crossz.samples import dz, mixtures_of, read_predictions
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4)
 KEYS = ["dataset", "model", "inputs", "split"]
@@ -74,6 +75,8 @@ def metrics_table(prediction_paths: Iterable[str | Path], train_sizes: dict[tupl
             "n_test": len(test),
         }
         scores = score(test["z_spec"].to_numpy(), test["z_phot"].to_numpy())
+        if (mixtures := mixtures_of(test)) is not None:
+            scores |= pdf.scores(mixtures, test["z_spec"].to_numpy())
         rows.append({"dataset": dataset, "model": model, "inputs": inputs, "split": split} | counts | scores)
     return pd.DataFrame(rows).reindex(columns=[*KEYS, *COUNTS, *POINT, *PDF])
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from crossz import shards
+from crossz import pdf, shards
 from crossz.errors import CrosszError
 from crossz.files import atomic_path
+from crossz.pdf import Mixture
 from crossz.splits import SUBSETS
 
 
@@ -33,13 +34,33 @@ def load_rows(catalog_path: str | Path, split_path: str | Path, store: shards.Im
     return rows.sort_values("objID", ignore_index=True)
 
 
-def write_predictions(path: str | Path, rows: pd.DataFrame, z_phot: np.ndarray) -> None:
-    """Write objID, z_spec, z_phot, subset. Raises CrosszError when a prediction is not finite."""
+def write_predictions(
+    path: str | Path, rows: pd.DataFrame, z_phot: np.ndarray, mixtures: Mixture | None = None
+) -> None:
+    """Write objID, z_spec, z_phot, subset; of a model with PDFs also the mixtures in ln(1 + z) (weight_k, mean_k, sigma_k)
+    and the two highest peaks (z_peak_1, p_peak_1, z_peak_2, p_peak_2).
+
+    Raises CrosszError when a prediction is not finite.
+    """
     if not np.isfinite(z_phot).all():
         raise CrosszError(f"{path}: {int((~np.isfinite(z_phot)).sum())} predictions are not finite")
     columns = {"objID": rows["objID"], "z_spec": rows["z"], "z_phot": z_phot, "subset": rows["subset"]}
+    if mixtures is not None:
+        columns |= {
+            f"{name}_{k}": part[:, k] for name, part in mixtures._asdict().items() for k in range(part.shape[1])
+        }
+        z, share = pdf.peaks(mixtures)
+        columns |= {f"{name}_{k + 1}": part[:, k] for k in (0, 1) for name, part in (("z_peak", z), ("p_peak", share))}
     with atomic_path(path) as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)
+
+
+def mixtures_of(table: pd.DataFrame) -> Mixture | None:
+    """The PDFs of a table of predictions, None where the model gives points only."""
+    count = sum(name.startswith("weight_") for name in table.columns)
+    if not count:
+        return None
+    return Mixture(*(table[[f"{name}_{k}" for k in range(count)]].to_numpy() for name in Mixture._fields))
 
 
 def read_predictions(paths: Iterable[str | Path]) -> Iterable[tuple[str, str, int, str, pd.DataFrame]]:

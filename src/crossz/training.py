@@ -19,12 +19,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from crossz import BANDS, shards
+from crossz import BANDS, pdf, shards
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, read_json, sha256, write_json
 from crossz.models import backbones
-from crossz.models.crossmodal import PATTERNS, CrossModal, objective
+from crossz.models.crossmodal import PATTERNS, CrossModal, mixture, objective
+from crossz.pdf import Mixture
 from crossz.samples import dz, load_rows, write_predictions
 
 RESUME_SECONDS = 20.0
@@ -141,9 +142,16 @@ def cosine(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
 
 
+class Estimate(NamedTuple):
+    """z_phot [n] of one input pattern and, of a mixture head, the PDFs in ln(1 + z)."""
+
+    z_phot: np.ndarray
+    pdf: Mixture | None
+
+
 @torch.no_grad()
-def predict(net: CrossModal, part: Part, info: dict) -> dict[str, np.ndarray]:
-    """z_phot [n] of each input pattern for the rows of `part`."""
+def predict(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]:
+    """The estimate of each input pattern for the rows of `part`; z_phot of a PDF is that of its mean in ln(1 + z)."""
     net.eval()
     scale, kind = info["scalers"]["z"], info["crossmodal"]["target"]
     found: dict[str, list[torch.Tensor]] = {inputs: [] for inputs in PATTERNS}
@@ -153,10 +161,16 @@ def predict(net: CrossModal, part: Part, info: dict) -> dict[str, np.ndarray]:
             chi = net.features(part.x_mag[positions], part.x_colour[positions], image)
             for inputs in PATTERNS:
                 found[inputs].append(net.z(chi, inputs).float().cpu())
-    return {
-        inputs: redshift_of(torch.cat(parts).numpy().astype(float) * scale["width"] + scale["centre"], kind)
-        for inputs, parts in found.items()
-    }
+    return {inputs: _estimate(torch.cat(parts), scale, kind) for inputs, parts in found.items()}
+
+
+def _estimate(head: torch.Tensor, scale: dict[str, float], kind: str) -> Estimate:
+    if head.shape[1] == 1:
+        point = head.squeeze(1).numpy().astype(float) * scale["width"] + scale["centre"]
+        return Estimate(redshift_of(point, kind), None)
+    weight, mean, sigma = (part.numpy().astype(float) for part in mixture(head))
+    found = Mixture(weight, mean * scale["width"] + scale["centre"], sigma * scale["width"])
+    return Estimate(redshift_of(pdf.mean(found), kind), found)
 
 
 def autocast(device: torch.device) -> torch.autocast:
@@ -225,8 +239,8 @@ def train(
     while state["epoch"] < epochs and state["epoch"] - state["best_epoch"] <= training["patience"]:
         torch.manual_seed(_seed(seed, part.objID, state["epoch"]))  # all of an epoch's chance: a resume is exact
         losses = train_epoch(net, optimizer, part, info, state["epoch"], patterns)
-        z_phot = predict(net, val, info)
-        rmse = {inputs: float(np.sqrt(np.mean(dz(z_phot[inputs], val.z) ** 2))) for inputs in PATTERNS}
+        found = predict(net, val, info)
+        rmse = {name: float(np.sqrt(np.mean(dz(estimate.z_phot, val.z) ** 2))) for name, estimate in found.items()}
         mean_rmse = float(np.mean([rmse[inputs] for inputs in patterns]))
         if not math.isfinite(mean_rmse + losses["loss"]):
             raise CrosszError(f"training diverged in epoch {state['epoch']}; lower train.learning_rate")
@@ -258,13 +272,20 @@ def train(
                 f"{len(part.z) / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left",
                 flush=True,
             )
+    net.load_state_dict(state["weights"])
+    temperature = {
+        name: pdf.fit_temperature(estimate.pdf, np.log1p(val.z))
+        for name, estimate in predict(net, val, info).items()
+        if estimate.pdf is not None
+    }
     weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
     torch.save({name: value.cpu() for name, value in state["weights"].items()}, weights)
     with atomic_path(model_path) as temporary:
         temporary.write_bytes(weights.getvalue())
     with atomic_path(history_path) as temporary:
         pd.DataFrame(state["history"]).to_csv(temporary, index=False, float_format="%.8g")
-    outcome = {"best_epoch": state["best_epoch"], "best_val_rmse": state["best"], "epochs_run": state["epoch"]}
+    outcome = {"temperature": temperature} if temperature else {}
+    outcome |= {"best_epoch": state["best_epoch"], "best_val_rmse": state["best"], "epochs_run": state["epoch"]}
     write_json(info_path, info | outcome | {"device": device.type, "model_sha256": sha256(model_path)})
     Path(resume_path).unlink(missing_ok=True)
 
@@ -308,7 +329,8 @@ def train_epoch(
 
 def build(crossmodal: dict) -> CrossModal:
     """The network that the configuration's block `crossmodal` describes."""
-    return CrossModal(**{key: crossmodal[key] for key in ("backbone", "stem", "attention_layers", "dropout")})
+    settings = {key: crossmodal[key] for key in ("backbone", "stem", "attention_layers", "dropout")}
+    return CrossModal(**settings, components=crossmodal["components"] if crossmodal["head"] == "mixture" else 0)
 
 
 def evaluate(
@@ -321,8 +343,9 @@ def evaluate(
     prediction_paths: dict[str, str | Path],
     threads: int = 1,
 ) -> None:
-    """Write predictions of the validation and test rows, one table an input pattern: objID, z_spec, z_phot, subset.
+    """Write predictions of the validation and test rows, one table an input pattern (samples.write_predictions).
 
+    PDFs are recalibrated with the temperature that the validation part chose.
     Raises CrosszError when the weights are not those that `info_path` was written with.
     """
     _deterministic(threads)
@@ -336,9 +359,12 @@ def evaluate(
     store = shards.ImageStore(index_path, shard_paths)
     rows = load_rows(catalog_path, split_path, store)
     rows = rows[rows["subset"] != "train"]
-    z_phot = predict(net, load_part(rows, store, info, device), info)
+    found = predict(net, load_part(rows, store, info, device), info)
     for pattern, path in prediction_paths.items():
-        write_predictions(path, rows, z_phot[pattern])
+        z_phot, mixtures = found[pattern]
+        if mixtures is not None:
+            mixtures = pdf.tempered(mixtures, info["temperature"][pattern])
+        write_predictions(path, rows, z_phot, mixtures)
 
 
 def _deterministic(threads: int) -> None:

@@ -8,6 +8,10 @@ NETWORK_PREDICTIONS = collect(
 REFERENCE_PREDICTIONS = collect(
     "results/predictions/{dataset}/{model}/{split}/phot.parquet", dataset=DATASETS, model=REFERENCES, split=SPLITS
 )
+MML_DATASETS = DATASETS if config["mml"]["run"] else []
+MML_PREDICTIONS = collect(
+    "results/predictions/{dataset}/mml/{split}/{inputs}.parquet", dataset=MML_DATASETS, split=SPLITS, inputs=MML_INPUTS
+)
 FIGURES = ["results/figures/redshifts.png"] + collect(
     "results/figures/{dataset}/{inputs}.png", dataset=DATASETS, inputs=PATTERNS
 )
@@ -15,11 +19,12 @@ FIGURES = ["results/figures/redshifts.png"] + collect(
 
 rule metrics:
     input:
-        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS,
+        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
         splits=collect("results/splits/{dataset}/{split}.parquet", dataset=DATASETS, split=SPLITS),
         index="results/images.parquet",
         counts=collect("results/catalog/{dataset}.counts.json", dataset=DATASETS) + ["results/images.counts.json"],
-        infos=collect("results/models/{dataset}/crossmodal/{split}/model.json", dataset=DATASETS, split=SPLITS),
+        infos=collect("results/models/{dataset}/crossmodal/{split}/model.json", dataset=DATASETS, split=SPLITS)
+        + collect("results/models/{dataset}/mml/{split}/model.json", dataset=MML_DATASETS, split=SPLITS),
         figures=FIGURES,
     output:
         metrics=report("results/metrics.csv", caption="../report/metrics.rst", category="Results"),
@@ -31,7 +36,10 @@ rule metrics:
         "../../envs/train.yaml"
     params:
         config={name: block for name, block in config.items() if name not in ("archive", "verify")},
-        code={name: code_digest(name) for name in ("stamps", "cutouts", "training", "models.references", "metrics")},
+        code={
+            name: code_digest(name)
+            for name in ("stamps", "cutouts", "training", "models.references", "mml", "metrics")
+        },
     script:
         "../scripts/metrics.py"
 

@@ -2,6 +2,8 @@
 # Needs   catalog.files, cutouts.folder
 # Makes   results/catalog/raw/{dataset}.parquet (+ receipt), results/cutouts/{shard}.arrow
 
+SPECTRA = []
+
 
 include: "bring.smk"
 

@@ -2,6 +2,7 @@
 # Makes   results/sky/, results/catalog/raw/{dataset}.parquet (+ receipt), results/stamps/, results/cutouts/
 
 FRAMES = "results/sky/sas"
+SPECTRA = "results/sky/spectra"
 
 
 include: "stamps.smk"
@@ -27,7 +28,7 @@ rule embedded_sky:
         "../scripts/embedded_sky.py"
 
 
-# Spectra of the embedded sky, for the spectral baseline; the main job does not need them.
+# Spectra of the embedded sky, which only the spectral baseline needs.
 rule embedded_spectra:
     input:
         truth="results/sky/truth.parquet",

@@ -4,6 +4,7 @@
 # Kept    results/cache/query/: finished slices of a query; results/frames/{shard}/: frames until their shard is cut
 
 FRAMES = []
+SPECTRA = []
 
 
 include: "bring.smk"
@@ -24,8 +25,11 @@ rule archive_query:
         dataset="|".join(set(DATASETS) - set(config["catalog"]["files"])) or "(?!)",
     conda:
         "../../envs/pipeline.yaml"
+    resources:
+        queries=1,
     params:
         cache="results/cache/query",
+        context=lookup("archive/context", within=config),
         code=code_digest("archive.sql", "archive.reply", "catalog"),
     script:
         "../scripts/archive_query.py"

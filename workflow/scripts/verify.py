@@ -9,4 +9,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    verify.verify("results", snakemake.config["stamps"]["frames_root"], snakemake.config["verify"]["subset"])
+    stamps = snakemake.config["stamps"]
+    verify.verify("results", stamps["frames_root"], stamps["keep_frames"], snakemake.config["verify"]["subset"])

@@ -123,7 +123,7 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential
 class CrossModal(nn.Module):
     """The whole network. Settings: the `crossmodal` block of the configuration."""
 
-    def __init__(self, *, backbone: str, stem: str, attention_layers: int, dropout: float):
+    def __init__(self, *, backbone: str, stem: str, attention_layers: int, dropout: float, components: int):
         super().__init__()
         self.encode_phot = PhotometryEncoder(attention_layers, dropout)
         self.encode_img = ImageEncoder(backbone, stem)
@@ -132,7 +132,8 @@ class CrossModal(nn.Module):
         self.judge_phot = mlp(CHI, 128, 2, dropout)  # D_1 of eq. 7: class 1 is real, class 0 generated
         self.judge_img = mlp(CHI, 128, 2, dropout)  # D_2 of eq. 7
         self.extinction = mlp(CHI, 128, len(BANDS), dropout)  # eq. 6, from chi_img
-        self.redshift = mlp(2 * CHI, 256, 1, dropout)  # eq. 6, from (chi_img, chi_phot); a PDF head would replace it
+        # eq. 6, from (chi_img, chi_phot): a point, or the weights, means and sigmas of a mixture of Gaussians
+        self.redshift = mlp(2 * CHI, 256, 3 * components or 1, dropout)
 
     def features(self, x_mag: torch.Tensor, x_colour: torch.Tensor, image: torch.Tensor) -> Features:
         """All four features of n objects, each [n, 512] (eq. 3-5)."""
@@ -140,9 +141,44 @@ class CrossModal(nn.Module):
         return Features(phot, img, F.silu(self.decode_img(img)), F.silu(self.decode_phot(phot)))
 
     def z(self, features: Features, inputs: str) -> torch.Tensor:
-        """Scaled redshift target [n] from the pair of features that the input pattern names (eq. 6)."""
+        """What the redshift head says of the pair of features that the input pattern names (eq. 6).
+
+        Point head: [n, 1], the scaled target. Mixture head: [n, 3 K], see `mixture`.
+        """
         phot, img = (getattr(features, name) for name in PATTERNS[inputs])
-        return self.redshift(torch.cat([img, phot], dim=1)).squeeze(1)
+        return self.redshift(torch.cat([img, phot], dim=1))
+
+
+def mixture(head: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Weights, means and sigmas [n, K] of Gaussians in the scaled target, from the mixture head's output [n, 3 K].
+
+    Sigma is at least 0.01: a narrower one says more than redshifts of spectra are good for.
+    """
+    logit, mean, width = head.float().chunk(3, dim=1)
+    start = torch.linspace(-1, 1, mean.shape[1], device=head.device)  # apart, or all would learn the same
+    return logit.softmax(1), mean + start, F.softplus(width) + 0.01
+
+
+def mixture_crps(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean continuous ranked probability score of the mixtures at `target` [n]: proper, and robust against outliers.
+
+    sum_i w_i A(y - mu_i, s_i) - sum_ij w_i w_j A(mu_i - mu_j, hypot(s_i, s_j)) / 2, where A(m, s) is the expected
+    distance |X| of a Gaussian (Grimit et al. 2006).
+    """
+    weight, mean, sigma = mixture(head)
+
+    def distance(m: torch.Tensor, s: torch.Tensor) -> torch.Tensor:
+        t = m / s
+        return m * torch.erf(t / math.sqrt(2)) + s * math.sqrt(2 / math.pi) * torch.exp(-(t**2) / 2)
+
+    first = (weight * distance(target[:, None] - mean, sigma)).sum(1)
+    apart = distance(mean[:, :, None] - mean[:, None, :], torch.hypot(sigma[:, :, None], sigma[:, None, :]))
+    return (first - (weight[:, :, None] * weight[:, None, :] * apart).sum((1, 2)) / 2).mean()
+
+
+def redshift_loss(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """J_z: mean squared error of a point (eq. 10), CRPS of a mixture."""
+    return F.mse_loss(head.squeeze(1), target) if head.shape[1] == 1 else mixture_crps(head, target)
 
 
 def adversarial_loss(net: CrossModal, features: Features, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,11 +214,10 @@ def objective(
 ) -> dict[str, torch.Tensor]:
     """J = alpha J_adv + beta J_ext + (1 - alpha - beta) J_z (eq. 8), and its parts.
 
-    z [n] and extinction [n, 5] are scaled targets. J_z is the mean over the `patterns` that are trained (eq. 10: mean
-    squared error). `pair_weight` adds the squared distance of a generated feature from its object's real one.
+    z [n] and extinction [n, 5] are scaled targets. J_z is the mean over the `patterns` that are trained. `pair_weight` adds the squared distance of a generated feature from its object's real one.
     """
     adversarial, accuracy = adversarial_loss(net, features, reversal)
-    j_z = torch.stack([F.mse_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
+    j_z = torch.stack([redshift_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
     j_ext = F.mse_loss(net.extinction(features.img), extinction)
     total = alpha * adversarial + beta * j_ext + (1 - alpha - beta) * j_z
     if pair_weight:

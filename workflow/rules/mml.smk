@@ -1,0 +1,55 @@
+# The baseline PhotoRedshift-MML: spectra on a common grid, its networks on every dataset and split (config: mml).
+# Needs   results/catalog/, results/shards/, results/splits/, results/images.parquet (which rows have an image);
+#         SPECTRA, a folder that a rule fills with spectra, if there is one
+# Makes   results/spectra/{shard}.arrow (+ counts), results/models/{dataset}/mml/{split}/ (model.pt, model.json),
+#         results/predictions/{dataset}/mml/{split}/{inputs}.parquet
+# Kept    results/spectra/{shard}/: fetched spectra until their shard is whole
+
+MML_INPUTS = ["phot", "phot+spec_gen", "spec"]
+
+
+rule spectra:
+    input:
+        plan="results/shards/{shard}.parquet",
+        catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+        spectra=SPECTRA,
+    output:
+        spectra="results/spectra/{shard}.arrow",
+        counts="results/spectra/{shard}.counts.json",
+    log:
+        "logs/spectra/{shard}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        cache="results/spectra/{shard}",
+        code=code_digest("spectra"),
+    script:
+        "../scripts/spectra.py"
+
+
+rule mml:
+    input:
+        catalog="results/catalog/{dataset}.parquet",
+        split="results/splits/{dataset}/{split}.parquet",
+        index="results/images.parquet",
+        spectra=collect("results/spectra/{shard}.arrow", shard=SHARDS),
+    output:
+        model="results/models/{dataset}/mml/{split}/model.pt",
+        info="results/models/{dataset}/mml/{split}/model.json",
+        predictions=collect("results/predictions/{{dataset}}/mml/{{split}}/{inputs}.parquet", inputs=MML_INPUTS),
+    log:
+        "logs/mml/{dataset}/{split}.log",
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        gpu=GPUS,
+        mem_mb=1000,
+    params:
+        mml=lookup("mml", within=config),
+        magnitudes=lookup("photometry/magnitudes", within=config),
+        seed=lookup("seed", within=config),
+        code=code_digest("mml"),
+    script:
+        "../scripts/mml.py"
