@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 metrics: .venv/ready
-	$(BIN)/snakemake --cores $(CORES) results/metrics.csv
+	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv
 
 report: metrics
-	$(BIN)/snakemake --cores $(CORES) results/metrics.csv --report results/report.html
+	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv --report results/report.html
 
 test: .venv/ready
 	$(BIN)/python -m pytest

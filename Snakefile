@@ -34,3 +34,4 @@ rule all:
     default_target: True
     input:
         "results/metrics.csv",
+        "results/metrics_binned.csv",

@@ -19,6 +19,7 @@ COMMON = {
     "evaluate",
     "references",
     "metrics",
+    "metrics_binned",
     "figure_redshifts",
     "figure_estimates",
 }

@@ -29,7 +29,7 @@ FROM_IMAGES = {"images", "gate"} | OTHERS | TRAINING
 def run(tmp_path_factory):
     """A copy of the project in which the main job has run once."""
     where = copied(tmp_path_factory.mktemp("run"))
-    snakemake(where, "results/metrics.csv")
+    snakemake(where, "results/metrics.csv", "results/metrics_binned.csv")
     return where
 
 
@@ -54,6 +54,9 @@ class TestMainJob:
         table = (run / "results/table1.md").read_text()
         assert "not run" not in table
         assert re.search(r"\| baseline \| mml \| phot \| 1 \| [\d.]+ ± 0.00 \(80.41\)", table)
+        binned = pd.read_csv(run / "results/metrics_binned.csv")
+        assert set(binned["by"]) == {"z", "g", "zWarning"}
+        assert set(binned["model"]) == set(metrics["model"])
         for figure in ("redshifts", "baseline/phot+img", "extended/phot+img_gen"):
             for suffix in ("png", "pdf"):
                 assert (run / f"results/figures/{figure}.{suffix}").stat().st_size > 5000

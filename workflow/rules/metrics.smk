@@ -1,6 +1,6 @@
 # Scores, Table 1, the figures and the record of the run.
 # Needs   results/predictions/, results/splits/, results/images.parquet, results/catalog/, every stage's counts
-# Makes   results/metrics.csv, results/table1.md, results/run.yaml, results/figures/
+# Makes   results/metrics.csv, results/metrics_binned.csv, results/table1.md, results/run.yaml, results/figures/
 
 NETWORK_PREDICTIONS = collect(
     "results/predictions/{dataset}/crossmodal/{split}/{inputs}.parquet", dataset=DATASETS, split=SPLITS, inputs=PATTERNS
@@ -42,6 +42,23 @@ rule metrics:
         },
     script:
         "../scripts/metrics.py"
+
+
+rule metrics_binned:
+    input:
+        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+        catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+    output:
+        report("results/metrics_binned.csv", caption="../report/metrics_binned.rst", category="Results"),
+    log:
+        "logs/metrics_binned.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        seed=lookup("seed", within=config),
+        code=code_digest("binned"),
+    script:
+        "../scripts/metrics_binned.py"
 
 
 rule figure_redshifts:
