@@ -85,9 +85,16 @@ def test_the_real_survey_takes_brought_queries_and_frames_on_disk(workdir):
     assert (names.count("bring"), names.count("archive_query")) == (1, 1)
 
 
-def test_the_paper_s_backbone_is_the_full_configuration_s():
-    config = yaml.safe_load((ROOT / "config/dr17.yaml").read_text())
-    assert config["crossmodal"]["backbone"] == "resnet101"
+def test_the_paper_s_network_goes_with_every_survey(workdir):
+    (workdir / "data/cutouts/mat").mkdir(parents=True)
+    (workdir / "data/cutouts/catalog.csv").touch()
+    names = jobs(workdir, ROOT / "config/paper.yaml")
+    assert set(names) == COMMON | MML | {"all", "embedded_sky", "embedded_spectra", "query", "stamps", "cutouts"}
+    names = jobs(workdir, ROOT / "config/cutouts.yaml", ROOT / "config/paper.yaml", mml={"run": False})
+    assert set(names) == COMMON | {"all", "bring", "mat_cutouts"}
+    paper, full = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("paper", "dr17"))
+    assert paper["crossmodal"]["backbone"] == full["crossmodal"]["backbone"] == "resnet101"
+    assert paper["train"]["optimizer"] == "sgd"
 
 
 def test_a_bad_configuration_stops_before_anything_with_all_its_problems(workdir):
