@@ -66,8 +66,9 @@ def spectrum_path(root: str | Path, plate: int, mjd: int, fiberID: int, run2d: s
 def check(body: bytes, plate: int, mjd: int, fiberID: int) -> Coadd:
     """The pixels of `body`, when it is the whole spectrum `plate`-`mjd`-`fiberID`: as much as can be told without a checksum.
 
-    Raises Refused otherwise. SDSS writes none into these files. Checked: every byte that its headers announce, the header's PLATEID, MJD and FIBERID, a COADD table with
-    an even wavelength grid of 1e-4 dex, finite fluxes, inverse variances that are not negative.
+    Raises Refused otherwise. SDSS writes no checksum into these files. Checked: every byte that its headers announce, the
+    header's PLATEID, MJD and FIBERID, a COADD table with an even wavelength grid of 1e-4 dex, finite fluxes, inverse
+    variances that are not negative.
     """
     if not body.startswith(b"SIMPLE") or len(body) % _BLOCK:
         raise Refused(f"no whole FITS file ({len(body)} bytes, starts with {body[:20]!r})")
