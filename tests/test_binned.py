@@ -41,6 +41,14 @@ def test_scores_and_errors_of_a_bin():
     assert row["frac_lt_0.1_err"] == pytest.approx(np.sqrt(0.9545 * 0.0455 / len(inside)), rel=0.25)
 
 
+def test_a_bin_of_a_few_objects_is_counted_and_not_scored():
+    rows = pd.concat([predictions(200), predictions(3).assign(z_spec=4.2, objID=[900, 901, 902])])
+    found = pd.DataFrame(binned.binned(rows, seed=1)).set_index(["by", "low"])
+    assert found.loc["z", "n"].sum() == 203
+    assert found.loc[("z", 4.0), "n"] == 3
+    assert found.loc[("z", 4.0), binned.SCORES].isna().all()
+
+
 def test_repeated_estimates_of_an_object_do_not_shrink_its_error():
     rows = predictions(400)
     columns = ["objID", "z_spec", "z_phot"]

@@ -13,7 +13,7 @@ from crossz.samples import read_predictions
 
 SCORES = ["rmse", "frac_lt_0.1", "bias_median", "sigma_nmad", "outlier_0.15"]
 RESAMPLES = 200
-_LEAST = 5  # objects a bin: a score of fewer says nothing
+_LEAST = 5  # objects a bin: scores of fewer say nothing and stay empty
 _Z_STEP, _G_STEP = 0.5, 1.0
 
 
@@ -56,11 +56,12 @@ def binned(predictions: pd.DataFrame, seed: int) -> list[dict]:
     found = []
     for by, low, high, inside in bins(predictions):
         rows = predictions[inside]
-        if (objects := rows["objID"].nunique()) < _LEAST:
-            continue
-        columns = [rows[name].to_numpy() for name in ("objID", "z_spec", "z_phot")]
-        scores, errors = score(*columns[1:]), bootstrap(*columns, seed)
-        pairs = {name: value for key in SCORES for name, value in ((key, scores[key]), (f"{key}_err", errors[key]))}
+        objects = rows["objID"].nunique()
+        pairs = dict.fromkeys((name for key in SCORES for name in (key, f"{key}_err")), np.nan)
+        if objects >= _LEAST:
+            columns = [rows[name].to_numpy() for name in ("objID", "z_spec", "z_phot")]
+            scores, errors = score(*columns[1:]), bootstrap(*columns, seed)
+            pairs |= {key: scores[key] for key in SCORES} | {f"{key}_err": errors[key] for key in SCORES}
         found.append({"by": by, "low": low, "high": high, "n": objects} | pairs)
     return found
 
