@@ -22,7 +22,9 @@ include: "workflow/rules/splits.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/references.smk"
 include: "workflow/rules/mml.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/qp.smk"
 include: "workflow/rules/verify.smk"
 
 
@@ -35,3 +37,5 @@ rule all:
     input:
         "results/metrics.csv",
         "results/metrics_binned.csv",
+        "results/comparison.md",
+        FIGURES,

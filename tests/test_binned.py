@@ -52,8 +52,8 @@ def test_a_bin_of_a_few_objects_is_counted_and_not_scored():
 def test_repeated_estimates_of_an_object_do_not_shrink_its_error():
     rows = predictions(400)
     columns = ["objID", "z_spec", "z_phot"]
-    once = binned.bootstrap(*(rows[name].to_numpy() for name in columns), seed=2)
-    five = binned.bootstrap(*(pd.concat([rows] * 5)[name].to_numpy() for name in columns), seed=2)
+    once = binned.errors_of(*(rows[name].to_numpy() for name in columns), seed=2)
+    five = binned.errors_of(*(pd.concat([rows] * 5)[name].to_numpy() for name in columns), seed=2)
     assert five["rmse"] == pytest.approx(once["rmse"], rel=1e-6)
 
 

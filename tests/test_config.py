@@ -46,11 +46,32 @@ def test_the_default_is_valid():
         ("archive.sas", ["data.sdss.org"], "archive.sas.0: 'data.sdss.org' does not match"),
         ("survey", "cutouts", "catalog.files.baseline: survey cutouts needs the finished query"),
         ("plan.shards", 0, "plan.shards: 0 is less than the minimum of 1"),
+        (
+            "networks",
+            ["crossmodal", "nosuch"],
+            "networks: no variant is called nosuch; there are crossmodal, phot, img",
+        ),
+        (
+            "variants.phot",
+            {"crossmodal": {"z_pattern": "phot"}},
+            "variants.phot.crossmodal.z_pattern: unknown key; did you mean z_patterns?",
+        ),
+        ("variants.integer", {"cutouts": {"folder": "x"}}, "variants.integer.cutouts.folder: unknown key"),
+        ("variants.knn", {"train": {"epochs": 2}}, "variants.knn: that is another model's name"),
+        (
+            "variants.no_adversary",
+            {"crossmodal": {"alpha": 0.95}},
+            "variants.no_adversary.crossmodal.alpha + variants.no",
+        ),
+        ("survey", "photometry", "networks: crossmodal needs images, which survey photometry has not"),
         ("seed", None, "seed: None is not of type 'integer'"),
     ],
 )
 def test_a_mistake_is_named_with_its_key_and_remedy(dotted, value, words):
-    found = problems(changed(dotted, value), SCHEMA, ROOT)
+    config = changed(dotted, value)
+    if dotted.startswith("variants."):
+        config["networks"] = ["crossmodal", dotted.split(".")[1]]
+    found = problems(config, SCHEMA, ROOT)
     assert any(words in line for line in found), found
 
 

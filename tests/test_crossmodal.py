@@ -25,7 +25,9 @@ WEIGHTS = {"alpha": 0.2, "beta": 0.1, "pair_weight": 0.0, "reversal": 1.0}
 def net():
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        yield CrossModal(backbone="small", stem="small", attention_layers=2, dropout=0.0, components=0)
+        yield CrossModal(
+            backbone="small", stem="small", attention="symmetric", attention_layers=2, dropout=0.0, components=0
+        )
 
 
 def batch(n=12, seed=2):
@@ -47,6 +49,27 @@ def test_eq1_is_as_printed_and_its_matrix_symmetric():
     w0, w1 = attention.w0.detach().numpy(), attention.w1.detach().numpy()
     for one, out in zip(x.numpy(), attention(x).detach().numpy(), strict=True):
         np.testing.assert_allclose(out, w0 @ one @ one.T @ w0.T @ (w1 @ one) / np.sqrt(3), rtol=2e-4, atol=2e-5)
+
+
+def test_the_softmax_form_of_eq1_weighs_bands_by_rows_that_sum_to_1():
+    attention, x = SymmetricAttention(5, softmax=True), torch.randn(7, 5, 3, generator=torch.Generator().manual_seed(0))
+    w0, w1 = attention.w0.detach().numpy(), attention.w1.detach().numpy()
+    for one, out in zip(x.numpy(), attention(x).detach().numpy(), strict=True):
+        weight = np.exp(w0 @ one @ one.T @ w0.T / np.sqrt(3))
+        np.testing.assert_allclose(out, weight / weight.sum(1, keepdims=True) @ (w1 @ one), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("alone", ["phot", "img"])
+def test_a_network_of_one_modality_trains_its_own_parts_and_needs_nothing_else(net, alone):
+    given = batch() | ({"image": None} if alone == "phot" else {"x_mag": None, "x_colour": None})
+    features = net.features(**given)
+    assert net.z(features, alone).shape == (12, 1)
+    terms = objective(net, features, *targets(), patterns=[alone], **WEIGHTS)
+    expected = 0.7 * terms["redshift"] + (0.1 * terms["extinction"] if alone == "img" else 0)
+    torch.testing.assert_close(terms["loss"], expected)
+    terms["loss"].backward()
+    trained = {name.split(".")[0] for name, p in net.named_parameters() if p.grad is not None}
+    assert trained == ({"encode_phot", "redshift"} if alone == "phot" else {"encode_img", "extinction", "redshift"})
 
 
 def test_every_feature_has_512_numbers_and_every_pattern_gives_one_redshift(net):

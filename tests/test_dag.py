@@ -20,8 +20,12 @@ COMMON = {
     "references",
     "metrics",
     "metrics_binned",
+    "comparison",
     "figure_redshifts",
     "figure_estimates",
+    "figure_scores",
+    "figure_network",
+    "figure_gallery",
 }
 MML = {"spectra", "mml"}
 
@@ -61,6 +65,20 @@ def test_with_the_spectral_baseline_spectra_are_made_and_read(workdir):
     names = jobs(workdir, mml={"run": True})
     assert set(names) == COMMON | MML | {"all", "embedded_sky", "embedded_spectra", "query", "stamps", "cutouts"}
     assert {name: names.count(name) for name in MML} == {"spectra": 4, "mml": 10}
+
+
+def test_ablations_train_beside_the_main_network_and_cut_only_their_own_alignments(workdir):
+    names = jobs(workdir, networks=["crossmodal", "phot", "img", "no_adversary", "integer"], datasets=["baseline"])
+    assert {name: names.count(name) for name in ("train", "evaluate", "evaluate_alone", "cutouts", "cutouts_aligned")} == {
+        "train": 25, "evaluate": 15, "evaluate_alone": 10, "cutouts": 4, "cutouts_aligned": 4,
+    }  # fmt: skip
+
+
+def test_a_catalogue_alone_trains_photometry_alone(workdir):
+    (workdir / "data").mkdir()
+    (workdir / "data/quasars.csv").touch()
+    names = jobs(workdir, ROOT / "config/photometry.yaml")
+    assert set(names) == COMMON - {"evaluate", "figure_gallery"} | {"all", "bring", "no_images", "evaluate_alone"}
 
 
 def test_cutouts_somebody_made_enter_at_the_catalogue(workdir):

@@ -94,12 +94,15 @@ def run(tmp_path):
             predictions.append(tmp_path / f"predictions/baseline/{model}/{split}/{inputs}.parquet")
             rows = pd.DataFrame({"objID": objID, "z": z, "subset": subset})[20:]
             write_predictions(predictions[-1], rows, rows["z"].to_numpy() * (1 + error) + error)
-    return predictions, splits, index, tmp_path / "metrics.csv", tmp_path / "table1.md"
+    infos = [tmp_path / "models/baseline/crossmodal/1/model.json"]
+    infos[0].parent.mkdir(parents=True)
+    infos[0].write_text('{"n": {"train": 10}}')  # this one was trained on a share of the part
+    return predictions, splits, index, infos, tmp_path / "metrics.csv", tmp_path / "table1.md"
 
 
 def test_metrics_csv_has_the_agreed_columns_and_values_and_equal_bytes_each_time(run):
     metrics.write_metrics(*run)
-    table, first = pd.read_csv(run[3]), run[3].read_bytes()
+    table, first = pd.read_csv(run[4]), run[4].read_bytes()
     assert table.columns.tolist() == [
         "dataset", "model", "inputs", "split", "n_train", "n_val", "n_test", "rmse", "frac_lt_0.1", "frac_lt_0.2",
         "frac_lt_0.3", "frac_lt_0.4", "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15", "crps", "pit_ks",
@@ -111,11 +114,12 @@ def test_metrics_csv_has_the_agreed_columns_and_values_and_equal_bytes_each_time
         ["baseline", "crossmodal", "phot+img", 1],
         ["baseline", "knn", "phot", 1],
     ]
-    assert (table[["n_train", "n_val", "n_test"]] == [19, 8, 12]).all(axis=None)  # one training row has no image
+    assert table["n_train"].tolist() == [19, 19, 10, 19]  # one training row has no image
+    assert (table[["n_val", "n_test"]] == [8, 12]).all(axis=None)
     np.testing.assert_allclose(table["rmse"], [0.05, 0.3, 0.25, 0.3], atol=1e-6)
     assert table[["crps", "pit_ks", "coverage_68", "coverage_95", "nll"]].isna().all(axis=None)
     metrics.write_metrics(*run)
-    assert run[3].read_bytes() == first
+    assert run[4].read_bytes() == first
     assert b"\r" not in first
 
 
@@ -128,7 +132,7 @@ def test_models_that_were_scored_on_other_objects_are_not_compared(run):
 
 def test_table_1_sets_ours_beside_the_printed_value_and_says_what_was_not_run(run):
     metrics.write_metrics(*run)
-    lines = run[4].read_text().splitlines()
+    lines = run[5].read_text().splitlines()
     ours = next(line for line in lines if line.startswith("| baseline | crossmodal | phot+img |"))
     assert "| 2 | 50.00 ± 70.71 (82.05) | 50.00 ± 70.71 (94.62) |" in ours
     assert ours.endswith("| 0.1500 ± 0.1414 (0.1010) |")

@@ -13,18 +13,18 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossz import pdf, training
+from crossz import pdf, shards, training
 from crossz.errors import CrosszError
 from crossz.metrics import dz
 from crossz.models.crossmodal import PATTERNS
 from crossz.samples import mixtures_of
 
 CROSSMODAL = {
-    "backbone": "small", "stem": "small", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,
+    "backbone": "small", "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,
     "reversal": 0.1, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 3, "target": "log1p",
 }  # fmt: skip
 TRAIN = {
-    "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4,
+    "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4, "share": 1.0,
     "schedule": "cosine", "patience": 40, "gradient_clip": 1.0, "augment": True,
 }  # fmt: skip
 
@@ -50,8 +50,8 @@ def train(survey, folder, crossmodal=None, code="code", **settings):
     return [path.read_bytes() for path in outputs]
 
 
-def evaluate(survey, folder):
-    paths = {inputs: folder / f"{inputs}.parquet" for inputs in PATTERNS}
+def evaluate(survey, folder, patterns=PATTERNS):
+    paths = {inputs: folder / f"{inputs}.parquet" for inputs in patterns}
     training.evaluate(*survey, folder / "model.pt", folder / "model.json", paths)
     return {inputs: pd.read_parquet(path) for inputs, path in paths.items()}
 
@@ -128,6 +128,44 @@ def test_a_resume_point_of_something_else_is_left_aside(survey, tmp_path, monkey
     found = train(survey, tmp_path / "other", **{"epochs": 1} | change)
     assert "other data, code or settings" in capsys.readouterr().out
     assert found == train(survey, tmp_path / "fresh", **{"epochs": 1} | change)
+
+
+def test_a_network_of_photometry_alone_reads_no_image(survey, tmp_path):
+    no_images = survey._replace(shards=[])
+    train(no_images, tmp_path, {"z_patterns": "phot"}, epochs=20)
+    test = evaluate(no_images, tmp_path, ["phot"])["phot"].query("subset == 'test'")
+    assert rmse(test) < 0.4 * rmse(test.assign(z_phot=test["z_spec"].mean()))
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert {"val phot", "redshift"} <= set(history)
+    assert not {"accuracy", "extinction", "val phot+img"} & set(history)
+
+
+def test_images_of_other_objects_leave_a_network_of_images_with_nothing(survey, tmp_path):
+    """The gain of images comes from each object's own image, not from anything that leaks beside it."""
+    others = []
+    for path in survey.shards:
+        columns = shards.read(path)
+        columns = {name: np.array(values) for name, values in columns.items()}
+        columns["image"] = columns["image"][np.random.default_rng(0).permutation(len(columns["objID"]))]
+        others.append(tmp_path / path.name)
+        shards.write(others[-1], columns | {"status": columns["status"].tolist()})
+    errors = {}
+    for name, mine in (("own", survey), ("other", survey._replace(shards=others))):
+        train(mine, tmp_path / name, {"z_patterns": "img"}, epochs=20)
+        test = evaluate(mine, tmp_path / name, ["img"])["img"].query("subset == 'test'")
+        guess = np.expm1(np.log1p(test["z_spec"]).mean())
+        errors[name] = rmse(test) / rmse(test.assign(z_phot=guess))
+    assert errors["own"] < 0.6
+    assert errors["other"] > 0.9
+
+
+def test_a_share_of_the_training_part_is_a_part_of_any_larger_share(survey, tmp_path, plain):
+    rows = pd.DataFrame({"objID": np.arange(1000, dtype=np.int64)})
+    kept = {share: set(training.thinned(rows, share)["objID"]) for share in (0.1, 0.5, 1.0)}
+    assert {share: len(some) for share, some in kept.items()} == {0.1: 100, 0.5: 500, 1.0: 1000}
+    assert kept[0.1] < kept[0.5] < kept[1.0]
+    assert train(survey, tmp_path, share=0.5)[0] != plain[0]
+    assert training.read_json(tmp_path / "model.json")["n"] == {"train": 106, "val": 72, "test": 72}
 
 
 def test_test_objects_do_not_touch_the_training(survey, tmp_path, plain):

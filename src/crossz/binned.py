@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from crossz.files import atomic_path
 from crossz.metrics import score
-from crossz.samples import read_predictions
+from crossz.samples import bootstrap, read_predictions
 
 SCORES = ["rmse", "frac_lt_0.1", "bias_median", "sigma_nmad", "outlier_0.15"]
 RESAMPLES = 200
@@ -34,18 +34,10 @@ def bins(rows: pd.DataFrame) -> Iterator[tuple[str, float, float, np.ndarray]]:
         yield "zWarning", flag, flag, np.isfinite(warned) & ((warned != 0) == bool(flag))
 
 
-def bootstrap(objID: np.ndarray, z_spec: np.ndarray, z_phot: np.ndarray, seed: int) -> dict[str, float]:
-    """Standard error of each of SCORES, by name: objects are drawn with replacement, each with all its estimates.
-
-    An object stands in the test parts of several splits; its estimates there are not independent.
-    """
-    order = np.argsort(objID, kind="stable")
-    first = np.flatnonzero(np.diff(objID[order], prepend=objID[order][0] - 1))
-    rows_of = np.split(order, first[1:])
-    rng = np.random.default_rng(seed)
+def errors_of(objID: np.ndarray, z_spec: np.ndarray, z_phot: np.ndarray, seed: int) -> dict[str, float]:
+    """Standard error of each of SCORES, by name, from a bootstrap over objects."""
     found = []
-    for _ in range(RESAMPLES):
-        rows = np.concatenate([rows_of[k] for k in rng.integers(len(rows_of), size=len(rows_of))])
+    for rows in bootstrap(objID, seed, RESAMPLES):
         scores = score(z_spec[rows], z_phot[rows])
         found.append([scores[name] for name in SCORES])
     return dict(zip(SCORES, np.std(found, axis=0, ddof=1), strict=True))
@@ -60,7 +52,7 @@ def binned(predictions: pd.DataFrame, seed: int) -> list[dict]:
         pairs = dict.fromkeys((name for key in SCORES for name in (key, f"{key}_err")), np.nan)
         if objects >= _LEAST:
             columns = [rows[name].to_numpy() for name in ("objID", "z_spec", "z_phot")]
-            scores, errors = score(*columns[1:]), bootstrap(*columns, seed)
+            scores, errors = score(*columns[1:]), errors_of(*columns, seed)
             pairs |= {key: scores[key] for key in SCORES} | {f"{key}_err": errors[key] for key in SCORES}
         found.append({"by": by, "low": low, "high": high, "n": objects} | pairs)
     return found

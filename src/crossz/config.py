@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import jsonschema
 import yaml
 
+TAKEN = ("crossmodal", "mml", "mean", "knn", "random_forest", "gradient_boosting", "mlp")
+"""Names of models that no variant may take."""
 _EXPONENT = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")
 
 
@@ -20,7 +22,29 @@ def problems(config: dict, schema_path: str | Path, root: str | Path) -> list[st
     schema = yaml.safe_load(Path(schema_path).read_text())
     errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
     found = [line for error in sorted(errors, key=lambda e: [*map(str, e.absolute_path)]) for line in _lines(error)]
-    return found or _contradictions(config, Path(root))
+    return found or _networks(config, schema) or _contradictions(config, Path(root))
+
+
+def network(config: dict, name: str) -> dict[str, dict]:
+    """The blocks crossmodal, train, cutouts and photometry of one of `networks`: the configuration's, as its variant has them."""
+    variant = config["variants"].get(name, {})
+    return {block: config[block] | variant.get(block, {}) for block in ("crossmodal", "train", "cutouts", "photometry")}
+
+
+def _networks(config: dict, schema: dict) -> list[str]:
+    known = ["crossmodal", *config["variants"]]
+    found = []
+    for name in config["networks"]:
+        if name not in known:
+            found.append(f"networks: no variant is called {name}; there are {', '.join(known)}")
+    for name in config["variants"]:
+        if name in TAKEN:
+            found.append(f"variants.{name}: that is another model's name")
+        else:
+            changed = {block: network(config, name)[block] for block in config["variants"][name]}
+            errors = jsonschema.Draft202012Validator(schema).iter_errors(config | changed)
+            found += [f"variants.{name}.{line}" for error in errors for line in _lines(error)]
+    return found
 
 
 def _lines(error: jsonschema.ValidationError) -> list[str]:
@@ -50,25 +74,36 @@ def _contradictions(config: dict, root: Path) -> list[str]:
     fractions = config["splits"]["fractions"]
     if abs(sum(fractions) - 1) > 1e-9:
         found.append(f"splits.fractions: {fractions} add up to {sum(fractions):g}, not to 1")
-    weights = config["crossmodal"]["alpha"] + config["crossmodal"]["beta"]
-    if weights >= 1:
-        found.append(f"crossmodal.alpha + crossmodal.beta: {weights:g} leaves no weight for the redshift (eq. 8)")
-    if config["crossmodal"]["head"] == "mixture" and config["crossmodal"]["target"] != "log1p":
-        found.append("crossmodal.head: a mixture is of ln(1 + z); set crossmodal.target: log1p, or head: point")
+    for name in config["networks"]:
+        settings, where = (
+            network(config, name)["crossmodal"],
+            f"variants.{name}." * (name != "crossmodal") + "crossmodal",
+        )
+        weights = settings["alpha"] + settings["beta"]
+        if weights >= 1:
+            found.append(f"{where}.alpha + {where}.beta: {weights:g} leaves no weight for the redshift (eq. 8)")
+        if settings["head"] == "mixture" and settings["target"] != "log1p":
+            found.append(f"{where}.head: a mixture is of ln(1 + z); set {where}.target: log1p, or head: point")
+        if config["survey"] == "cutouts" and "cutouts" in config["variants"].get(name, {}):
+            found.append(f"networks: {name} needs images aligned anew; those of survey cutouts are aligned already")
+        if config["survey"] == "photometry" and settings["z_patterns"] != "phot":
+            found.append(
+                f"networks: {name} needs images, which survey photometry has not; name variants with z_patterns: phot"
+            )
     survey, backend = config["survey"], config["catalog"]["backend"]
-    if (survey == "embedded") != (backend == "embedded") and survey != "cutouts":
+    if (survey == "embedded") != (backend == "embedded") and survey in ("embedded", "sdss"):
         found.append(f"catalog.backend: {backend} does not go with survey {survey} (sdss: casjobs or skyserver)")
     for dataset in config["datasets"]:
         brought = config["catalog"]["files"].get(dataset)
-        if survey == "cutouts" and brought is None:
-            found.append(f"catalog.files.{dataset}: survey cutouts needs the finished query of this dataset")
+        if survey in ("cutouts", "photometry") and brought is None:
+            found.append(f"catalog.files.{dataset}: survey {survey} needs the finished query of this dataset")
         elif survey != "embedded" and brought:
             if not (root / brought).is_file():
                 found.append(f"catalog.files.{dataset}: no file {brought}")
         elif not (root / f"workflow/sql/{dataset}.sql").is_file():
             found.append(f"datasets: {dataset}: its query: no file workflow/sql/{dataset}.sql")
-    if survey == "cutouts" and config["mml"]["run"]:
-        found.append("mml.run: no spectra come with cutouts; set it to false")
+    if survey in ("cutouts", "photometry") and config["mml"]["run"]:
+        found.append(f"mml.run: no spectra come with survey {survey}; set it to false")
     if survey == "cutouts":
         found += _folder(config, "cutouts", "folder", root)
     if survey == "sdss":

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from crossz import pdf
 from crossz.errors import CrosszError
-from crossz.files import atomic_path
+from crossz.files import atomic_path, read_json
 from crossz.samples import dz, mixtures_of, read_predictions
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4)
@@ -55,11 +55,15 @@ def score(z_spec: np.ndarray, z_phot: np.ndarray) -> dict[str, float]:
     )
 
 
-def metrics_table(prediction_paths: Iterable[str | Path], train_sizes: dict[tuple[str, int], int]) -> pd.DataFrame:
+def metrics_table(
+    prediction_paths: Iterable[str | Path],
+    train_sizes: dict[tuple[str, int], int],
+    trained_on: dict[tuple[str, str, int], int],
+) -> pd.DataFrame:
     """One row per dataset, model, inputs and split, scored on the test part; columns KEYS, COUNTS, POINT, PDF.
 
-    `train_sizes`: number of training rows of each (dataset, split). Raises CrosszError when models of one split were
-    not scored on the same objects.
+    `train_sizes`: number of training rows of each (dataset, split); `trained_on`: of (dataset, model, split) where a
+    model says for itself. Raises CrosszError when models of one split were not scored on the same objects.
     """
     rows, seen = [], {}
     for dataset, model, split, inputs, table in read_predictions(prediction_paths):
@@ -70,7 +74,7 @@ def metrics_table(prediction_paths: Iterable[str | Path], train_sizes: dict[tupl
                 f"{dataset}, split {split}: {model} was scored on other objects; rerun -R train references"
             )
         counts = {
-            "n_train": train_sizes[dataset, split],
+            "n_train": trained_on.get((dataset, model, split), train_sizes[dataset, split]),
             "n_val": int((table["subset"] == "val").sum()),
             "n_test": len(test),
         }
@@ -129,12 +133,17 @@ def write_metrics(
     prediction_paths: Iterable[str | Path],
     split_paths: Iterable[str | Path],
     index_path: str | Path,
+    info_paths: Iterable[str | Path],
     metrics_path: str | Path,
     table_path: str | Path,
 ) -> None:
-    """Write metrics.csv and table1.md; equal predictions give equal bytes."""
+    """Write metrics.csv and table1.md; equal predictions give equal bytes. `info_paths`: every model.json."""
     sizes = {(Path(path).parts[-2], int(Path(path).stem)): train_size(path, index_path) for path in split_paths}
-    metrics = metrics_table(prediction_paths, sizes)
+    trained_on = {}
+    for path in map(Path, info_paths):
+        dataset, model, split = path.parts[-4:-1]
+        trained_on[dataset, model, int(split)] = read_json(path)["n"]["train"]
+    metrics = metrics_table(prediction_paths, sizes, trained_on)
     text = table1(metrics)
     with atomic_path(table_path) as temporary:
         temporary.write_text(text)

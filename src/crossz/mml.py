@@ -7,7 +7,6 @@ photometry and B's feature. Imports only torch, numpy, pandas and pyarrow.
 import copy
 import io
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from torch import nn
 
 from crossz import features as ft
-from crossz import shards
+from crossz import machine, shards
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, sha256, write_json
 from crossz.models.spectral import FEATURES, PHOTOMETRIC, POOL, STEP, SpectrumNet, generator, log_cosh, regressor
@@ -95,7 +94,7 @@ def apply_range(scaler: dict[str, list], values: np.ndarray) -> torch.Tensor:
 @torch.no_grad()
 def applied(function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
     """`function` of `inputs`, 1,024 rows at a time, on the processor."""
-    device = _device()
+    device = machine.device()
     return torch.cat([function(some.to(device).float()).cpu() for some in inputs.split(1024)])
 
 
@@ -126,7 +125,7 @@ def fit(
 
     `shift`: what a pixel adds to `y` when x are spectra that are trained under random shifts, 0 where they are not.
     """
-    device = _device()
+    device = machine.device()
     net.to(device)
     optimizer = torch.optim.Adam(net.parameters(), lr=mml["learning_rate"], fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
@@ -249,7 +248,7 @@ def write_mml(
     spectrum trains neither A nor B, and its `spec` estimate is that of `phot+spec_gen`; both are counted. Epochs are
     chosen on the validation part, test rows are predicted once. Raises CrosszError when train or val has no spectrum.
     """
-    _deterministic(threads)
+    machine.deterministic(threads)
     torch.manual_seed(seed)
     rows = load_rows(catalog_path, split_path, shards.ImageStore(index_path, []))
     data = prepare(rows, spectra_paths, magnitudes)
@@ -273,17 +272,6 @@ def write_mml(
         "best_val_rmse": {name: outcome["best_val"] for name, outcome in fits.items() if name != "b"},
         "best_val_log_cosh": {"b": fits["b"]["best_val"]},
         "epochs_run": {name: outcome["epochs_run"] for name, outcome in fits.items()},
-        "device": _device().type,
+        "device": machine.device().type,
     }
     write_json(info_path, info | {"model_sha256": sha256(model_path)})
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _deterministic(threads: int) -> None:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False

@@ -1,6 +1,6 @@
 """Which rows every model of a split sees, and the table of predictions that each of them writes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,19 @@ def write_predictions(
         columns |= {f"{name}_{k + 1}": part[:, k] for k in (0, 1) for name, part in (("z_peak", z), ("p_peak", share))}
     with atomic_path(path) as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)
+
+
+def bootstrap(objID: np.ndarray, seed: int, count: int) -> Iterator[np.ndarray]:
+    """`count` samples of row numbers: objects are drawn with replacement, each with all its rows.
+
+    An object stands in the test parts of several splits; its estimates there are not independent.
+    """
+    _, object_of = np.unique(objID, return_inverse=True)
+    objects = object_of.max() + 1
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        times = np.bincount(rng.integers(objects, size=objects), minlength=objects)
+        yield np.repeat(np.arange(len(objID)), times[object_of])
 
 
 def mixtures_of(table: pd.DataFrame) -> Mixture | None:

@@ -102,7 +102,8 @@ def write_index(
         status = columns["status"].astype(str)
         lost = np.flatnonzero(status != OK)
         bands = np.full(count, "", object)
-        bands[lost] = [_uncovered(mask) for mask in columns["mask"][lost]]
+        if len(lost):
+            bands[lost] = [_uncovered(mask) for mask in columns["mask"][lost]]
         parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": status, "bands": bands}))
     index = pd.concat(parts).sort_values("objID", ignore_index=True)
     repeated = index["objID"][index["objID"].duplicated()]
@@ -127,6 +128,13 @@ def write_index(
     with atomic_path(index_path) as temporary:
         index.drop(columns="bands").to_parquet(temporary, index=False)
     write_json(counts_path, {"objects": len(index), "status": status, "sha256": digests(index_path)})
+
+
+def write_without_images(plan_path: str | Path, shard_path: str | Path, counts_path: str | Path) -> None:
+    """Write the objects of a plan as a shard without pixels, each of them usable: by models of photometry alone."""
+    objID = pq.read_table(plan_path, columns=["objID"])["objID"].to_numpy()
+    write(shard_path, {"objID": objID, "status": [OK] * len(objID)})
+    write_json(counts_path, {"objects": len(objID), "status": {OK: len(objID)}, "sha256": digests(shard_path)})
 
 
 def _uncovered(mask: np.ndarray) -> str:

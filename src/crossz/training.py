@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,12 +18,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from crossz import BANDS, pdf, shards
+from crossz import BANDS, machine, pdf, shards
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, read_json, sha256, write_json
 from crossz.models import backbones
-from crossz.models.crossmodal import PATTERNS, CrossModal, mixture, objective
+from crossz.models.crossmodal import CrossModal, Features, input_patterns, mixture, objective, trained_patterns
 from crossz.pdf import Mixture
 from crossz.samples import dz, load_rows, write_predictions
 
@@ -38,11 +37,6 @@ _WARM_UP = 0.05  # share of a cosine schedule during which the learning rate ris
 _RAMP = 10.0  # steepness of the gradient-reversal ramp 2 / (1 + exp(-10 p)) - 1 (Ganin et al. 2016)
 
 Fetch = Callable[[np.ndarray], torch.Tensor]
-
-
-def device_of_this_machine() -> torch.device:
-    """The graphics card where there is one, the processor otherwise."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def image_source(store: shards.ImageStore, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
@@ -89,7 +83,7 @@ class Part(NamedTuple):
     x_colour: torch.Tensor  # [n, 4] scaled
     target: torch.Tensor  # [n] scaled log1p(z) or z
     extinction: torch.Tensor  # [n, 5] scaled
-    fetch: Fetch
+    fetch: Fetch | None  # None: a network of photometry alone reads no image
 
 
 def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: torch.device) -> Part:
@@ -106,22 +100,23 @@ def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: 
         ft.apply_scaler(scalers["extinction"], phot.extinction),
     )
     on_device = (torch.from_numpy(array).to(device) for array in arrays)
-    fetch = image_source(store, rows["row"].to_numpy(), scalers["sky_noise"], device)
+    noise = scalers.get("sky_noise")
+    fetch = None if noise is None else image_source(store, rows["row"].to_numpy(), noise, device)
     return Part(rows["objID"].to_numpy(), rows["z"].to_numpy(), *on_device, fetch)
 
 
-def fit_scalers(train: pd.DataFrame, store: shards.ImageStore, magnitudes: str, target: str) -> dict:
+def fit_scalers(train: pd.DataFrame, store: shards.ImageStore, magnitudes: str, crossmodal: dict) -> dict:
     """Everything that is fitted before training, on the training part alone."""
     phot = ft.photometry(train, magnitudes)
     x_mag, x_colour = ft.tokens(phot)
-    z = target_of(train["z"].to_numpy(), target)
+    z = target_of(train["z"].to_numpy(), crossmodal["target"])
     sample = train["row"].to_numpy()[:: max(1, len(train) // 1000)]
-    return {
+    images = {} if crossmodal["z_patterns"] == "phot" else {"sky_noise": ft.sky_noise(*store.gather(sample))}
+    return images | {
         "x_mag": ft.fit_scaler(x_mag),
         "x_colour": ft.fit_scaler(x_colour),
         "extinction": ft.fit_scaler(phot.extinction),
         "z": {"centre": float(z.mean()), "width": float(max(z.std(), 1e-6))},
-        "sky_noise": ft.sky_noise(*store.gather(sample)),
     }
 
 
@@ -149,18 +144,26 @@ class Estimate(NamedTuple):
     pdf: Mixture | None
 
 
+def features(net: CrossModal, part: Part, positions: np.ndarray, z_patterns: str, augment: bool = False) -> Features:
+    """Features of the rows `positions` of `part`; a network of one modality is shown nothing of the other."""
+    image = None if z_patterns == "phot" else part.fetch(positions)
+    if augment and image is not None:
+        image = augmented(image)
+    phot = (None, None) if z_patterns == "img" else (part.x_mag[positions], part.x_colour[positions])
+    return net.features(*phot, image)
+
+
 @torch.no_grad()
 def predict(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]:
     """The estimate of each input pattern for the rows of `part`; z_phot of a PDF is that of its mean in ln(1 + z)."""
     net.eval()
-    scale, kind = info["scalers"]["z"], info["crossmodal"]["target"]
-    found: dict[str, list[torch.Tensor]] = {inputs: [] for inputs in PATTERNS}
+    scale, kind, z_patterns = info["scalers"]["z"], info["crossmodal"]["target"], info["crossmodal"]["z_patterns"]
+    found: dict[str, list[torch.Tensor]] = {inputs: [] for inputs in input_patterns(z_patterns)}
     for positions in np.array_split(np.arange(len(part.z)), math.ceil(len(part.z) / 512)):
-        image = part.fetch(positions)
-        with autocast(image.device):
-            chi = net.features(part.x_mag[positions], part.x_colour[positions], image)
-            for inputs in PATTERNS:
-                found[inputs].append(net.z(chi, inputs).float().cpu())
+        with autocast(part.target.device):
+            chi = features(net, part, positions, z_patterns)
+            for inputs, heads in found.items():
+                heads.append(net.z(chi, inputs).float().cpu())
     return {inputs: _estimate(torch.cat(parts), scale, kind) for inputs, parts in found.items()}
 
 
@@ -176,11 +179,6 @@ def _estimate(head: torch.Tensor, scale: dict[str, float], kind: str) -> Estimat
 def autocast(device: torch.device) -> torch.autocast:
     """bfloat16 where it pays, on the graphics card."""
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
-
-
-def trained_patterns(z_patterns: str) -> list[str]:
-    """Input patterns whose redshift is trained: all four, or the paper's (real, real) alone."""
-    return list(PATTERNS) if z_patterns == "all" else ["phot+img"]
 
 
 @torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, as it was outside
@@ -208,19 +206,21 @@ def train(
     left aside with a message. The checkpoint is the epoch of the smallest validation RMSE of dz, mean over the trained
     patterns. Test rows are never looked at.
     """
-    device = device_of_this_machine()
-    _deterministic(threads)
+    device = machine.device()
+    machine.deterministic(threads)
     store = shards.ImageStore(index_path, shard_paths)
     rows = load_rows(catalog_path, split_path, store)
+    train_rows = thinned(rows[rows["subset"] == "train"], training["share"])
+    val_rows = rows[rows["subset"] == "val"]
     info = {
         "crossmodal": crossmodal,
         "train": training,
         "magnitudes": magnitudes,
         "seed": seed,
-        "n": {name: int(count) for name, count in rows["subset"].value_counts().sort_index().items()},
-        "scalers": fit_scalers(rows[rows["subset"] == "train"], store, magnitudes, crossmodal["target"]),
+        "n": {"train": len(train_rows), "val": len(val_rows), "test": int((rows["subset"] == "test").sum())},
+        "scalers": fit_scalers(train_rows, store, magnitudes, crossmodal),
     }
-    part, val = (load_part(rows[rows["subset"] == name], store, info, device) for name in ("train", "val"))
+    part, val = (load_part(some, store, info, device) for some in (train_rows, val_rows))
     fingerprint = _fingerprint(info, code, (part, val), shard_paths)
     patterns = trained_patterns(crossmodal["z_patterns"])
 
@@ -250,7 +250,7 @@ def train(
             state |= {"best": mean_rmse, "best_epoch": state["epoch"], "weights": copy.deepcopy(net.state_dict())}
         rate = optimizer.param_groups[0]["lr"]
         state["history"].append(
-            {"epoch": state["epoch"], "learning_rate": rate} | losses | {f"val {name}": rmse[name] for name in PATTERNS}
+            {"epoch": state["epoch"], "learning_rate": rate} | losses | {f"val {name}": rmse[name] for name in rmse}
         )
         state["epoch"] += 1
         now = time.monotonic()
@@ -268,7 +268,7 @@ def train(
             pace = (now - started) / (state["epoch"] - begun)
             print(
                 f"epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses['redshift']:.4f}  "
-                f"val RMSE {rmse['phot+img']:.4f} (mean {mean_rmse:.4f}, best {state['best']:.4f})  "
+                f"val RMSE {rmse[patterns[0]]:.4f} (mean {mean_rmse:.4f}, best {state['best']:.4f})  "
                 f"{len(part.z) / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left",
                 flush=True,
             )
@@ -303,13 +303,10 @@ def train_epoch(
         if training["schedule"] == "cosine":
             for group in optimizer.param_groups:
                 group["lr"] = training["learning_rate"] * cosine(progress)
-        image = part.fetch(positions)
-        if training["augment"]:
-            image = augmented(image)
-        with autocast(image.device):
+        with autocast(part.target.device):
             terms = objective(
                 net,
-                net.features(part.x_mag[positions], part.x_colour[positions], image),
+                features(net, part, positions, crossmodal["z_patterns"], training["augment"]),
                 part.target[positions],
                 part.extinction[positions],
                 patterns=patterns,
@@ -327,9 +324,16 @@ def train_epoch(
     return {name: float(value) for name, value in sums.items()}
 
 
+def thinned(rows: pd.DataFrame, share: float) -> pd.DataFrame:
+    """`share` of the rows, at least two, chosen by a hash of objID: a smaller share is part of any larger one."""
+    order = [hashlib.blake2b(objID.tobytes(), digest_size=8).digest() for objID in rows["objID"].to_numpy()]
+    kept = np.sort(np.argsort(order)[: max(2, round(share * len(rows)))])
+    return rows.iloc[kept]
+
+
 def build(crossmodal: dict) -> CrossModal:
     """The network that the configuration's block `crossmodal` describes."""
-    settings = {key: crossmodal[key] for key in ("backbone", "stem", "attention_layers", "dropout")}
+    settings = {key: crossmodal[key] for key in ("backbone", "stem", "attention", "attention_layers", "dropout")}
     return CrossModal(**settings, components=crossmodal["components"] if crossmodal["head"] == "mixture" else 0)
 
 
@@ -348,11 +352,11 @@ def evaluate(
     PDFs are recalibrated with the temperature that the validation part chose.
     Raises CrosszError when the weights are not those that `info_path` was written with.
     """
-    _deterministic(threads)
+    machine.deterministic(threads)
     info = read_json(info_path)
     if sha256(model_path) != info["model_sha256"]:
         raise CrosszError(f"{model_path}: its checksum is not the one in {info_path}; delete both and train again")
-    device = device_of_this_machine()
+    device = machine.device()
     net = build(info["crossmodal"])
     net.load_state_dict(torch.load(model_path, map_location="cpu", weights_only=True))
     net = net.to(device, memory_format=torch.channels_last)
@@ -365,13 +369,6 @@ def evaluate(
         if mixtures is not None:
             mixtures = pdf.tempered(mixtures, info["temperature"][pattern])
         write_predictions(path, rows, z_phot, mixtures)
-
-
-def _deterministic(threads: int) -> None:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
 
 
 def _optimizer(net: nn.Module, training: dict) -> torch.optim.Optimizer:

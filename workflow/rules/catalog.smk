@@ -30,7 +30,7 @@ rule plan:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        needs_fields=config["survey"] != "cutouts",
+        needs_fields=config["survey"] in ("embedded", "sdss"),
         code=code_digest("plan"),
     script:
         "../scripts/plan.py"

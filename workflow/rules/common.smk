@@ -2,7 +2,7 @@
 
 from snakemake.exceptions import WorkflowError
 
-from crossz.config import graphics_card_here, problems
+from crossz.config import graphics_card_here, network, problems
 from crossz.provenance import code_digest
 
 if found := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
@@ -12,6 +12,13 @@ DATASETS = config["datasets"]
 SPLITS = range(config["splits"]["count"])
 SHARDS = [f"{number:04d}" for number in range(config["plan"]["shards"])]
 PATTERNS = ["phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen"]
+ALONE = ["phot", "img"]
+NETWORKS = {name: network(config, name) for name in config["networks"]}
+INPUTS = {
+    name: [kind] if (kind := settings["crossmodal"]["z_patterns"]) in ALONE else PATTERNS
+    for name, settings in NETWORKS.items()
+}
+MAIN = config["networks"][0]  # the network that figures show and others are compared with
 REFERENCES = config["references"]["models"]
 
 # One training job a graphics card; where there is none, jobs run side by side, one thread each. A cluster's profile
@@ -24,4 +31,5 @@ wildcard_constraints:
     shard=r"\d{4}",
     split=r"\d+",
     inputs=r"[a-z+_]+",
-    model=r"[a-z_]+",
+    model=r"[a-z0-9_]+",
+    align="integer|fourier|reproject",

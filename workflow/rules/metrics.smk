@@ -1,19 +1,21 @@
-# Scores, Table 1, the figures and the record of the run.
+# Scores, Table 1, the comparison of all models and the record of the run.
 # Needs   results/predictions/, results/splits/, results/images.parquet, results/catalog/, every stage's counts
-# Makes   results/metrics.csv, results/metrics_binned.csv, results/table1.md, results/run.yaml, results/figures/
+# Makes   results/metrics.csv, results/metrics_binned.csv, results/comparison.csv and .md, results/table1.md, results/run.yaml
 
-NETWORK_PREDICTIONS = collect(
-    "results/predictions/{dataset}/crossmodal/{split}/{inputs}.parquet", dataset=DATASETS, split=SPLITS, inputs=PATTERNS
-)
+NETWORK_PREDICTIONS = [
+    path
+    for dataset in DATASETS
+    for model in NETWORKS
+    for path in collect(
+        f"results/predictions/{dataset}/{model}/{{split}}/{{inputs}}.parquet", split=SPLITS, inputs=INPUTS[model]
+    )
+]
 REFERENCE_PREDICTIONS = collect(
     "results/predictions/{dataset}/{model}/{split}/phot.parquet", dataset=DATASETS, model=REFERENCES, split=SPLITS
 )
 MML_DATASETS = DATASETS if config["mml"]["run"] else []
 MML_PREDICTIONS = collect(
     "results/predictions/{dataset}/mml/{split}/{inputs}.parquet", dataset=MML_DATASETS, split=SPLITS, inputs=MML_INPUTS
-)
-FIGURES = ["results/figures/redshifts.png"] + collect(
-    "results/figures/{dataset}/{inputs}.png", dataset=DATASETS, inputs=PATTERNS
 )
 
 
@@ -23,9 +25,11 @@ rule metrics:
         splits=collect("results/splits/{dataset}/{split}.parquet", dataset=DATASETS, split=SPLITS),
         index="results/images.parquet",
         counts=collect("results/catalog/{dataset}.counts.json", dataset=DATASETS) + ["results/images.counts.json"],
-        infos=collect("results/models/{dataset}/crossmodal/{split}/model.json", dataset=DATASETS, split=SPLITS)
+        infos=collect(
+            "results/models/{dataset}/{model}/{split}/model.json", dataset=DATASETS, model=NETWORKS, split=SPLITS
+        )
         + collect("results/models/{dataset}/mml/{split}/model.json", dataset=MML_DATASETS, split=SPLITS),
-        figures=FIGURES,
+        figures=PAPER_FIGURES,
     output:
         metrics=report("results/metrics.csv", caption="../report/metrics.rst", category="Results"),
         table=report("results/table1.md", caption="../report/table1.rst", category="Results"),
@@ -61,37 +65,19 @@ rule metrics_binned:
         "../scripts/metrics_binned.py"
 
 
-rule figure_redshifts:
+rule comparison:
     input:
-        collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
     output:
-        report("results/figures/redshifts.png", caption="../report/redshifts.rst", category="Figures"),
-        "results/figures/redshifts.pdf",
+        csv="results/comparison.csv",
+        markdown=report("results/comparison.md", caption="../report/comparison.rst", category="Results"),
     log:
-        "logs/figure_redshifts.log",
+        "logs/comparison.log",
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("plots"),
+        main=MAIN,
+        seed=lookup("seed", within=config),
+        code=code_digest("comparison"),
     script:
-        "../scripts/figure_redshifts.py"
-
-
-rule figure_estimates:
-    input:
-        collect("results/predictions/{{dataset}}/crossmodal/{split}/{inputs}.parquet", split=SPLITS, inputs=PATTERNS),
-    output:
-        png=report(
-            collect("results/figures/{{dataset}}/{inputs}.png", inputs=PATTERNS),
-            caption="../report/estimate.rst",
-            category="Figures",
-        ),
-        pdf=collect("results/figures/{{dataset}}/{inputs}.pdf", inputs=PATTERNS),
-    log:
-        "logs/figure_estimates/{dataset}.log",
-    conda:
-        "../../envs/train.yaml"
-    params:
-        code=code_digest("plots"),
-    script:
-        "../scripts/figure_estimates.py"
+        "../scripts/comparison.py"

@@ -1,6 +1,7 @@
 # Frames -> native stamps -> cutouts on the r grid, shard by shard.
 # Needs   results/shards/{shard}.parquet; FRAMES, a folder that a rule fills with frames, if there is one
-# Makes   results/stamps/{shard}.arrow (+ what became of each frame), results/cutouts/{shard}.arrow (+ counts each)
+# Makes   results/stamps/{shard}.arrow (+ what became of each frame), results/cutouts/{shard}.arrow (+ counts each);
+#         results/cutouts/{align}/{shard}.arrow for networks with another alignment
 # Code that fetches is no part of the digest: it can change when a frame comes, not its pixels, which are checked.
 
 
@@ -45,3 +46,15 @@ rule cutouts:
         code=code_digest("cutouts"),
     script:
         "../scripts/cutouts.py"
+
+
+use rule cutouts as cutouts_aligned with:
+    output:
+        cutouts="results/cutouts/{align}/{shard}.arrow",
+        counts="results/cutouts/{align}/{shard}.counts.json",
+    log:
+        "logs/cutouts/{align}/{shard}.log",
+    params:
+        align="{align}",
+        cache="results/frames/{shard}",
+        code=code_digest("cutouts"),

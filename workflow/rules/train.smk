@@ -1,8 +1,20 @@
-# The cross-modal network: one training a dataset and split, one evaluation of every input pattern.
+# The cross-modal network and its ablations: one training a dataset, network and split, one evaluation of every input pattern.
 # Needs   results/catalog/, results/splits/, results/images.parquet, results/cutouts/
-# Makes   results/models/{dataset}/crossmodal/{split}/ (model.pt, model.json, history.csv),
-#         results/predictions/{dataset}/crossmodal/{split}/{inputs}.parquet
+# Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv),
+#         results/predictions/{dataset}/{model}/{split}/{inputs}.parquet
 # Kept    results/resume/: undeclared, so that a killed training goes on where it was
+
+
+def settings(wildcards):
+    return NETWORKS[wildcards.model]
+
+
+def cutouts_of(wildcards):
+    """The images that a network sees: its own alignment, none if it reads photometry alone."""
+    align = settings(wildcards)["cutouts"]["align"]
+    folder = "results/cutouts" if align == config["cutouts"]["align"] else f"results/cutouts/{align}"
+    sees_images = settings(wildcards)["crossmodal"]["z_patterns"] != "phot"
+    return collect(f"{folder}/{{shard}}.arrow", shard=SHARDS if sees_images else [])
 
 
 rule train:
@@ -10,23 +22,25 @@ rule train:
         catalog="results/catalog/{dataset}.parquet",
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
-        shards=collect("results/cutouts/{shard}.arrow", shard=SHARDS),
+        shards=cutouts_of,
     output:
-        model="results/models/{dataset}/crossmodal/{split}/model.pt",
-        info="results/models/{dataset}/crossmodal/{split}/model.json",
-        history="results/models/{dataset}/crossmodal/{split}/history.csv",
+        model="results/models/{dataset}/{model}/{split}/model.pt",
+        info="results/models/{dataset}/{model}/{split}/model.json",
+        history="results/models/{dataset}/{model}/{split}/history.csv",
     log:
-        "logs/train/{dataset}/{split}.log",
+        "logs/train/{dataset}/{model}/{split}.log",
+    wildcard_constraints:
+        model="|".join(NETWORKS),
     conda:
         "../../envs/train.yaml"
     resources:
         gpu=GPUS,
         mem_mb=1500,
     params:
-        resume="results/resume/{dataset}/crossmodal/{split}.pt",
-        crossmodal=lookup("crossmodal", within=config),
-        training=lookup("train", within=config),
-        magnitudes=lookup("photometry/magnitudes", within=config),
+        resume="results/resume/{dataset}/{model}/{split}.pt",
+        crossmodal=lambda wildcards: settings(wildcards)["crossmodal"],
+        training=lambda wildcards: settings(wildcards)["train"],
+        magnitudes=lambda wildcards: settings(wildcards)["photometry"]["magnitudes"],
         seed=lookup("seed", within=config),
         code=code_digest("training"),
     script:
@@ -38,13 +52,15 @@ rule evaluate:
         catalog="results/catalog/{dataset}.parquet",
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
-        shards=collect("results/cutouts/{shard}.arrow", shard=SHARDS),
-        model="results/models/{dataset}/crossmodal/{split}/model.pt",
-        info="results/models/{dataset}/crossmodal/{split}/model.json",
+        shards=cutouts_of,
+        model="results/models/{dataset}/{model}/{split}/model.pt",
+        info="results/models/{dataset}/{model}/{split}/model.json",
     output:
-        collect("results/predictions/{{dataset}}/crossmodal/{{split}}/{inputs}.parquet", inputs=PATTERNS),
+        collect("results/predictions/{{dataset}}/{{model}}/{{split}}/{inputs}.parquet", inputs=PATTERNS),
     log:
-        "logs/evaluate/{dataset}/{split}.log",
+        "logs/evaluate/{dataset}/{model}/{split}.log",
+    wildcard_constraints:
+        model="|".join(name for name in NETWORKS if INPUTS[name] == PATTERNS) or "(?!)",
     conda:
         "../../envs/train.yaml"
     resources:
@@ -54,3 +70,13 @@ rule evaluate:
         code=code_digest("training"),
     script:
         "../scripts/evaluate.py"
+
+
+use rule evaluate as evaluate_alone with:
+    output:
+        "results/predictions/{dataset}/{model}/{split}/{inputs}.parquet",
+    log:
+        "logs/evaluate/{dataset}/{model}/{split}.{inputs}.log",
+    wildcard_constraints:
+        model="|".join(name for name in NETWORKS if INPUTS[name] != PATTERNS) or "(?!)",
+        inputs="|".join(ALONE),

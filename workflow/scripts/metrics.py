@@ -13,6 +13,7 @@ with stage(snakemake.log[0]):
         snakemake.input.predictions,
         snakemake.input.splits,
         snakemake.input.index,
+        snakemake.input.infos,
         snakemake.output.metrics,
         snakemake.output.table,
     )

@@ -22,12 +22,15 @@ TOKEN = 3  # magnitude, log error, missing: the paper's m = 2 and an indicator
 
 
 class Features(NamedTuple):
-    """Features [n, 512]: encoded from data, and generated from the other modality's feature (eq. 3-5)."""
+    """Features [n, 512]: encoded from data, and generated from the other modality's feature (eq. 3-5).
 
-    phot: torch.Tensor
-    img: torch.Tensor
-    phot_gen: torch.Tensor
-    img_gen: torch.Tensor
+    A network of one modality has that modality's feature alone.
+    """
+
+    phot: torch.Tensor | None
+    img: torch.Tensor | None
+    phot_gen: torch.Tensor | None
+    img_gen: torch.Tensor | None
 
 
 PATTERNS = {
@@ -37,13 +40,29 @@ PATTERNS = {
     "phot_gen+img_gen": ("phot_gen", "img_gen"),
 }
 """Input patterns of Table 1: which feature stands for photometry and which for the image."""
+ALONE = {"phot": ("phot", None), "img": (None, "img")}
+"""Inputs of networks of one modality, the ablations: zeros stand for the other feature."""
+
+
+def input_patterns(z_patterns: str) -> list[str]:
+    """What a network that is trained with this setting can be given: the four patterns, or its one modality."""
+    return [z_patterns] if z_patterns in ALONE else list(PATTERNS)
+
+
+def trained_patterns(z_patterns: str) -> list[str]:
+    """Input patterns whose redshift is trained: all four, the paper's (real, real) alone, or the one modality."""
+    return {"all": list(PATTERNS), "real": ["phot+img"]}.get(z_patterns, [z_patterns])
 
 
 class SymmetricAttention(nn.Module):
-    """Eq. 1: Gamma(X) = (W0 X)(W0 X)^T (W1 X), W0 and W1 acting on the bands, scaled by 1/sqrt(m) for stability."""
+    """Eq. 1: Gamma(X) = (W0 X)(W0 X)^T (W1 X), W0 and W1 acting on the bands, scaled by 1/sqrt(m) for stability.
 
-    def __init__(self, bands: int):
+    `softmax`: rows of the matrix of correlations are normalised by a softmax, as in the code that the authors released.
+    """
+
+    def __init__(self, bands: int, softmax: bool = False):
         super().__init__()
+        self.softmax = softmax
         self.w0 = nn.Parameter(torch.randn(bands, bands) / math.sqrt(bands))
         self.w1 = nn.Parameter(torch.randn(bands, bands) / math.sqrt(bands))
 
@@ -53,7 +72,8 @@ class SymmetricAttention(nn.Module):
         return embedded @ embedded.transpose(1, 2) / math.sqrt(x.shape[2])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.correlation(x) @ (self.w1 @ x)
+        matrix = self.correlation(x)
+        return (matrix.softmax(2) if self.softmax else matrix) @ (self.w1 @ x)
 
 
 class AttentionLayer(nn.Module):
@@ -62,10 +82,10 @@ class AttentionLayer(nn.Module):
     Gamma is cubic in X, so it is normalised; without the sums, normalisation would leave brightness behind.
     """
 
-    def __init__(self):
+    def __init__(self, softmax: bool):
         super().__init__()
         size = len(BANDS) * TOKEN
-        self.attention = SymmetricAttention(len(BANDS))
+        self.attention = SymmetricAttention(len(BANDS), softmax)
         self.norm = nn.LayerNorm((len(BANDS), TOKEN))
         self.mlp = nn.Sequential(nn.Linear(size, WIDTH), nn.SiLU(), nn.Linear(WIDTH, size))
 
@@ -76,9 +96,9 @@ class AttentionLayer(nn.Module):
 class PhotometryEncoder(nn.Module):
     """Eq. 1-3: (X_mag [n, 5, 3], X_colour [n, 4]) -> chi_phot [n, 512]."""
 
-    def __init__(self, layers: int, dropout: float):
+    def __init__(self, attention: str, layers: int, dropout: float):
         super().__init__()
-        self.layers = nn.Sequential(*(AttentionLayer() for _ in range(layers)))
+        self.layers = nn.Sequential(*(AttentionLayer(attention == "softmax") for _ in range(layers)))
         self.fusion = mlp(len(BANDS) * TOKEN + len(BANDS) - 1, 256, CHI, dropout)
 
     def forward(self, x_mag: torch.Tensor, x_colour: torch.Tensor) -> torch.Tensor:
@@ -123,9 +143,11 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential
 class CrossModal(nn.Module):
     """The whole network. Settings: the `crossmodal` block of the configuration."""
 
-    def __init__(self, *, backbone: str, stem: str, attention_layers: int, dropout: float, components: int):
+    def __init__(
+        self, *, backbone: str, stem: str, attention: str, attention_layers: int, dropout: float, components: int
+    ):
         super().__init__()
-        self.encode_phot = PhotometryEncoder(attention_layers, dropout)
+        self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout)
         self.encode_img = ImageEncoder(backbone, stem)
         self.decode_phot = mlp(CHI, 256, CHI, dropout)  # G_photo of eq. 5: from chi_phot to an image feature
         self.decode_img = mlp(CHI, 256, CHI, dropout)  # G_img of eq. 5: from chi_img to a photometry feature
@@ -135,9 +157,14 @@ class CrossModal(nn.Module):
         # eq. 6, from (chi_img, chi_phot): a point, or the weights, means and sigmas of a mixture of Gaussians
         self.redshift = mlp(2 * CHI, 256, 3 * components or 1, dropout)
 
-    def features(self, x_mag: torch.Tensor, x_colour: torch.Tensor, image: torch.Tensor) -> Features:
-        """All four features of n objects, each [n, 512] (eq. 3-5)."""
-        phot, img = self.encode_phot(x_mag, x_colour), self.encode_img(image)
+    def features(
+        self, x_mag: torch.Tensor | None, x_colour: torch.Tensor | None, image: torch.Tensor | None
+    ) -> Features:
+        """All four features of n objects, each [n, 512] (eq. 3-5); of one modality alone where the other is None."""
+        phot = None if x_mag is None else self.encode_phot(x_mag, x_colour)
+        img = None if image is None else self.encode_img(image)
+        if phot is None or img is None:
+            return Features(phot, img, None, None)
         return Features(phot, img, F.silu(self.decode_img(img)), F.silu(self.decode_phot(phot)))
 
     def z(self, features: Features, inputs: str) -> torch.Tensor:
@@ -145,7 +172,8 @@ class CrossModal(nn.Module):
 
         Point head: [n, 1], the scaled target. Mixture head: [n, 3 K], see `mixture`.
         """
-        phot, img = (getattr(features, name) for name in PATTERNS[inputs])
+        phot, img = (name and getattr(features, name) for name in (PATTERNS | ALONE)[inputs])
+        phot, img = torch.zeros_like(img) if phot is None else phot, torch.zeros_like(phot) if img is None else img
         return self.redshift(torch.cat([img, phot], dim=1))
 
 
@@ -214,15 +242,21 @@ def objective(
 ) -> dict[str, torch.Tensor]:
     """J = alpha J_adv + beta J_ext + (1 - alpha - beta) J_z (eq. 8), and its parts.
 
-    z [n] and extinction [n, 5] are scaled targets. J_z is the mean over the `patterns` that are trained. `pair_weight` adds the squared distance of a generated feature from its object's real one.
+    z [n] and extinction [n, 5] are scaled targets. J_z is the mean over the `patterns` that are trained. `pair_weight`
+    adds the squared distance of a generated feature from its object's real one. A network of one modality has nothing to
+    generate, one without images no extinction to learn: those parts are left out.
     """
-    adversarial, accuracy = adversarial_loss(net, features, reversal)
     j_z = torch.stack([redshift_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
-    j_ext = F.mse_loss(net.extinction(features.img), extinction)
-    total = alpha * adversarial + beta * j_ext + (1 - alpha - beta) * j_z
-    if pair_weight:
-        pair = F.mse_loss(features.phot_gen, features.phot.detach()) + F.mse_loss(
-            features.img_gen, features.img.detach()
-        )
-        total = total + pair_weight * pair
-    return {"loss": total, "adversarial": adversarial, "extinction": j_ext, "redshift": j_z, "accuracy": accuracy}
+    terms = {"loss": (1 - alpha - beta) * j_z, "redshift": j_z}
+    if features.img is not None:
+        terms["extinction"] = F.mse_loss(net.extinction(features.img), extinction)
+        terms["loss"] = terms["loss"] + beta * terms["extinction"]
+    if features.img_gen is not None:
+        terms["adversarial"], terms["accuracy"] = adversarial_loss(net, features, reversal)
+        terms["loss"] = terms["loss"] + alpha * terms["adversarial"]
+        if pair_weight:
+            pair = F.mse_loss(features.phot_gen, features.phot.detach()) + F.mse_loss(
+                features.img_gen, features.img.detach()
+            )
+            terms["loss"] = terms["loss"] + pair_weight * pair
+    return terms

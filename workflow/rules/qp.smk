@@ -1,0 +1,18 @@
+# Redshift PDFs for qp and RAIL, asked for by name: `snakemake results/qp/baseline/crossmodal/0/phot+img.hdf5`
+# Needs   results/predictions/{dataset}/{model}/{split}/{inputs}.parquet of a network with PDFs
+# Makes   results/qp/{dataset}/{model}/{split}/{inputs}.hdf5
+
+
+rule qp:
+    input:
+        "results/predictions/{dataset}/{model}/{split}/{inputs}.parquet",
+    output:
+        "results/qp/{dataset}/{model}/{split}/{inputs}.hdf5",
+    log:
+        "logs/qp/{dataset}/{model}/{split}/{inputs}.log",
+    conda:
+        "../../envs/qp.yaml"
+    params:
+        code=code_digest("qp_export"),
+    script:
+        "../scripts/qp_export.py"

@@ -1,0 +1,24 @@
+# A catalogue alone: redshifts from magnitudes, for networks of photometry alone and the references.
+# Needs   catalog.files
+# Makes   results/catalog/raw/{dataset}.parquet (+ receipt), results/cutouts/{shard}.arrow, without images
+
+SPECTRA = []
+
+
+include: "bring.smk"
+
+
+rule no_images:
+    input:
+        "results/shards/{shard}.parquet",
+    output:
+        shard="results/cutouts/{shard}.arrow",
+        counts="results/cutouts/{shard}.counts.json",
+    log:
+        "logs/no_images/{shard}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        code=code_digest("shards"),
+    script:
+        "../scripts/no_images.py"

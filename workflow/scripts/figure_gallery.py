@@ -1,0 +1,14 @@
+"""Images and PDFs of objects with good and with the worst estimates."""
+
+from typing import TYPE_CHECKING
+
+from crossz import gallery
+from crossz.stage import stage
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with stage(snakemake.log[0]):
+    gallery.write_gallery(
+        *(snakemake.input[name] for name in ("predictions", "catalog", "index", "shards")), snakemake.output
+    )

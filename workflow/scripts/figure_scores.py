@@ -1,0 +1,13 @@
+"""Scores of all models, and errors over redshift."""
+
+from typing import TYPE_CHECKING
+
+from crossz import plots
+from crossz.stage import stage
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with stage(snakemake.log[0]):
+    plots.write_models(snakemake.input.metrics, snakemake.wildcards.dataset, snakemake.output.models)
+    plots.write_error_vs_z(snakemake.input.binned, snakemake.wildcards.dataset, snakemake.output.error_vs_z)
