@@ -1,7 +1,7 @@
 """PDFs exported for qp and RAIL: qp's own code on the file says what crossz.pdf says of the mixtures.
 
 Two families of PDFs: broad ones of several peaks, as the network's are, and narrow ones, whose sigmas lie near the
-finest step of the grid. Tolerances are what a linear cdf between points a sixth of a sigma apart loses: 0.06 / 6^2 = 0.0017.
+finest step of the grid. Tolerances are what a linear cdf between points a sixth of a sigma apart loses, 0.06 / 6^2.
 """
 
 import sys
@@ -30,7 +30,7 @@ def predictions(found, seed=1):
     """A table of predictions with PDFs, and true redshifts that are drawn from them."""
     z = np.expm1(draw(found, seed))
     columns = {"objID": 1237645879551066262 + np.arange(len(z)), "z_spec": z, "z_phot": np.expm1(pdf.mean(found))}
-    columns["subset"] = np.where(np.arange(len(z)) % 3, "val", "test")
+    columns["subset"] = np.resize(["val", "test", "train"], len(z))
     return pd.DataFrame(
         columns | {f"{name}_{k}": part[:, k] for name, part in found._asdict().items() for k in range(part.shape[1])}
     )

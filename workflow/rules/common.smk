@@ -1,4 +1,4 @@
-# Shared by all rule files: the checked configuration and the names that files are made of.
+# Shared: the checked configuration and the names that files are made of.
 
 from snakemake.exceptions import WorkflowError
 
@@ -33,3 +33,20 @@ wildcard_constraints:
     inputs=r"[a-z+_]+",
     model=r"[a-z0-9_]+",
     align="integer|fourier|reproject",
+
+
+def settings(wildcards):
+    return NETWORKS[wildcards.model]
+
+
+def cutouts_of(wildcards):
+    """The images that a network sees: its own alignment, none if it reads photometry alone."""
+    align = settings(wildcards)["cutouts"]["align"]
+    folder = "results/cutouts" if align == config["cutouts"]["align"] else f"results/cutouts/{align}"
+    sees_images = settings(wildcards)["crossmodal"]["z_patterns"] != "phot"
+    return collect(f"{folder}/{{shard}}.arrow", shard=SHARDS if sees_images else [])
+
+
+def figure(path, caption):
+    """A figure as PNG, which the report shows, and as PDF."""
+    return [report(f"{path}.png", caption=f"../report/{caption}.rst", category="Figures"), f"{path}.pdf"]

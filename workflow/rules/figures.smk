@@ -14,11 +14,6 @@ FIGURES = PAPER_FIGURES + collect(
 )
 
 
-def figure(path, caption):
-    """A figure as PNG, which the report shows, and as PDF."""
-    return [report(f"{path}.png", caption=f"../report/{caption}.rst", category="Figures"), f"{path}.pdf"]
-
-
 rule figure_redshifts:
     input:
         collect("results/catalog/{dataset}.parquet", dataset=DATASETS),

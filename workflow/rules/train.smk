@@ -5,18 +5,6 @@
 # Kept    results/resume/: undeclared, so that a killed training goes on where it was
 
 
-def settings(wildcards):
-    return NETWORKS[wildcards.model]
-
-
-def cutouts_of(wildcards):
-    """The images that a network sees: its own alignment, none if it reads photometry alone."""
-    align = settings(wildcards)["cutouts"]["align"]
-    folder = "results/cutouts" if align == config["cutouts"]["align"] else f"results/cutouts/{align}"
-    sees_images = settings(wildcards)["crossmodal"]["z_patterns"] != "phot"
-    return collect(f"{folder}/{{shard}}.arrow", shard=SHARDS if sees_images else [])
-
-
 rule train:
     input:
         catalog="results/catalog/{dataset}.parquet",
