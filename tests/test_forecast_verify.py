@@ -16,11 +16,14 @@ def shard(fields, objects):
 
 
 def test_a_forecast_counts_fields_once_and_adds_up():
-    found = forecast([shard(2, 6), shard(3, 3)], rate_MB_s=17)
+    found = forecast([shard(2, 6), shard(3, 3)], rate_MB_s=17, spectra=True)
     assert (found["objects"], found["fields"], found["files"]) == (9, 5, 25)
     assert found["fetched_GB"] == pytest.approx(25 * 3.4 / 1000)
     assert found["largest_shard_GB"] == pytest.approx(15 * 3.4 / 1000)
-    assert found["fetch_hours"] == pytest.approx(25 * 3.4 / 17 / 3600, abs=0.01)
+    assert found["spectra_GB"] == pytest.approx(9 * 0.26 / 1000, abs=1e-3)
+    slow = forecast([shard(2, 6), shard(3, 3)], rate_MB_s=0.01, spectra=True)
+    assert slow["fetch_hours"] == pytest.approx((25 * 3.4 + 9 * 0.26) / 0.01 / 3600, abs=0.01)
+    assert forecast([shard(2, 6)], rate_MB_s=17, spectra=False)["spectra_GB"] == 0
 
 
 @pytest.fixture

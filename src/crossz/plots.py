@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from crossz import pdf
 from crossz.files import atomic_path
@@ -303,8 +303,6 @@ def learning(histories: Sequence[pd.DataFrame], title: str) -> plt.Figure:
                 axes.plot(histories[0]["epoch"][:shortest], mean, color=colour, ls=line, lw=1.8, label=legend)
             axes.set(xlabel="epoch", title=label)
         grid[0].set(yscale="log")
-        for plain in (grid[0].yaxis.set_major_formatter, grid[0].yaxis.set_minor_formatter):
-            plain(LogFormatter())
         best = pd.Series([history["epoch"][history[scores].mean(axis=1).idxmin()] for history in histories])
         height = 0.03 + 0.05 * best.groupby(best).cumcount()  # splits of one epoch stand above each other
         look = {"color": "k", "marker": "^", "ms": 5, "mfc": "w", "ls": "none", "zorder": 3}

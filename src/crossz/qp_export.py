@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _TAIL = 1e-5  # probability of a PDF that may lie beyond either end of the grid
 _FINEST, _COARSEST = 0.001, 0.01  # steps of z
 _PER_SIGMA = 6  # steps in the sigma of a narrow peak; at most 0.06 / 6^2 of the cdf is lost
-_BLOCK = 1000  # objects whose p(z) are in memory at once
+_BLOCK = 250  # objects whose p(z) are in memory at once
 
 
 def ensemble(table: pd.DataFrame, grid: np.ndarray | None = None) -> qp.Ensemble:

@@ -39,12 +39,11 @@ def settings(wildcards):
     return NETWORKS[wildcards.model]
 
 
-def cutouts_of(wildcards):
+def cutouts_of(model):
     """The images that a network sees: its own alignment, none if it reads photometry alone."""
-    align = settings(wildcards)["cutouts"]["align"]
+    align = NETWORKS[model]["cutouts"]["align"]
     folder = "results/cutouts" if align == config["cutouts"]["align"] else f"results/cutouts/{align}"
-    sees_images = settings(wildcards)["crossmodal"]["z_patterns"] != "phot"
-    return collect(f"{folder}/{{shard}}.arrow", shard=SHARDS if sees_images else [])
+    return collect(f"{folder}/{{shard}}.arrow", shard=[] if INPUTS[model] == ["phot"] else SHARDS)
 
 
 def figure(path, caption):

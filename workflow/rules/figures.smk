@@ -97,7 +97,7 @@ rule figure_gallery:
         predictions=f"results/predictions/{{dataset}}/{MAIN}/0/{INPUTS[MAIN][0]}.parquet",
         catalog="results/catalog/{dataset}.parquet",
         index="results/images.parquet",
-        shards=collect("results/cutouts/{shard}.arrow", shard=SHARDS),
+        shards=cutouts_of(MAIN),
     output:
         figure("results/figures/{dataset}/gallery", "gallery"),
     log:

@@ -12,6 +12,8 @@ rule qp:
         "logs/qp/{dataset}/{model}/{split}/{inputs}.log",
     conda:
         "../../envs/qp.yaml"
+    resources:
+        mem_mb=1000,
     params:
         code=code_digest("qp_export"),
     script:

@@ -10,7 +10,7 @@ rule train:
         catalog="results/catalog/{dataset}.parquet",
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
-        shards=cutouts_of,
+        shards=lambda wildcards: cutouts_of(wildcards.model),
     output:
         model="results/models/{dataset}/{model}/{split}/model.pt",
         info="results/models/{dataset}/{model}/{split}/model.json",
@@ -40,7 +40,7 @@ rule evaluate:
         catalog="results/catalog/{dataset}.parquet",
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
-        shards=cutouts_of,
+        shards=lambda wildcards: cutouts_of(wildcards.model),
         model="results/models/{dataset}/{model}/{split}/model.pt",
         info="results/models/{dataset}/{model}/{split}/model.json",
     output:

@@ -9,4 +9,9 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    forecast.write_forecast(snakemake.input, snakemake.output[0], snakemake.config["archive"]["rate_MB_s"])
+    forecast.write_forecast(
+        snakemake.input,
+        snakemake.output[0],
+        snakemake.config["archive"]["rate_MB_s"],
+        snakemake.config["mml"]["run"],
+    )
