@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 
 class Mixture(NamedTuple):
@@ -21,6 +20,8 @@ class Mixture(NamedTuple):
 
 def ndtr(x: np.ndarray) -> np.ndarray:
     """The standard normal distribution function (numpy has none, and the GPU machine no scipy)."""
+    import torch  # two seconds, which a job without PDFs should not pay
+
     return torch.special.ndtr(torch.from_numpy(np.ascontiguousarray(x))).numpy()
 
 
