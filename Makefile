@@ -4,10 +4,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 metrics: .venv/ready
-	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv
+	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv results/comparison.md
 
-report: metrics
-	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv --report results/report.html
+report: .venv/ready
+	$(BIN)/snakemake --cores $(CORES)
+	$(BIN)/snakemake --report results/report.html
 
 test: .venv/ready
 	$(BIN)/python -m pytest
