@@ -32,18 +32,26 @@ def predictions(tmp_path):
     return paths
 
 
-def test_rows_are_compared_with_the_main_network_of_the_same_inputs(predictions):
-    table = comparison.comparison(predictions, "crossmodal", seed=1).set_index(["model", "inputs"])
-    assert table.loc[("no_adversary", "phot+img"), "against"] == "phot+img"
-    assert table.loc[("knn", "phot"), "against"] == "phot+img"
-    assert pd.isna(table.loc[("crossmodal", "phot+img"), "against"])
-    assert table.loc[("crossmodal", "phot+img"), "splits"] == 2
+def test_rows_are_compared_with_the_first_of_the_main_network_and_with_the_one_that_sees_the_same_data(predictions):
+    table = comparison.comparison(predictions, "crossmodal", seed=1)
+    pairs = [(row["model"], row["inputs"], row["against"]) for _, row in table.iterrows()]
+    assert pairs == [
+        ("crossmodal", "phot+img", "phot+img"),
+        ("crossmodal", "phot+img_gen", "phot+img"),
+        ("no_adversary", "phot+img", "phot+img"),
+        ("knn", "phot", "phot+img"),
+        ("knn", "phot", "phot+img_gen"),
+    ]
+    assert table["d_rmse"].isna().tolist() == [True, False, False, False, False]
+    assert (table["splits"] == 2).all()
+    knn = table[table["model"] == "knn"]["d_rmse"].to_numpy()
+    assert knn[1] < knn[0] - 0.01  # it is compared with something worse
 
 
 def test_a_small_difference_shows_where_errors_are_paired_and_not_where_they_are_not(predictions):
-    table = comparison.comparison(predictions, "crossmodal", seed=1).set_index(["model", "inputs"])
-    worse, other = table.loc[("no_adversary", "phot+img")], table.loc[("knn", "phot")]
-    assert worse["d_rmse"] == pytest.approx(0.1 * table.loc[("crossmodal", "phot+img"), "rmse"], rel=0.02)
+    table = comparison.comparison(predictions, "crossmodal", seed=1).set_index(["model", "inputs", "against"])
+    worse, other = table.loc[("no_adversary", "phot+img", "phot+img")], table.loc[("knn", "phot", "phot+img")]
+    assert worse["d_rmse"] == pytest.approx(0.1 * (worse["rmse"] - worse["d_rmse"]), rel=0.02)
     assert 0 < worse["d_rmse_low"] < worse["d_rmse"] < worse["d_rmse_high"]
     assert worse["n"] == N - 40
     assert other["d_rmse_low"] < 0 < other["d_rmse_high"]
@@ -56,7 +64,10 @@ def test_the_page_says_what_differs_for_certain(predictions, tmp_path):
         comparison.write_comparison(predictions, tmp_path / f"{name}.csv", tmp_path / f"{name}.md", "crossmodal", 1)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     lines = (tmp_path / "a.md").read_text().splitlines()
-    assert "| **+0.00" in next(line for line in lines if line.startswith("| no_adversary"))
-    assert "**" not in next(line for line in lines if line.startswith("| knn"))
-    assert next(line for line in lines if line.startswith("| crossmodal | phot+img_gen |")).endswith("** | phot+img |")
-    assert next(line for line in lines if line.startswith("| crossmodal | phot+img |")).endswith("| — | — |")
+    row = {name: next(line for line in lines if line.startswith(f"| {name} |")) for name in ("no_adversary", "knn")}
+    assert "| **+0.00" in row["no_adversary"]
+    assert "**" not in row["knn"].rsplit("|", 2)[0]
+    assert row["knn"].rsplit("|", 2)[1].startswith(" **-0.0")
+    ours = [line for line in lines if line.startswith("| crossmodal |")]
+    assert ours[0].count("—") == 3
+    assert ours[1].endswith("** | — |")
