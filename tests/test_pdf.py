@@ -110,3 +110,11 @@ def test_blocks_do_not_change_a_thing(monkeypatch):
         whole, (pdf.credible_level(found, y), pdf.peaks(found)[1], pdf.interval(found, 0.95)[0]), strict=True
     ):
         np.testing.assert_array_equal(before, after)
+
+
+def test_an_ensemble_is_the_mean_of_its_members():
+    members = [mixtures(20, k, seed) for seed, k in enumerate((2, 3, 4))]
+    found, y = pdf.ensemble(members), np.linspace(0.7, 1.5, 20)
+    np.testing.assert_allclose(found.weight.sum(1), 1)
+    np.testing.assert_allclose(pdf.cdf(found, y), np.mean([pdf.cdf(member, y) for member in members], axis=0))
+    np.testing.assert_allclose(pdf.mean(found), np.mean([pdf.mean(member) for member in members], axis=0))

@@ -4,7 +4,7 @@ A mixture is three arrays [n, K]: weights that sum to 1, means and sigmas, of n 
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -72,6 +72,12 @@ def _expected_distance(m: np.ndarray, s: np.ndarray) -> np.ndarray:
 def tempered(pdf: Mixture, temperature: float) -> Mixture:
     """The same mixtures with every sigma times `temperature`."""
     return pdf._replace(sigma=pdf.sigma * temperature)
+
+
+def ensemble(members: Sequence[Mixture]) -> Mixture:
+    """The PDFs of several networks for the same n objects as one: their mean, which is a mixture of all components."""
+    weight, mean, sigma = (np.concatenate(parts, axis=1) for parts in zip(*members, strict=True))
+    return Mixture(weight / len(members), mean, sigma)
 
 
 def fit_temperature(pdf: Mixture, y: np.ndarray) -> float:
