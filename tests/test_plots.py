@@ -184,7 +184,8 @@ def test_errors_over_redshift_skip_empty_bins_and_show_the_best_references(tmp_p
 
 def history(epochs, best, names=("phot+img", "phot_gen+img"), adversary=True):
     epoch = np.arange(epochs)
-    columns = {"epoch": epoch, "learning_rate": 1e-3, "loss": 1.0, "redshift": 0.5}
+    score = 0.05 + 0.01 * np.abs(epoch - best)
+    columns = {"member": 0, "epoch": epoch, "learning_rate": 1e-3, "loss": 1.0, "redshift": 0.5, "score": score}
     if adversary:
         columns |= {"extinction": 1.0, "adversarial": 0.7, "accuracy": 0.3}
     return pd.DataFrame(columns | {f"val {name}": 0.1 + 0.01 * np.abs(epoch - best) for name in names})
@@ -210,7 +211,7 @@ def test_learning_copes_with_early_stops_and_marks_the_best_epochs(tmp_path, dra
 def test_learning_of_one_modality_has_no_discriminator(drawn):
     drawn.append(plots.learning([history(5, 3, ("phot",), adversary=False)], "phot"))
     loss, scores = drawn[0].axes
-    assert [text.get_text() for text in scores.get_legend().get_texts()] == ["phot", "best epoch of a split"]
+    assert [text.get_text() for text in scores.get_legend().get_texts()] == ["phot", "epoch that is kept"]
     assert len(loss.get_legend().get_texts()) == 2
 
 

@@ -24,7 +24,7 @@ CROSSMODAL = {
     "reversal": 0.1, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 3, "target": "log1p",
 }  # fmt: skip
 TRAIN = {
-    "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4, "share": 1.0,
+    "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4, "members": 1, "share": 1.0,
     "schedule": "cosine", "patience": 40, "gradient_clip": 1.0, "augment": True,
 }  # fmt: skip
 
@@ -216,15 +216,44 @@ def test_a_checkpoint_that_is_not_the_one_that_was_trained_is_refused(survey, tm
 def test_the_checkpoint_is_the_epoch_of_the_smallest_validation_error(survey, tmp_path):
     train(survey, tmp_path, {"z_patterns": "real"}, epochs=6, learning_rate=0.02)
     history, info = pd.read_csv(tmp_path / "history.csv"), training.read_json(tmp_path / "model.json")
-    assert info["best_epoch"] == history["val phot+img"].idxmin()
-    assert info["best_val_rmse"] == pytest.approx(history["val phot+img"].min())
-    table = evaluate(survey, tmp_path)["phot+img"]
-    assert rmse(table[table["subset"] == "val"]) == pytest.approx(info["best_val_rmse"], rel=1e-5)
+    (member,) = info["members"]
+    assert member["best_epoch"] == history["score"].idxmin()
+    assert member["best_score"] == pytest.approx(history["score"].min())
+    val = evaluate(survey, tmp_path)["phot+img"].query("subset == 'val'")
+    assert rmse(val) == pytest.approx(history["val phot+img"][member["best_epoch"]], rel=1e-5)
+    untempered = pdf.tempered(mixtures_of(val), 1 / info["temperature"]["phot+img"])
+    assert pdf.crps(untempered, np.log1p(val["z_spec"])).mean() == pytest.approx(member["best_score"], rel=1e-4)
+
+
+def test_several_networks_are_averaged_and_go_on_after_a_kill(survey, tmp_path, monkeypatch):
+    whole = train(survey, tmp_path / "whole", members=2)
+    found = evaluate(survey, tmp_path / "whole")["phot+img"]
+    np.testing.assert_allclose(mixtures_of(found).weight.sum(1), 1, atol=1e-6)
+    assert mixtures_of(found).weight.shape[1] == 6
+    np.testing.assert_allclose(np.expm1(pdf.mean(mixtures_of(found))), found["z_phot"], atol=1e-6)
+    history = pd.read_csv(tmp_path / "whole/history.csv").groupby("member")
+    assert [len(rows) for _, rows in history] == [4, 4]
+    first, second = (rows["score"].tolist() for _, rows in history)
+    assert first != second
+    monkeypatch.setattr(training, "RESUME_SECONDS", -1.0)
+    epoch, calls = training.train_epoch, []
+
+    def killed(*arguments):
+        calls.append(arguments[4])
+        if len(calls) == 7:  # the second network's third epoch
+            raise KeyboardInterrupt
+        return epoch(*arguments)
+
+    monkeypatch.setattr(training, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(survey, tmp_path / "killed", members=2)
+    assert train(survey, tmp_path / "killed", members=2) == whole
+    assert calls == [0, 1, 2, 3, 0, 1, 2, 2, 3]
 
 
 def test_training_stops_when_patience_is_over(survey, tmp_path):
     train(survey, tmp_path, epochs=50, learning_rate=1e-12, patience=2)
-    assert training.read_json(tmp_path / "model.json")["epochs_run"] < 50
+    assert training.read_json(tmp_path / "model.json")["members"][0]["epochs_run"] < 50
 
 
 def test_a_training_that_diverges_says_so(survey, tmp_path):

@@ -280,8 +280,8 @@ def calibration(tables: dict[str, pd.DataFrame], title: str) -> plt.Figure:
 def learning(histories: Sequence[pd.DataFrame], title: str) -> plt.Figure:
     """Training of the splits of one network, `histories` as history.csv: losses, validation RMSE, discriminator.
 
-    Thin: each split. Thick: their mean, as far as all splits went. Triangles: a split's epoch of the smallest mean
-    validation RMSE. Panels of what the network does not have are left out.
+    Thin: each training. Thick: their mean, as far as all went. Triangles: the epoch that was kept, of the smallest score of
+    the validation part. Panels of what the network does not have are left out.
     """
     names = histories[0].columns
     scores = [name for name in names if name.startswith("val ")]
@@ -303,13 +303,13 @@ def learning(histories: Sequence[pd.DataFrame], title: str) -> plt.Figure:
                 axes.plot(histories[0]["epoch"][:shortest], mean, color=colour, ls=line, lw=1.8, label=legend)
             axes.set(xlabel="epoch", title=label)
         grid[0].set(yscale="log")
-        best = pd.Series([history["epoch"][history[scores].mean(axis=1).idxmin()] for history in histories])
+        best = pd.Series([history["epoch"][history["score"].idxmin()] for history in histories])
         height = 0.03 + 0.05 * best.groupby(best).cumcount()  # splits of one epoch stand above each other
         look = {"color": "k", "marker": "^", "ms": 5, "mfc": "w", "ls": "none", "zorder": 3}
         bottom, top = grid[1].get_ylim()
         grid[1].set_ylim(bottom=bottom - 0.15 * (top - bottom))  # room for the triangles
         place = grid[1].get_xaxis_transform()
-        grid[1].plot(best, height, transform=place, label="best epoch of a split", **look)
+        grid[1].plot(best, height, transform=place, label="epoch that is kept", **look)
         if len(panels) == 3:
             grid[2].axhline(0.5, color="0.5", lw=0.8, ls="--", label="real or generated: a guess")
             grid[2].set_ylim(min(0.4, *(history["accuracy"].min() for history in histories)), 1.03)
@@ -476,7 +476,8 @@ def write_learning(history_paths: Sequence[str | Path], paths: Iterable[str | Pa
     """Learning curves of one dataset and network, of all its .../{dataset}/{model}/{split}/history.csv."""
     dataset, model = Path(history_paths[0]).parts[-4:-2]
     title = f"{dataset}: {model}, training of {_splits(len(history_paths))}"
-    save(learning([pd.read_csv(path) for path in history_paths], title), paths)
+    histories = [rows for path in history_paths for _, rows in pd.read_csv(path).groupby("member")]
+    save(learning(histories, title), paths)
 
 
 def write_models(metrics_path: str | Path, dataset: str, paths: Iterable[str | Path]) -> None:

@@ -41,7 +41,7 @@ def write_record(
         "device": sorted({info["device"] for info in infos.values()}),
         "counts": {str(name): read_json(name) for name in counts_paths},
         "models": {
-            name: {key: info[key] for key in ("n", "best_epoch", "best_val_rmse", "epochs_run", "model_sha256")}
+            name: {key: info[key] for key in ("n", "members", "best_epoch", "model_sha256") if key in info}
             for name, info in infos.items()
         },
     }

@@ -153,9 +153,24 @@ def features(net: CrossModal, part: Part, positions: np.ndarray, z_patterns: str
     return net.features(*phot, image)
 
 
+def predict(nets: Sequence[CrossModal], part: Part, info: dict) -> dict[str, Estimate]:
+    """The estimate of each input pattern for the rows of `part`, the mean of all networks.
+
+    z_phot of a PDF is that of its mean in ln(1 + z).
+    """
+    members = [_predict_one(net, part, info) for net in nets]
+    return {inputs: _mean([member[inputs] for member in members]) for inputs in members[0]}
+
+
+def _mean(estimates: list[Estimate]) -> Estimate:
+    if estimates[0].pdf is None:
+        return Estimate(np.mean([estimate.z_phot for estimate in estimates], axis=0), None)
+    found = pdf.ensemble([estimate.pdf for estimate in estimates])
+    return Estimate(np.expm1(pdf.mean(found)), found)
+
+
 @torch.no_grad()
-def predict(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]:
-    """The estimate of each input pattern for the rows of `part`; z_phot of a PDF is that of its mean in ln(1 + z)."""
+def _predict_one(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]:
     net.eval()
     scale, kind, z_patterns = info["scalers"]["z"], info["crossmodal"]["target"], info["crossmodal"]["z_patterns"]
     found: dict[str, list[torch.Tensor]] = {inputs: [] for inputs in input_patterns(z_patterns)}
@@ -165,6 +180,13 @@ def predict(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]:
             for inputs, heads in found.items():
                 heads.append(net.z(chi, inputs).float().cpu())
     return {inputs: _estimate(torch.cat(parts), scale, kind) for inputs, parts in found.items()}
+
+
+def redshift_score(estimate: Estimate, z: np.ndarray) -> float:
+    """What chooses the epoch: mean CRPS of PDFs, which a few outliers do not rule as they do an RMSE; RMSE of dz of points."""
+    if estimate.pdf is None:
+        return float(np.sqrt(np.mean(dz(estimate.z_phot, z) ** 2)))
+    return float(pdf.crps(estimate.pdf, np.log1p(z)).mean())
 
 
 def _estimate(head: torch.Tensor, scale: dict[str, float], kind: str) -> Estimate:
@@ -203,8 +225,8 @@ def train(
 
     `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`. A run that was killed goes on
     from `resume_path` and gives the same bytes as one that was not; a resume point of other data, code or settings is
-    left aside with a message. The checkpoint is the epoch of the smallest validation RMSE of dz, mean over the trained
-    patterns. Test rows are never looked at.
+    left aside with a message. With `members` in the block `train`, so many networks from different random starts: their
+    PDFs are averaged, and recalibrated together on the validation part. Test rows are never looked at.
     """
     device = machine.device()
     machine.deterministic(threads)
@@ -222,72 +244,96 @@ def train(
     }
     part, val = (load_part(some, store, info, device) for some in (train_rows, val_rows))
     fingerprint = _fingerprint(info, code, (part, val), shard_paths)
-    patterns = trained_patterns(crossmodal["z_patterns"])
 
-    torch.manual_seed(_seed(seed, part.objID, -1))
-    net = build(crossmodal).to(device, memory_format=torch.channels_last)
+    point = _resume(resume_path, fingerprint, device)
+    members: list[dict] = [] if point is None else point["members"]
+
+    def keep(running: dict) -> None:
+        with atomic_path(resume_path) as temporary:
+            torch.save({"fingerprint": fingerprint, "members": members, "running": running}, temporary)
+
+    while len(members) < training["members"]:
+        members.append(train_member(len(members), part, val, info, keep, point and point["running"]))
+        point = None
+
+    nets = [build(crossmodal).to(device, memory_format=torch.channels_last) for _ in members]
+    for net, member in zip(nets, members, strict=True):
+        net.load_state_dict(member["weights"])
+    temperature = {
+        name: pdf.fit_temperature(estimate.pdf, np.log1p(val.z))
+        for name, estimate in predict(nets, val, info).items()
+        if estimate.pdf is not None
+    }
+    weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
+    torch.save([{name: value.cpu() for name, value in member["weights"].items()} for member in members], weights)
+    with atomic_path(model_path) as temporary:
+        temporary.write_bytes(weights.getvalue())
+    with atomic_path(history_path) as temporary:
+        history = [{"member": number} | row for number, member in enumerate(members) for row in member["history"]]
+        pd.DataFrame(history).to_csv(temporary, index=False, float_format="%.8g")
+    outcome = {"temperature": temperature} if temperature else {}
+    outcome["members"] = [
+        {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
+        for member in members
+    ]
+    write_json(info_path, info | outcome | {"device": device.type, "model_sha256": sha256(model_path)})
+    Path(resume_path).unlink(missing_ok=True)
+
+
+def train_member(
+    number: int, part: Part, val: Part, info: dict, keep: Callable[[dict], None], point: dict | None
+) -> dict:
+    """Train one network, from `point` where an earlier run left one: weights of its best epoch, history, epochs run.
+
+    The best epoch is that of the smallest `redshift_score` of the validation part, mean over the trained patterns. `keep`
+    is given what a later run needs to go on.
+    """
+    crossmodal, training, seed = info["crossmodal"], info["train"], info["seed"]
+    patterns = trained_patterns(crossmodal["z_patterns"])
+    torch.manual_seed(_seed(seed, part.objID, number, -1))
+    net = build(crossmodal).to(part.target.device, memory_format=torch.channels_last)
     optimizer = _optimizer(net, training)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=training["patience"] // 3)
+    things = {"net": net, "optimizer": optimizer, "plateau": plateau}
     state = {"epoch": 0, "best": math.inf, "best_epoch": 0, "weights": {}, "history": []}
-    if (point := _resume(resume_path, fingerprint, device)) is not None:
+    if point is not None:
         state = point["state"]
-        for name, thing in (("net", net), ("optimizer", optimizer), ("plateau", plateau)):
+        for name, thing in things.items():
             thing.load_state_dict(point[name])
 
     epochs, begun = training["epochs"], state["epoch"]
     started = saved = printed = time.monotonic()
     while state["epoch"] < epochs and state["epoch"] - state["best_epoch"] <= training["patience"]:
-        torch.manual_seed(_seed(seed, part.objID, state["epoch"]))  # all of an epoch's chance: a resume is exact
+        # All of an epoch's chance is seeded here, so that a resume is exact.
+        torch.manual_seed(_seed(seed, part.objID, number, state["epoch"]))
         losses = train_epoch(net, optimizer, part, info, state["epoch"], patterns)
-        found = predict(net, val, info)
+        found = predict([net], val, info)
         rmse = {name: float(np.sqrt(np.mean(dz(estimate.z_phot, val.z) ** 2))) for name, estimate in found.items()}
-        mean_rmse = float(np.mean([rmse[inputs] for inputs in patterns]))
-        if not math.isfinite(mean_rmse + losses["loss"]):
+        score = float(np.mean([redshift_score(found[inputs], val.z) for inputs in patterns]))
+        if not math.isfinite(score + losses["loss"]):
             raise CrosszError(f"training diverged in epoch {state['epoch']}; lower train.learning_rate")
         if training["schedule"] == "plateau":
-            plateau.step(mean_rmse)
-        if mean_rmse < state["best"]:
-            state |= {"best": mean_rmse, "best_epoch": state["epoch"], "weights": copy.deepcopy(net.state_dict())}
-        rate = optimizer.param_groups[0]["lr"]
-        state["history"].append(
-            {"epoch": state["epoch"], "learning_rate": rate} | losses | {f"val {name}": rmse[name] for name in rmse}
-        )
+            plateau.step(score)
+        if score < state["best"]:
+            state |= {"best": score, "best_epoch": state["epoch"], "weights": copy.deepcopy(net.state_dict())}
+        row = {"epoch": state["epoch"], "learning_rate": optimizer.param_groups[0]["lr"]} | losses | {"score": score}
+        state["history"].append(row | {f"val {name}": value for name, value in rmse.items()})
         state["epoch"] += 1
         now = time.monotonic()
         if now - saved > RESUME_SECONDS:
-            parts_of_point = {
-                "net": net.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "plateau": plateau.state_dict(),
-            }
-            with atomic_path(resume_path) as temporary:
-                torch.save({"fingerprint": fingerprint, "state": state} | parts_of_point, temporary)
+            keep({"state": state} | {name: thing.state_dict() for name, thing in things.items()})
             saved = now
         if now - printed > PROGRESS_SECONDS or state["epoch"] == epochs:
             printed = now
             pace = (now - started) / (state["epoch"] - begun)
+            which = f"network {number + 1}/{training['members']}, " if training["members"] > 1 else ""
             print(
-                f"epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses['redshift']:.4f}  "
-                f"val RMSE {rmse[patterns[0]]:.4f} (mean {mean_rmse:.4f}, best {state['best']:.4f})  "
+                f"{which}epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses['redshift']:.4f}  "
+                f"val RMSE {rmse[patterns[0]]:.4f}, score {score:.4f} (best {state['best']:.4f})  "
                 f"{len(part.z) / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left",
                 flush=True,
             )
-    net.load_state_dict(state["weights"])
-    temperature = {
-        name: pdf.fit_temperature(estimate.pdf, np.log1p(val.z))
-        for name, estimate in predict(net, val, info).items()
-        if estimate.pdf is not None
-    }
-    weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
-    torch.save({name: value.cpu() for name, value in state["weights"].items()}, weights)
-    with atomic_path(model_path) as temporary:
-        temporary.write_bytes(weights.getvalue())
-    with atomic_path(history_path) as temporary:
-        pd.DataFrame(state["history"]).to_csv(temporary, index=False, float_format="%.8g")
-    outcome = {"temperature": temperature} if temperature else {}
-    outcome |= {"best_epoch": state["best_epoch"], "best_val_rmse": state["best"], "epochs_run": state["epoch"]}
-    write_json(info_path, info | outcome | {"device": device.type, "model_sha256": sha256(model_path)})
-    Path(resume_path).unlink(missing_ok=True)
+    return state
 
 
 def train_epoch(
@@ -357,13 +403,15 @@ def evaluate(
     if sha256(model_path) != info["model_sha256"]:
         raise CrosszError(f"{model_path}: its checksum is not the one in {info_path}; delete both and train again")
     device = machine.device()
-    net = build(info["crossmodal"])
-    net.load_state_dict(torch.load(model_path, map_location="cpu", weights_only=True))
-    net = net.to(device, memory_format=torch.channels_last)
+    nets = []
+    for weights in torch.load(model_path, map_location="cpu", weights_only=True):
+        net = build(info["crossmodal"])
+        net.load_state_dict(weights)
+        nets.append(net.to(device, memory_format=torch.channels_last))
     store = shards.ImageStore(index_path, shard_paths)
     rows = load_rows(catalog_path, split_path, store)
     rows = rows[rows["subset"] != "train"]
-    found = predict(net, load_part(rows, store, info, device), info)
+    found = predict(nets, load_part(rows, store, info, device), info)
     for pattern, path in prediction_paths.items():
         z_phot, mixtures = found[pattern]
         if mixtures is not None:
@@ -378,8 +426,8 @@ def _optimizer(net: nn.Module, training: dict) -> torch.optim.Optimizer:
     return torch.optim.AdamW(net.parameters(), fused=True, **settings)
 
 
-def _seed(seed: int, objID: np.ndarray, epoch: int) -> int:
-    digest = hashlib.blake2b(objID.tobytes(), digest_size=7, key=f"{seed}:{epoch}".encode())
+def _seed(seed: int, objID: np.ndarray, member: int, epoch: int) -> int:
+    digest = hashlib.blake2b(objID.tobytes(), digest_size=7, key=f"{seed}:{member}:{epoch}".encode())
     return int.from_bytes(digest.digest(), "little")
 
 
@@ -401,5 +449,5 @@ def _resume(path: str | Path, fingerprint: str, device: torch.device) -> dict | 
     if point["fingerprint"] != fingerprint:
         print(f"{path}: a resume point of other data, code or settings; starting anew", flush=True)
         return None
-    print(f"{path}: going on after epoch {point['state']['epoch']}", flush=True)
+    print(f"{path}: going on after epoch {point['running']['state']['epoch']}", flush=True)
     return point
