@@ -50,7 +50,7 @@ def candidates(model: str, seed: int, count: int) -> list[BaseEstimator]:
                     hidden_layer_sizes=(64, 32), alpha=alpha, learning_rate_init=3e-3, max_iter=200, random_state=seed
                 )
             )
-            for alpha in (0.3, 1.0)
+            for alpha in (0.01, 0.3, 1.0)
         ]
     raise ValueError(f"no reference is called {model!r}")
 
