@@ -10,10 +10,7 @@ if TYPE_CHECKING:
 
 with stage(snakemake.log[0]):
     metrics.write_metrics(
-        snakemake.input.predictions,
-        snakemake.input.splits,
-        snakemake.input.index,
-        snakemake.input.infos,
+        *(snakemake.input[name] for name in ("predictions", "splits", "index", "infos")),
         snakemake.output.metrics,
         snakemake.output.table,
     )
