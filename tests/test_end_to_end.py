@@ -57,7 +57,7 @@ class TestMainJob:
         binned = pd.read_csv(run / "results/metrics_binned.csv")
         assert set(binned["by"]) == {"z", "g", "zWarning"}
         assert set(binned["model"]) == set(metrics["model"])
-        for figure in ("redshifts", "baseline/phot+img", "extended/phot+img_gen"):
+        for figure in ("redshifts", "baseline/crossmodal/phot+img", "extended/crossmodal/phot+img_gen"):
             for suffix in ("png", "pdf"):
                 assert (run / f"results/figures/{figure}.{suffix}").stat().st_size > 5000
 
@@ -126,7 +126,7 @@ class TestMainJob:
             "run.yaml",
             "images.parquet",
             "cutouts/0000.arrow",
-            "figures/baseline/phot+img.png",
+            "figures/baseline/crossmodal/phot+img.png",
         ]
         before = {name: (run / "results" / name).read_bytes() for name in names}
         shutil.rmtree(run / "results")

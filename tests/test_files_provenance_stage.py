@@ -3,7 +3,9 @@
 import ast
 import importlib
 import re
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,22 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         interrupted()
     assert files.read_json(path) == {"b": 1, "a": 2}
     assert [entry.name for entry in path.parent.iterdir()] == ["a.json"]
+
+
+def test_what_a_killed_writer_left_goes_and_what_a_live_one_writes_stays(tmp_path):
+    path = tmp_path / "a[1].json"
+    write = "import sys, time; from crossz.files import atomic_path\nwith atomic_path(sys.argv[1]) as t: t.touch(); time.sleep(60)"
+    writers = [subprocess.Popen([sys.executable, "-c", write, path]) for _ in range(2)]
+    while len(list(tmp_path.iterdir())) < 2:
+        time.sleep(0.01)
+    writers[0].kill()
+    writers[0].wait()
+    files.write_json(path, {})
+    assert sorted(str(writers[1].pid) in entry.name for entry in tmp_path.iterdir()) == [False, True]
+    writers[1].kill()
+    writers[1].wait()
+    files.write_json(path, {})
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_digest_changes_with_what_a_module_imports_and_with_nothing_else(tmp_path, monkeypatch):

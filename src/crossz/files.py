@@ -1,8 +1,10 @@
 """Files that appear whole under their final name, or not at all."""
 
+import glob
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +14,17 @@ from pathlib import Path
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; what is written there appears under `path` whole, or not at all.
 
-    The name ends as `path` does, since writers such as matplotlib choose the format by it.
+    The name ends as `path` does, since writers such as matplotlib choose the format by it. It tells the writer, since a job
+    that outlived its killed Snakemake may write beside the job that replaces it; what a killed writer left is deleted.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    begin, end = f".{path.stem}.{socket.gethostname()}.", f".part{path.suffix}"
+    for left in path.parent.glob(f"{glob.escape(begin)}*{glob.escape(end)}"):
+        pid = left.name.removeprefix(begin).removesuffix(end)
+        if pid.isdigit() and not _alive(int(pid)):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f"{begin}{os.getpid()}{end}")
     try:
         yield temporary
         with open(temporary, "rb") as handle:
@@ -27,6 +35,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 def write_json(path: str | Path, content: dict) -> None:
