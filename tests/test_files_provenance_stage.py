@@ -37,8 +37,9 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 def test_what_a_killed_writer_left_goes_and_what_a_live_one_writes_stays(tmp_path):
     path = tmp_path / "a[1].json"
     write = "import sys, time; from crossz.files import atomic_path\nwith atomic_path(sys.argv[1]) as t: t.touch(); time.sleep(60)"
-    writers = [subprocess.Popen([sys.executable, "-c", write, path]) for _ in range(2)]
+    writers = [subprocess.Popen([sys.executable, "-c", write, path], cwd=ROOT / "src") for _ in range(2)]
     while len(list(tmp_path.iterdir())) < 2:
+        assert all(writer.poll() is None for writer in writers)
         time.sleep(0.01)
     writers[0].kill()
     writers[0].wait()
