@@ -77,20 +77,27 @@ def gallery(objects: pd.DataFrame, images: np.ndarray, masks: np.ndarray, best: 
     z = np.linspace(max(0.0, np.min(shown) - 0.1), np.max(shown) + 0.1, 500)
     p = None if mixtures is None else density_of_z(mixtures, z)
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(max(3.6, 1.2 * columns), 5.4))
-        halves = figure.subfigures(2, 1, hspace=0.03)
+        figure = plt.figure(figsize=(max(3.6, 1.2 * columns), 5.4), layout="none")
         heads = ("of the best tenth by |Δz|, spread over redshift", "the largest |Δz|, the worst first")
-        for half, head, rows in zip(halves, heads, (range(best), range(best, len(objects))), strict=True):
-            half.suptitle(head, fontsize=8, x=0.01, ha="left", weight="bold")
-            grid = half.subplots(2, columns, height_ratios=[1.5, 1], squeeze=False)
+        for top, head, rows in zip((0.94, 0.46), heads, (range(best), range(best, len(objects))), strict=True):
+            figure.text(0.01, top, head, fontsize=8, va="top", weight="bold")
+            place = {
+                "left": 0.02,
+                "right": 0.98,
+                "top": top - 0.105,
+                "bottom": top - 0.395,
+                "wspace": 0.06,
+                "hspace": 0.08,
+            }
+            grid = figure.subplots(2, columns, height_ratios=[1.5, 1], squeeze=False, gridspec_kw=place)
             for axes in grid[:, len(rows) :].flat:
                 axes.set_axis_off()
             _scale_bar(grid[0, 0])
-            for (top, below), row in zip(grid.T, rows, strict=False):
+            for (above, below), row in zip(grid.T, rows, strict=False):
                 one = objects.astype(object).iloc[row]  # as floats, objIDs would lose digits
-                top.imshow(rgb(images[row], masks[row]), origin="lower", interpolation="nearest")
-                top.set_axis_off()
-                top.set_title(_words(one), fontsize=6, linespacing=1.25)
+                above.imshow(rgb(images[row], masks[row]), origin="lower", interpolation="nearest")
+                above.set_axis_off()
+                above.set_title(_words(one), fontsize=6, linespacing=1.25)
                 if p is None:
                     below.text(0.5, 0.5, "no PDF", transform=below.transAxes, ha="center", va="center", fontsize=7)
                 else:
@@ -102,7 +109,7 @@ def gallery(objects: pd.DataFrame, images: np.ndarray, masks: np.ndarray, best: 
                 below.set_xlabel("z", fontsize=7, labelpad=0)
                 below.tick_params(labelsize=7)
                 below.spines["left"].set_visible(False)
-        handles, labels = halves[0].axes[columns].get_legend_handles_labels()
+        handles, labels = figure.axes[columns].get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper right", ncols=2, fontsize=8)
         figure.suptitle(title, fontsize=9)
     return figure

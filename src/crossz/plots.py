@@ -65,7 +65,16 @@ _ABOVE = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsi
 
 
 def save(figure: plt.Figure, paths: Iterable[str | Path]) -> None:
-    """Write the figure to each path in the format of its suffix, without a date: equal figures are equal bytes."""
+    """Write the figure to each path in the format of its suffix, without a date: equal figures are equal bytes.
+
+    The solver of the layout sums in the order of memory addresses, so that its last digits differ from run to run, and PDF
+    has ten decimals: places of axes are rounded.
+    """
+    with plt.rc_context(STYLE):
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 6))
     for path in paths:
         date = {"CreationDate": None} if Path(path).suffix == ".pdf" else {"Software": None}
         with atomic_path(path) as temporary, plt.rc_context(STYLE):

@@ -27,6 +27,7 @@ import json
 import math
 import os
 import re
+import signal
 import secrets
 import select
 import socket
@@ -927,6 +928,7 @@ def main() -> None:
     faults = [Fault(**entry) for entry in entries]
     with serve(database if database.exists() else None, roots, port=arguments.port, faults=faults, **login) as server:
         server.log = _tell
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a script starts in the background
         print(server.url, flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()
