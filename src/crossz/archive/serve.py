@@ -27,9 +27,9 @@ import json
 import math
 import os
 import re
-import signal
 import secrets
 import select
+import signal
 import socket
 import socketserver
 import sqlite3
