@@ -26,10 +26,18 @@ class FieldID(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One band of one field: pixels (rows, columns) in nmgy, big-endian float32, and their celestial WCS."""
+    """One band of one field: pixels (rows, columns) in nmgy, big-endian float32, and their celestial WCS.
+
+    known: bool (rows,), which rows were decoded, None: all; the others are 0 and mean nothing.
+    """
 
     data: np.ndarray
     wcs: WCS
+    known: np.ndarray | None = None
+
+    def lacks(self, first: int, last: int) -> bool:
+        """Whether one of the rows [first, last) that the frame has was not decoded."""
+        return self.known is not None and not self.known[max(first, 0) : max(last, 0)].all()
 
 
 def frame_path(root: str | Path, field: FieldID, band: str) -> Path:
@@ -66,6 +74,18 @@ def decode(compressed: bytes, field: FieldID, band: str) -> Frame:
         raise Refused("damaged bz2 (it ends too early)")
     if stream.unused_data:
         raise Refused(f"damaged bz2 ({len(stream.unused_data)} bytes behind its end)")
+    header, end = header_of(raw, field, band)
+    columns, rows = header["NAXIS1"], header["NAXIS2"]
+    if len(raw) < end + 4 * rows * columns:
+        raise Refused(f"{len(raw)} bytes, too few for {rows} x {columns} pixels")
+    data = np.frombuffer(raw, ">f4", rows * columns, end).reshape(rows, columns)
+    if not np.isfinite(data.sum()):
+        raise Refused("pixels that are not finite")
+    return Frame(data, wcs_of(header))
+
+
+def header_of(raw: bytes, field: FieldID, band: str) -> tuple[fits.Header, int]:
+    """(primary header, where its pixels begin) of the first bytes of a frame. Raises Refused when it is another frame's or none."""
     end = _header_end(raw)
     if end is None:
         raise Refused("no FITS header in it")
@@ -80,15 +100,14 @@ def decode(compressed: bytes, field: FieldID, band: str) -> Frame:
     found = {name: header.get(name) for name in expected}
     if found != expected:
         raise Refused(f"header says {found}, expected {expected}")
-    columns, rows = header["NAXIS1"], header["NAXIS2"]
-    if len(raw) < end + 4 * rows * columns:
-        raise Refused(f"{len(raw)} bytes, too few for {rows} x {columns} pixels")
-    data = np.frombuffer(raw, ">f4", rows * columns, end).reshape(rows, columns)
-    if not np.isfinite(data.sum()):
-        raise Refused("pixels that are not finite")
+    return header, end
+
+
+def wcs_of(header: fits.Header) -> WCS:
+    """The celestial WCS of a frame's header."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)  # RADECSYS is the old name of RADESYS
-        return Frame(data, WCS(header))
+        return WCS(header)
 
 
 def _header_end(raw: bytes) -> int | None:
