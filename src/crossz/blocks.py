@@ -53,7 +53,7 @@ def read(
 ) -> Part:
     """The rows of a frame that `rows_of` asks for when it is given the frame's WCS and shape (`known`: no row).
 
-    `get(start, stop)` gives these bytes of the file, fewer at its end. `way`: "prefix" decodes from the first block to the last
+    `get(start, stop)` gives these bytes of the file, fewer at its end; its `size` is the file's (None: not known; "blocks" has to know). `way`: "prefix" decodes from the first block to the last
     row needed, and asks for bytes in order; "blocks" decodes the blocks needed. Checked: each block's CRC, its place, RUN, CAMCOL, FILTER
     and FRAME of the header, that the rows are finite. Raises Refused, saying what is wrong or cannot be known this way.
     """
@@ -113,6 +113,7 @@ class _File:
             gap = (start, min(known[0], stop))
             if gap[0] < gap[1]:
                 part = self._get(*gap)
+                self.size = self.size or getattr(self._get, "size", None)
                 if len(self._buffer) < gap[1]:
                     self._buffer.extend(bytes(gap[1] - len(self._buffer)))
                 self._buffer[gap[0] : gap[0] + len(part)] = part
@@ -200,7 +201,7 @@ def _forward(file: _File, found: _Found, end: int, stop: int) -> None:
 def _between(file: _File, found: _Found, end: int, wanted: list[tuple[int, int]], columns: int) -> None:
     """Decode the last block, then those that hold the raw spans `wanted`, each placed as the module says."""
     first = found.blocks[0][1]
-    begin_of_last, raw, stop = _last(file, end // 8)
+    begin_of_last, raw = _last(file, end // 8)
     at = raw.find(b"XTENSION= 'IMAGE")
     if at < 0 or raw.count(b"XTENSION= 'IMAGE") > 1:
         raise Refused("HDU 1 does not begin in the last bz2 block, so that blocks cannot be placed")
@@ -210,7 +211,6 @@ def _between(file: _File, found: _Found, end: int, wanted: list[tuple[int, int]]
         raise Refused("bz2 blocks of another size than those of bzip2 -9")
     last = inner + 1
     found.blocks[last] = (place, raw)
-    del stop
     _check_low_bits(first, 0, found)
     _check_low_bits(raw, place, found)
     camera = None
@@ -247,9 +247,9 @@ def _between(file: _File, found: _Found, end: int, wanted: list[tuple[int, int]]
             raise Refused("bz2 blocks that do not meet the last one")
 
 
-def _last(file: _File, size_of_first: int) -> tuple[int, bytes, int]:
-    """(begin, raw bytes, end) of the last block, begin and end in bits. Raises Refused when anything follows the stream's end."""
-    size = getattr(file._get, "size", None) or file.size
+def _last(file: _File, size_of_first: int) -> tuple[int, bytes]:
+    """(begin in bits, raw bytes) of the last block. Raises Refused when anything follows the stream's end."""
+    size = file.size
     if size is None:
         raise Refused("a file of unknown size")
     step = int(1.08 * size_of_first)
@@ -260,7 +260,7 @@ def _last(file: _File, size_of_first: int) -> tuple[int, bytes, int]:
             raise Refused("damaged bz2 (the file does not end where its stream does)")
         begins = file.magics(max(start, 0), size)
         if begins:
-            return begins[-1], file.decode(begins[-1], ends[-1]), ends[-1]
+            return begins[-1], file.decode(begins[-1], ends[-1])
     raise Refused("damaged bz2 (no last block)")
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,3 +67,13 @@ def sha256(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_of_ranges(path: str | Path, ranges: Sequence[Sequence[int]]) -> str:
+    """SHA-256 of the bytes [start, stop) of a file in each of `ranges`, one after the other."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        for start, stop in ranges:
+            handle.seek(start)
+            digest.update(handle.read(stop - start))
+    return digest.hexdigest()

@@ -3,6 +3,7 @@
 A stamp is what 5 TB of frames were fetched for: cutouts of any alignment are derived from it (cutouts.py).
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ SIZE = 80
 """Edge of a stamp in pixels; 8 more on each side than a cutout, for the kernels of sub-pixel alignment."""
 CENTRE = SIZE // 2
 _MARGIN = 8
+_OVERLAP = 128  # rows that adjacent fields share
 
 MISSING_FRAME = "missing_frame"
 OUTSIDE = "outside_frame"
@@ -58,11 +60,32 @@ def cut(data: np.ndarray, x: float, y: float) -> tuple[np.ndarray, np.ndarray, n
     return pixels, np.array([x - column, y - row], np.float32), covered
 
 
-def stamp(candidates: list[list[Callable[[], Frame | None]]], ra: float, dec: float, edges: str) -> Stamp:
+def rows_of(frame: Frame, own: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[tuple[int, int]]:
+    """The rows [first, last) of a frame that stamps will be cut from.
+
+    own, before, after: ra, dec [n, 2] in degrees of the objects of its field and of the adjacent ones, which need this frame only where a row edge
+    of their own cuts the stamp; adjacent fields differ by a few pixels from the 128 rows they share, hence the slack of 8.
+    """
+    height = frame.data.shape[0]
+    rows = []
+    for sky, first, last in (
+        (own, -np.inf, np.inf),
+        (before, _OVERLAP - CENTRE - _MARGIN, np.inf),
+        (after, -np.inf, height - _OVERLAP + CENTRE + _MARGIN),
+    ):
+        if len(sky):
+            y = frame.wcs.wcs_world2pix(sky, 0)[:, 1]
+            top = np.floor(y[(y >= first) & (y <= last)] + 0.5).astype(int) - CENTRE
+            rows += [(int(a), int(a) + SIZE) for a in top if a < height and a + SIZE > 0]
+    return rows
+
+
+def stamp(candidates: list[list[Callable[..., Frame | None]]], ra: float, dec: float, edges: str) -> Stamp:
     """The stamp of the object at (ra, dec) in degrees.
 
-    `candidates`: per band, functions that give the frames the object may lie on, its own field first; a neighbour is
-    asked for only when the frames before it do not cover the whole stamp. Adjacent fields share 128 rows, more
+    `candidates`: per band, functions that give the frames the object may lie on: of its own field, of the one before it and of the one
+    after it. A neighbour is asked for only on the side where a row edge cuts the stamp, or where there is no own frame. A frame that lacks rows of
+    the stamp is asked for again as `get(whole=True)`. Adjacent fields share 128 rows, more
     than a stamp: where a row edge cuts it, the neighbour alone has all of it, from the same detector pixels.
     `edges`: "neighbour"; "mask" (the own field only); "drop" (as "mask", and an incomplete 64x64 loses the object).
     """
@@ -71,13 +94,20 @@ def stamp(candidates: list[list[Callable[[], Frame | None]]], ra: float, dec: fl
     mask = np.zeros((SIZE, SIZE), np.uint8)
     status, neighbour = shards.OK, False
     for band, frames in enumerate(candidates):
-        best, own_missing = None, False
+        best, own_missing, cut_by = None, False, ()
         for number, get in enumerate(frames if edges == "neighbour" else frames[:1]):
+            if number and not own_missing and not cut_by[number]:
+                continue
             frame = get()
+            if frame is not None and frame.lacks(*_rows(frame, ra, dec)):
+                frame = get(whole=True)
             if frame is None:
                 own_missing |= number == 0
                 continue
             x, y = frame.wcs.wcs_world2pix(ra, dec, 0)
+            if number == 0:
+                first, last = _rows(frame, ra, dec)
+                cut_by = (False, first < 0, last > frame.data.shape[0])
             found = (*cut(frame.data, float(x), float(y)), number)
             if best is None or found[2].sum() > best[2].sum():
                 best = found
@@ -95,19 +125,26 @@ def stamp(candidates: list[list[Callable[[], Frame | None]]], ra: float, dec: fl
     return Stamp(image, offset, mask, status, neighbour)
 
 
+def _rows(frame: Frame, ra: float, dec: float) -> tuple[int, int]:
+    """The rows [first, last) of a frame that the stamp at (ra, dec) spans, whether the frame has them or not."""
+    _, y = frame.wcs.wcs_world2pix(ra, dec, 0)
+    top = int(np.floor(y + 0.5)) - CENTRE
+    return top, top + SIZE
+
+
 def stamps_of_plan(
-    plan: pd.DataFrame, frames: Callable[[FieldID, str], Frame | None], edges: str
+    plan: pd.DataFrame, frames: Callable[..., Frame | None], edges: str
 ) -> Iterable[tuple[pd.DataFrame, list[Stamp]]]:
-    """Yield (rows of one field, their stamps), field by field, each frame asked for once.
+    """Yield (rows of one field, their stamps), field by field, each frame asked for once, or twice where its rows do not do.
 
     `plan`: objID, rerun, run, camcol, field, ra, dec, sorted by field. `frames`: the frame of a field and a band, or None
     where the archive has none (archive.sas.Frames).
     """
     cache: dict[tuple[FieldID, str], Frame | None] = {}
 
-    def frame(field: FieldID, band: str) -> Frame | None:
-        if (field, band) not in cache:
-            cache[field, band] = frames(field, band)
+    def frame(field: FieldID, band: str, whole: bool = False) -> Frame | None:
+        if (field, band) not in cache or whole:
+            cache[field, band] = frames(field, band, whole=True) if whole else frames(field, band)
         return cache[field, band]
 
     for key, rows in plan.groupby(list(FieldID._fields), sort=False):
@@ -115,7 +152,7 @@ def stamps_of_plan(
         near = [own, own._replace(field=own.field - 1), own._replace(field=own.field + 1)]
         for known in [known for known in cache if known[0] not in near]:
             del cache[known]
-        candidates = [[lambda f=field, b=band: frame(f, b) for field in near] for band in BANDS]
+        candidates = [[functools.partial(frame, field, band) for field in near] for band in BANDS]
         yield (
             rows,
             [stamp(candidates, ra, dec, edges) for ra, dec in zip(rows["ra"], rows["dec"], strict=True)],
@@ -124,7 +161,7 @@ def stamps_of_plan(
 
 def write_stamps(
     plan_path: str | Path,
-    frames: Callable[[FieldID, str], Frame | None],
+    frames: Callable[..., Frame | None],
     stamps_path: str | Path,
     counts_path: str | Path,
     edges: str,

@@ -6,42 +6,49 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crossz.errors import CrosszError, fail_if
-from crossz.files import read_json, sha256
+from crossz.files import read_json, sha256, sha256_of_ranges
 
 
-def expected(results: Path, frames_root: Path | None, keep: bool) -> Iterator[tuple[Path, str | None, bool]]:
-    """(file, SHA-256, whether it must be there) of every output below `results` that a stage vouched for, and every frame.
+Ranges = list[list[int]]
+
+
+def expected(
+    results: Path, frames_root: Path | None, keep: bool
+) -> Iterator[tuple[Path, str | None, bool, Ranges | None]]:
+    """(file, SHA-256, whether it must be there, bytes that the hash is of or None: all) of every output below `results` that a stage vouched for, and every frame.
 
     Outputs: "sha256" in the counts and receipts, "model_sha256" in model.json. Frames: `*.frames.jsonl`; those that were
-    fetched for a shard need not be there any more, unless `keep`. SHA-256 None: an account that cannot be read.
+    fetched for a shard need not be there any more, unless `keep`. Of a frame that was read in part those bytes are vouched for. SHA-256 None: an account that cannot be read.
     """
     for path in sorted(results.rglob("*.json")):
         try:
             facts = read_json(path)
         except ValueError:
-            yield path, None, True
+            yield path, None, True, None
             continue
         for name, digest in facts.get("sha256", {}).items():
-            yield path.parent / name, digest, True
+            yield path.parent / name, digest, True, None
         if "model_sha256" in facts:
-            yield path.with_name("model.pt"), facts["model_sha256"], True
+            yield path.with_name("model.pt"), facts["model_sha256"], True, None
     seen = set()
     for path in sorted([*results.glob("stamps/*.frames.jsonl"), *results.glob("frames/*.jsonl")]):
         cache = results / "frames" / path.name.split(".")[0]
         try:
             entries = [json.loads(line) for line in path.read_text().splitlines()]
         except ValueError:
-            yield path, None, True
+            yield path, None, True, None
             continue
         for entry in entries:
             if entry["status"] in ("missing", "damaged"):
                 continue
             roots = [root for root in (frames_root, results / "sky/sas", cache) if root is not None]
-            places = [root / entry["path"] for root in roots if (root / entry["path"]).exists()]
-            for place in places or [roots[0] / entry["path"]]:
-                if place not in seen:
-                    seen.add(place)
-                    yield place, entry["sha256"], keep or entry["status"] == "local"
+            ranges = entry.get("ranges")
+            name = f"{entry['path']}.part" if ranges and entry["status"] == "fetched" else entry["path"]
+            places = [root / name for root in roots if (root / name).exists()]
+            for place in places or [roots[0] / name]:
+                if (place, str(ranges)) not in seen:  # two shards may have read other bytes of one frame
+                    seen.add((place, str(ranges)))
+                    yield place, entry["sha256"], keep or entry["status"] == "local", ranges
 
 
 def verify(results: str | Path, frames_root: str | Path | None, keep: bool, subset: float) -> None:
@@ -51,7 +58,7 @@ def verify(results: str | Path, frames_root: str | Path | None, keep: bool, subs
     nothing to hash.
     """
     problems, checked, left_out, released, size = [], 0, 0, 0, 0
-    for path, digest, needed in expected(Path(results), frames_root and Path(frames_root), keep):
+    for path, digest, needed, ranges in expected(Path(results), frames_root and Path(frames_root), keep):
         if digest is None:
             problems.append(f"{path}: damaged, and with it the account of its files; delete it and rerun")
             continue
@@ -65,7 +72,7 @@ def verify(results: str | Path, frames_root: str | Path | None, keep: bool, subs
             continue
         checked += 1
         size += path.stat().st_size
-        if sha256(path) != digest:
+        if (sha256_of_ranges(path, ranges) if ranges else sha256(path)) != digest:
             problems.append(f"{path}: damaged; delete it and rerun")
         if checked % 1000 == 0:
             print(f"{checked:,} files, {size / 1e9:.1f} GB", flush=True)

@@ -47,7 +47,7 @@ def test_a_row_edge_is_filled_from_the_adjacent_field_in_g(sdss):
     ra, dec = frames[0].wcs.wcs_pix2world(1000.0, 1470.0, 0)  # 18 px below the upper edge of field 58
     g = BANDS.index("g")
     bands = [[lambda: None]] * len(BANDS)
-    bands[g] = [lambda: frames[0], lambda: frames[1]]
+    bands[g] = [lambda: frames[0], lambda: None, lambda: frames[1]]
     filled = stamps.stamp(bands, float(ra), float(dec), "neighbour")
     bands[g] = [lambda: frames[0]]
     alone = stamps.stamp(bands, float(ra), float(dec), "neighbour")

@@ -2,6 +2,7 @@
 # Needs   results/shards/{shard}.parquet; FRAMES, a folder that a rule fills with frames, if there is one
 # Makes   results/stamps/{shard}.arrow (+ what became of each frame), results/cutouts/{shard}.arrow (+ counts each);
 #         results/cutouts/{align}/{shard}.arrow for networks with another alignment
+# How a frame is had (stamps.fetch) changes no pixel, so it is no parameter; how its blocks are decoded is part of the code.
 # Code that fetches is no part of the digest: it can change when a frame comes, not its pixels, which are checked.
 
 
@@ -22,7 +23,7 @@ rule stamps:
     params:
         edges=lookup("stamps/edges", within=config),
         cache="results/frames/{shard}",
-        code=code_digest("stamps"),
+        code=code_digest("stamps", "blocks"),
     script:
         "../scripts/stamps.py"
 

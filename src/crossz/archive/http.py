@@ -7,9 +7,10 @@ something of it. What `accept` refuses (errors.Refused) is asked for again, from
 import email.utils
 import json
 import random
+import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import NamedTuple, TypeVar
@@ -41,10 +42,10 @@ class Limits(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """One whole body of a server that said 200."""
+    """One whole body of a server that said 200 (206 to a range), or what `consume` made of it."""
 
     url: str
-    body: bytes
+    body: object
     headers: requests.structures.CaseInsensitiveDict
 
 
@@ -58,6 +59,10 @@ class Denied(Exception):
 
 class Damaged(CrosszError):
     """Every mirror keeps sending something else than was asked for."""
+
+
+class Unranged(Exception):
+    """The server does not give ranges of this file as asked: it ignores them, or the file changed between two of them."""
 
 
 class Unanswered(CrosszError):
@@ -111,6 +116,8 @@ class Client:
         first_byte_s: float | None = None,
         once: bool = False,
         secret: bool = False,
+        span: tuple[int, int] | None = None,
+        consume: Callable[[Iterator[bytes]], object] = b"".join,
         **request: object,
     ) -> T:
         """`accept` of the body at one of `urls`, the same file on several mirrors, asked in turn.
@@ -120,7 +127,9 @@ class Client:
         body slower than `min_rate_kB_s`. What `accept` refuses is asked for `attempts` times per mirror. `once` asks a
         single time: for requests that are not to be repeated. `secret`: nothing of an answer goes into an error. `request`
         goes to requests (data, json, headers, params); one with headers of its own follows no redirect, since they may
-        hold a token. Raises Missing when all mirrors say 404; Denied on 401 or 403, and CrosszError on another final
+        hold a token. `span`: only the bytes [start, stop) are asked for; another range, or another number of bytes, is refused. `consume` makes
+        Reply.body of the body's parts as they come; it may leave the rest, and may raise Refused. Raises Unranged when the
+        whole file comes instead of a `span`; Missing when all mirrors say 404; Denied on 401 or 403, and CrosszError on another final
         status, of the last mirror left; Damaged when the bodies stay refused; Unanswered when time is up. The last two
         name `what`, the last reasons and the `remedy`.
         """
@@ -134,7 +143,7 @@ class Client:
             wait, attempt = None, attempt + 1
             try:
                 with self._host(url).slots:
-                    reply = self._bounded(url, method, first_byte_s, end, secret, request)
+                    reply = self._bounded(url, method, first_byte_s, end, secret, span, consume, request)
                 result = accept(reply)
                 self._host(url).failures = 0
                 return result
@@ -209,30 +218,44 @@ class Client:
             raise _Again("no whole answer within the deadline") from None
 
     def _once(
-        self, url: str, method: str, first_byte_s: float | None, end: float, secret: bool, request: dict
+        self,
+        url: str,
+        method: str,
+        first_byte_s: float | None,
+        end: float,
+        secret: bool,
+        span: tuple[int, int] | None,
+        consume: Callable[[Iterator[bytes]], object],
+        request: dict,
     ) -> Reply:
         timeout = min(self.limits.timeout_s, max(end - time.monotonic(), 0.1))
+        follow = method == "GET" and "headers" not in request
+        if span is not None:
+            request = request | {"headers": {"Range": f"bytes={span[0]}-{span[1] - 1}"} | request.get("headers", {})}
         try:
             with self._session.request(
                 method,
                 url,
                 stream=True,
                 timeout=(timeout, first_byte_s or timeout),
-                allow_redirects=method == "GET" and "headers" not in request,
+                allow_redirects=follow,
                 **request,
             ) as response:
-                _check_status(response, secret)
-                return Reply(url, self._body(response, end), response.headers)
+                if span is None or response.status_code != 206:
+                    _check_status(response, secret)
+                parts = self._parts(response, end)
+                if span is not None:
+                    parts = _ranged(parts, response, span)
+                return Reply(url, consume(parts), response.headers)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise _Again(_in_words(error)) from error
 
-    def _body(self, response: requests.Response, end: float) -> bytes:
+    def _parts(self, response: requests.Response, end: float) -> Iterator[bytes]:
         connection = response.raw.connection
         if connection is not None and connection.sock is not None:
             connection.sock.settimeout(self.limits.timeout_s)  # after the patience for the first byte
-        start, parts, size = time.monotonic(), [], 0
+        start, size = time.monotonic(), 0
         while part := response.raw.read1(1 << 16):
-            parts.append(part)
             size += len(part)
             now = time.monotonic()
             if size > _LARGEST:
@@ -244,10 +267,34 @@ class Client:
             slow = self.limits.min_rate_kB_s * 1000 * (now - start)
             if now - start > self.limits.timeout_s and size < slow:
                 raise _Again(f"slower than {self.limits.min_rate_kB_s:g} kB/s ({size} bytes in {now - start:.0f} s)")
+            yield part
         told = response.headers.get("Content-Length")
         if told is not None and int(told) != size:
             raise _Again(f"cut short: {size} of {told} bytes")
-        return b"".join(parts)
+
+
+def _ranged(parts: Iterator[bytes], response: requests.Response, span: tuple[int, int]) -> Iterator[bytes]:
+    """The `parts` of an answer to a request for the bytes `span`. Raises Unranged, or Refused when it is another range."""
+    if response.status_code != 206:
+        raise Unranged(f"status {response.status_code} instead of a range")
+    told = response.headers.get("Content-Range", "")
+    start, stop, size = range_of(told)
+    if (start, stop) != (span[0], min(span[1], size)):
+        raise Refused(f"the range {told!r} instead of bytes {span[0]}-{span[1] - 1}")
+    came = 0
+    for part in parts:
+        came += len(part)
+        yield part
+    if came != stop - start:
+        raise Refused(f"{came} bytes of a range of {stop - start}")
+
+
+def range_of(told: str) -> tuple[int, int, int]:
+    """(start, stop, size of the whole file) of a Content-Range header. Raises Refused when it is none."""
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", told)
+    if match is None:
+        raise Refused(f"the range {told!r}")
+    return int(match[1]), int(match[2]) + 1, int(match[3])
 
 
 def _check_status(response: requests.Response, secret: bool) -> None:

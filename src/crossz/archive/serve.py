@@ -66,6 +66,15 @@ FAULTS = {
     "trailing": "the right body and garbage behind it",
     "cut_row": "text cut in the middle of its last row",
     "etag_change": "the right body with another ETag each time",
+    # The answer to a request for a range.
+    "range_ignored": "the whole file with status 200",
+    "range_other": "the range that begins 1000 bytes later, and says so",
+    "range_lie": "the bytes of the range that begins value (default 1000) bytes later, under the headers of the right one",
+    "range_short": "half of the range, and says so",
+    "range_cut": "half of the range under its whole Content-Range and its own Content-Length",
+    "range_html": "a maintenance page with status 206 and the right Content-Range",
+    "range_flip": "one bit flipped in the middle of the range",
+    "range_size": "another size of the whole file in Content-Range",
     # The same for CSV only.
     "drop_rows": "without its last value (default 1) rows",
     "short_row": "the last row lacks its last cell",
@@ -609,6 +618,49 @@ def _float_cell(cell: str) -> str:
     return f"{int(cell):.14E}" if re.fullmatch(r"-?\d{17,}", cell) else cell
 
 
+def _told(answer: _Answer) -> tuple[int, int, int]:
+    return tuple(map(int, re.findall(r"\d+", answer.headers["Content-Range"])))
+
+
+def _saying(answer: _Answer, first: int, last: int, size: int) -> _Answer:
+    return answer._replace(headers=answer.headers | {"Content-Range": f"bytes {first}-{last}/{size}"})
+
+
+def _range_other(answer: _Answer, whole: _Answer, value: object) -> _Answer:
+    first, last, size = _told(answer)
+    first, last = min(first + 1000, size - 1), min(last + 1000, size - 1)
+    return _saying(answer, first, last, size)._replace(body=whole.body[first : last + 1])
+
+
+def _range_lie(answer: _Answer, whole: _Answer, value: object) -> _Answer:
+    first, last, size = _told(answer)
+    by = 1000 if value is None else value
+    if last + by >= size:
+        by = -by
+    return answer._replace(body=whole.body[max(first + by, 0) :][: last + 1 - first])
+
+
+def _range_short(answer: _Answer, whole: _Answer, value: object) -> _Answer:
+    first, last, size = _told(answer)
+    half = (last + 1 - first) // 2
+    return _saying(answer, first, first + max(half, 1) - 1, size)._replace(body=answer.body[: max(half, 1)])
+
+
+def _range_size(answer: _Answer, whole: _Answer, value: object) -> _Answer:
+    first, last, size = _told(answer)
+    return _saying(answer, first, last, size + 1 + secrets.randbelow(1000))
+
+
+_RANGED: dict[str, Callable[[_Answer, _Answer, object], _Answer]] = {
+    "range_ignored": lambda answer, whole, _: whole,
+    "range_other": _range_other,
+    "range_lie": _range_lie,
+    "range_short": _range_short,
+    "range_cut": lambda answer, *_: answer._replace(body=answer.body[: len(answer.body) // 2]),
+    "range_html": lambda answer, *_: answer._replace(body=_maintenance(None).body),
+    "range_flip": lambda answer, *_: _flip(answer, None),
+    "range_size": _range_size,
+}
 _ALTERED: dict[str, Callable[[_Answer, object], _Answer]] = {
     "wrong_bytes": _wrong_bytes,
     "flip": _flip,
@@ -671,8 +723,11 @@ class _Handler(BaseHTTPRequestHandler):
         answer = _INSTEAD[kind](value) if kind in _INSTEAD else self.server.answer(request)
         if kind in _ALTERED and answer.status == 200:
             answer = _ALTERED[kind](answer, value)
+        whole = answer
         if self.command == "GET":
             answer = _ranged(answer, self.headers)
+        if kind in _RANGED and answer.status == 206:
+            answer = _RANGED[kind](answer, whole, value)
         if kind in _BROKEN:
             self.close_connection = True
             _BROKEN[kind](self, answer, value)
