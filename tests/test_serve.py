@@ -606,6 +606,63 @@ def refuse(server):
         get(server)
 
 
+def ranged(server):
+    """Status, Content-Range and body of the answer to a request for the bytes 100 to 299."""
+    reply = requests.get(server.url + PATH, headers={"Range": "bytes=100-299"}, timeout=5)
+    return reply.status_code, reply.headers.get("Content-Range"), reply.content
+
+
+def right_range():
+    return f"bytes 100-299/{len(body('r'))}"
+
+
+@shows("range_ignored")
+def range_ignored(server):
+    assert ranged(server) == (200, None, body("r"))
+
+
+@shows("range_other")
+def range_other(server):
+    assert ranged(server) == (206, f"bytes 1100-1299/{len(body('r'))}", body("r")[1100:1300])
+
+
+@shows("range_lie")
+def range_lie(server):
+    assert ranged(server) == (206, right_range(), body("r")[1100:1300])
+
+
+@shows("range_short")
+def range_short(server):
+    assert ranged(server) == (206, f"bytes 100-199/{len(body('r'))}", body("r")[100:200])
+
+
+@shows("range_cut")
+def range_cut(server):
+    assert ranged(server) == (206, right_range(), body("r")[100:200])
+
+
+@shows("range_html")
+def range_html(server):
+    status, told, page = ranged(server)
+    assert (status, told) == (206, right_range())
+    assert page.startswith(b"<html>")
+
+
+@shows("range_flip")
+def range_flip(server):
+    status, told, part = ranged(server)
+    assert (status, told) == (206, right_range())
+    assert sum(a != b for a, b in zip(part, body("r")[100:300], strict=True)) == 1
+
+
+@shows("range_size")
+def range_size(server):
+    status, told, part = ranged(server)
+    assert (status, part) == (206, body("r")[100:300])
+    assert told.startswith("bytes 100-299/")
+    assert told != right_range()
+
+
 @shows("delay")
 def delay(server):
     server.faults[:] = [Fault("/sas/", "delay", value=0.3)]

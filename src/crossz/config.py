@@ -120,6 +120,8 @@ def _archive(config: dict, root: Path) -> list[str]:
     )
     if keep and frames_root is None:
         found.append("stamps.keep_frames: say in stamps.frames_root where fetched frames are kept")
+    elif keep and config["stamps"]["fetch"] != "whole":
+        found.append("stamps.keep_frames: only whole frames are kept; set stamps.fetch: whole")
     elif not mirrors or (frames_root is not None and not keep):
         found += _folder(config, "stamps", "frames_root", root)
     addresses = {name: [config["archive"][name]] for name in ("casjobs", "login", "skyserver")} | {"sas": mirrors}
