@@ -23,7 +23,6 @@ from crossz.sky.images import ten_bits
 
 FIELD = FieldID(301, 1043, 5, 25)
 ROWS, COLUMNS = 1489, 2048
-RNG = np.random.default_rng(5)
 
 
 def frame_bytes(seed=1, zeros=0, band="r", low_bits=False, sky=True, flat=False):
@@ -32,7 +31,7 @@ def frame_bytes(seed=1, zeros=0, band="r", low_bits=False, sky=True, flat=False)
     calibration = 0.005 * (1 + 0.02 * np.cos(np.arange(COLUMNS) / 200) + 1e-4 * rng.standard_normal(COLUMNS))
     if flat:
         calibration[:] = 0.005
-    grid = (120.0 if flat else 120 + 3 * rng.random((187, 256))) * np.ones((187, 256))
+    grid = (120.3 if flat else 120 + 3 * rng.random((187, 256))) * np.ones((187, 256))
     x, y = (np.clip((np.arange(size) - 4) / 8, 0, None) for size in (COLUMNS, ROWS))
     row = np.zeros(1, [("ALLSKY", ">f4", grid.shape), ("XINTERP", ">f4", (COLUMNS,)), ("YINTERP", ">f4", (ROWS,))])
     row["ALLSKY"], row["XINTERP"], row["YINTERP"] = grid, x, y
@@ -258,7 +257,7 @@ def test_part_of_a_frame_is_fetched_noted_kept_and_not_asked_for_again(server, r
     assert right(again, data)
     assert same == entry
     content = bytearray(part.read_bytes())
-    content[entry["ranges"][-1][1] - 5000] ^= 1
+    content[50_000] ^= 1
     part.write_bytes(content)
     assert right(get(place, tmp_path)[0], data)
     assert len(server.hits) > hits
@@ -277,7 +276,7 @@ def test_a_frame_on_disk_is_read_in_part_and_verified_by_the_bytes_read(tree, re
     verify.verify(results, root, False, 1)
     path = frame_path(root, FIELD, "r")
     content = bytearray(path.read_bytes())
-    content[entry["ranges"][0][1] - 100] ^= 1
+    content[50_000] ^= 1
     path.write_bytes(content)
     with pytest.raises(CrosszError, match="damaged; delete it"):
         verify.verify(results, root, False, 1)
@@ -373,7 +372,7 @@ def test_an_audit_compares_with_the_whole_file(server, real_size, tmp_path, way,
 @pytest.mark.parametrize("edges", ["neighbour", "mask"])
 def test_the_stamps_of_a_shard_are_the_same_bytes_every_way(small_sky, tmp_path, way, edges):
     names = [re.split(r"[-.]", path.name) for path in sorted((small_sky / "sas").rglob("frame-*.bz2"))]
-    fields = sorted({FieldID(301, int(run), int(camcol), int(field)) for _, _, run, camcol, field, *_ in names})[:4]
+    fields = sorted({FieldID(301, int(run), int(camcol), int(field)) for _, band, run, camcol, field, *_ in names if band == "r"})[:4]
     objects = []
     for field in fields:
         wcs = decode(frame_path(small_sky / "sas", field, "r").read_bytes(), field, "r").wcs

@@ -608,7 +608,7 @@ def refuse(server):
 
 def ranged(server):
     """Status, Content-Range and body of the answer to a request for the bytes 100 to 299."""
-    reply = requests.get(server.url + PATH, headers={"Range": "bytes=100-299"}, timeout=5)
+    reply = requests.get(server.url + FRAME, headers={"Range": "bytes=100-299"}, timeout=5)
     return reply.status_code, reply.headers.get("Content-Range"), reply.content
 
 

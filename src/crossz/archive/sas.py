@@ -147,7 +147,7 @@ class Frames:
         known = self._journal.entries.get(name, {})
         if known.get("fetch") != "whole":  # what is known of the whole file says more
             facts = _facts(path, part, way) | {"size": path.stat().st_size}
-            if facts.items() - known.items():
+            if any(known.get(key) != value for key, value in facts.items()):
                 self._journal.add(name, whose, **facts)
         return part.frame
 
