@@ -36,11 +36,12 @@ class Source:
     """The bytes of a file on disk, and how many were read."""
 
     def __init__(self, path: Path):
-        self._handle, self.size, self.asked = open(path, "rb"), path.stat().st_size, 0
+        self._path, self.size, self.asked = path, path.stat().st_size, 0
 
     def __call__(self, start: int, stop: int) -> bytes:
-        self._handle.seek(start)
-        part = self._handle.read(stop - start)
+        with open(self._path, "rb") as handle:
+            handle.seek(start)
+            part = handle.read(stop - start)
         self.asked += len(part)
         return part
 

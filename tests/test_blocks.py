@@ -1,6 +1,7 @@
 """Some rows of a frame out of some bytes of its file: bit for bit those of the whole file, or refused; and servers that lie about ranges."""
 
 import bz2
+import contextlib
 import json
 import re
 import shutil
@@ -131,12 +132,9 @@ def test_runs_of_zeros_that_move_all_later_blocks_are_seen(zeros):
     body = bz2.compress(frame_bytes(2, zeros), 9)
     data = decode(body, FIELD, "r").data
     for row in (400, 850, 1000):
-        try:
+        with contextlib.nullcontext() if zeros == 1 else contextlib.suppress(Refused):  # else only the whole file tells
             part, _ = rows(body, [(row, row + 80)], "blocks")
-        except Refused as error:
-            assert zeros > 1, error  # four bytes or more: only the whole file tells
-            continue
-        assert part.frame.data[row : row + 80].tobytes() == data[row : row + 80].tobytes()
+            assert part.frame.data[row : row + 80].tobytes() == data[row : row + 80].tobytes()
 
 
 @pytest.mark.parametrize(
@@ -285,7 +283,21 @@ def test_a_frame_on_disk_is_read_in_part_and_verified_by_the_bytes_read(tree, re
 RECOVER = ["range_ignored", "range_other", "range_lie", "range_short", "range_cut", "range_html", "range_flip", "range_size",
            "etag_change", "html200", "503", "429", "500json", "refuse", "reset", "stall", "cut_length", "cut_no_length", "cut_chunked",
            "wrong_bytes", "trailing", "flip"]  # fmt: skip
-ENDS = {"503", "429", "500json", "refuse", "reset", "stall", "cut_length", "cut_no_length", "cut_chunked", "html200", "wrong_bytes", "trailing", "flip"}
+ENDS = {
+    "503",
+    "429",
+    "500json",
+    "refuse",
+    "reset",
+    "stall",
+    "cut_length",
+    "cut_no_length",
+    "cut_chunked",
+    "html200",
+    "wrong_bytes",
+    "trailing",
+    "flip",
+}
 
 
 @pytest.mark.parametrize("number", [1, 3, None])
@@ -295,13 +307,11 @@ def test_a_server_that_lies_about_ranges(server, real_size, tmp_path, kind, numb
     honest = [] if number is None else [Fault("GET", "delay", number - 1, 0)]
     server.faults[:] = [*honest, Fault("GET", kind, None if number is None else 1)]
     place = sas.Place(None, archive(server.url, deadline_s=6), False, fetch="blocks")
-    try:
+    if number is None and kind in ENDS:
+        with pytest.raises(CrosszError, match="not fetched after"):
+            get(place, tmp_path)
+    else:
         assert right(get(place, tmp_path)[0], real_size[1])
-        assert number or kind not in ENDS - {"flip", "trailing"}
-    except CrosszError as error:
-        assert number is None, error
-        assert kind in ENDS
-        assert "not fetched after" in str(error)
     assert not list(tmp_path.rglob(".*.part*"))
     server.faults.clear()
     frame, entry = get(place, tmp_path)
@@ -336,7 +346,7 @@ def test_a_server_without_ranges_is_asked_for_whole_files_after_three(server, tr
 @pytest.mark.parametrize(("way", "status"), [("prefix", "401"), ("blocks", "401")])
 def test_a_final_status_has_the_whole_file_s_words(server, tmp_path, way, status):
     server.faults[:] = [Fault("GET", status)]
-    with pytest.raises(CrosszError, match="is archive.sas a public mirror"):
+    with pytest.raises(CrosszError, match="a public mirror"):
         get(sas.Place(None, archive(server.url), False, fetch=way), tmp_path)
 
 
@@ -372,7 +382,9 @@ def test_an_audit_compares_with_the_whole_file(server, real_size, tmp_path, way,
 @pytest.mark.parametrize("edges", ["neighbour", "mask"])
 def test_the_stamps_of_a_shard_are_the_same_bytes_every_way(small_sky, tmp_path, way, edges):
     names = [re.split(r"[-.]", path.name) for path in sorted((small_sky / "sas").rglob("frame-*.bz2"))]
-    fields = sorted({FieldID(301, int(run), int(camcol), int(field)) for _, band, run, camcol, field, *_ in names if band == "r"})[:4]
+    fields = sorted(
+        {FieldID(301, int(run), int(camcol), int(field)) for _, band, run, camcol, field, *_ in names if band == "r"}
+    )[:4]
     objects = []
     for field in fields:
         wcs = decode(frame_path(small_sky / "sas", field, "r").read_bytes(), field, "r").wcs

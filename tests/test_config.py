@@ -80,6 +80,7 @@ def test_a_mistake_is_named_with_its_key_and_remedy(dotted, value, words):
     [
         ("archive.sas", [], "stamps.frames_root: survey sdss needs a folder there; found None"),
         ("stamps.frames_root", "nowhere", "stamps.frames_root: survey sdss needs a folder there; found nowhere"),
+        ("stamps.fetch", "rows", "stamps.fetch: 'rows' is not one of"),
         ("stamps.keep_frames", True, "stamps.keep_frames: say in stamps.frames_root where"),
         ("archive.login", "http://example.org/login", "archive.login: a login goes there, so it has to be https"),
         ("archive.casjobs", "https://me:secret@example.org", "archive.casjobs: no login in an address"),

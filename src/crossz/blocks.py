@@ -311,9 +311,7 @@ def _placed(raw: bytes, nominal: int, drift: int, found: _Found, camera: "_Camer
     Raises Refused where the pixels contradict it.
     """
     possible = [
-        start
-        for start in range(nominal, nominal + drift + 1)
-        if not (_pixels(raw, start, found)[0] & _LOW_BITS).any()
+        start for start in range(nominal, nominal + drift + 1) if not (_pixels(raw, start, found)[0] & _LOW_BITS).any()
     ]
     if not possible:
         raise Refused("no place for a bz2 block")

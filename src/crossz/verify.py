@@ -8,7 +8,6 @@ from pathlib import Path
 from crossz.errors import CrosszError, fail_if
 from crossz.files import read_json, sha256, sha256_of_ranges
 
-
 Ranges = list[list[int]]
 
 

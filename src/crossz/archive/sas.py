@@ -288,22 +288,21 @@ def _facts(path: Path, part: blocks.Part, way: str) -> dict:
 class _OnDisk:
     # Bytes of a file on disk, all of them or those in `ranges`.
     def __init__(self, path: Path, ranges: Sequence[Sequence[int]] | None = None):
-        self._handle = open(path, "rb")
+        self._descriptor = os.open(path, os.O_RDONLY)
         self._ranges = ranges
-        self.size = os.fstat(self._handle.fileno()).st_size
+        self.size = os.fstat(self._descriptor).st_size
 
     def __enter__(self) -> "_OnDisk":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._handle.close()
+        os.close(self._descriptor)
 
     def __call__(self, start: int, stop: int) -> bytes:
         stop = min(stop, self.size)
         if self._ranges is not None and not any(a <= start and stop <= b for a, b in self._ranges):
             raise Refused("bytes that were not fetched")
-        self._handle.seek(start)
-        return self._handle.read(stop - start)
+        return os.pread(self._descriptor, stop - start, start)
 
 
 class _Ranges:
