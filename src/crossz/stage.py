@@ -2,10 +2,11 @@
 
 import contextlib
 import errno
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -59,3 +60,17 @@ def stage(log_path: str | Path) -> Iterator[None]:
         except Exception:
             log.write(traceback.format_exc())
             raise
+
+
+@contextlib.contextmanager
+def sigterm_noted() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether SIGTERM has come: how a cluster tells a job that its time is nearly over.
+
+    Meanwhile the signal ends nothing by itself: a long job asks at points from which a later run can go on.
+    """
+    came = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
+    try:
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)

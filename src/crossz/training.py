@@ -220,12 +220,13 @@ def train(
     seed: int,
     code: str,
     threads: int = 1,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train one network on one split; write its weights, what is needed to use them, and the history of the training.
 
     `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`. A run that was killed goes on
     from `resume_path` and gives the same bytes as one that was not; a resume point of other data, code or settings is
-    left aside with a message. With `members` in the block `train`, so many networks from different random starts: their
+    left aside with a message. `stop` is asked after every epoch whether to write a resume point and end with an error. With `members` in the block `train`, so many networks from different random starts: their
     PDFs are averaged, and recalibrated together on the validation part. Test rows are never looked at.
     """
     device = machine.device()
@@ -251,9 +252,11 @@ def train(
     def keep(running: dict) -> None:
         with atomic_path(resume_path) as temporary:
             torch.save({"fingerprint": fingerprint, "members": members, "running": running}, temporary)
+        if stop():
+            raise CrosszError(f"asked to stop; the next run goes on from {resume_path}")
 
     while len(members) < training["members"]:
-        members.append(train_member(len(members), part, val, info, keep, point and point["running"]))
+        members.append(train_member(len(members), part, val, info, keep, stop, point and point["running"]))
         point = None
 
     nets = [build(crossmodal).to(device, memory_format=torch.channels_last) for _ in members]
@@ -281,12 +284,18 @@ def train(
 
 
 def train_member(
-    number: int, part: Part, val: Part, info: dict, keep: Callable[[dict], None], point: dict | None
+    number: int,
+    part: Part,
+    val: Part,
+    info: dict,
+    keep: Callable[[dict], None],
+    stop: Callable[[], bool],
+    point: dict | None,
 ) -> dict:
     """Train one network, from `point` where an earlier run left one: weights of its best epoch, history, epochs run.
 
     The best epoch is that of the smallest `redshift_score` of the validation part, mean over the trained patterns. `keep`
-    is given what a later run needs to go on.
+    is given what a later run needs to go on, after some time or when `stop` says so.
     """
     crossmodal, training, seed = info["crossmodal"], info["train"], info["seed"]
     patterns = trained_patterns(crossmodal["z_patterns"])
@@ -320,7 +329,7 @@ def train_member(
         state["history"].append(row | {f"val {name}": value for name, value in rmse.items()})
         state["epoch"] += 1
         now = time.monotonic()
-        if now - saved > RESUME_SECONDS:
+        if stop() or now - saved > RESUME_SECONDS:
             keep({"state": state} | {name: thing.state_dict() for name, thing in things.items()})
             saved = now
         if now - printed > PROGRESS_SECONDS or state["epoch"] == epochs:

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from crossz import training
-from crossz.stage import stage
+from crossz.stage import sigterm_noted, stage
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with stage(snakemake.log[0]), sigterm_noted() as stop:
     training.train(
         *(snakemake.input[name] for name in ("catalog", "split", "index")),
         snakemake.input.shards,
@@ -20,4 +20,5 @@ with stage(snakemake.log[0]):
         seed=snakemake.params.seed,
         code=snakemake.params.code,
         threads=snakemake.threads,
+        stop=stop,
     )
