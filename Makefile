@@ -13,6 +13,10 @@ report: .venv/ready
 test: .venv/ready
 	$(BIN)/python -m pytest
 
+# As root, where slurmctld, slurmd, sbatch and munged are installed and no Slurm is configured: docs/clusters.md.
+test-slurm: .venv/ready
+	$(BIN)/python -m pytest -n 0 tests/slurm
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,4 +37,4 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --upgrade requirements.in -o requirements.txt
 
-.PHONY: metrics report test lint lock
+.PHONY: metrics report test test-slurm lint lock

@@ -2,11 +2,14 @@
 
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 from project import ROOT, SMALL, copied, snakemake
+from snakemake import api
 
 from crossz.archive.serve import serve
 
@@ -118,6 +121,34 @@ class TestMainJob:
     @pytest.mark.parametrize(("rule", "rules"), [("splits", {"splits"} | OTHERS | TRAINING), ("train", TRAINING)])
     def test_one_stage_by_hand_reruns_what_follows(self, run, rule, rules):
         assert planned(run, f"-R={rule}") == rules
+
+    def test_each_rule_needs_nothing_but_its_declared_inputs(self, run, tmp_path, monkeypatch):
+        monkeypatch.chdir(run)
+        with api.SnakemakeApi(api.OutputSettings()) as smk:
+            workflow = smk.workflow(
+                snakefile=run / "Snakefile",
+                workdir=run,
+                resource_settings=api.ResourceSettings(cores=1),
+                config_settings=api.ConfigSettings(configfiles=(run / "config/config.yaml", run / "small.yaml")),
+            )
+            workflow.dag(api.DAGSettings(targets={"results/metrics.csv"})).execute_workflow(executor="dryrun")
+            jobs = {job.rule.name: job for job in workflow._workflow.dag.jobs}  # no public accessor yet
+        assert len(jobs) > 15
+
+        def alone(name):
+            where = tmp_path / name
+            where.mkdir()
+            copied(where)
+            for given in map(Path, jobs[name].input):
+                (where / given).parent.mkdir(parents=True, exist_ok=True)
+                (shutil.copytree if given.is_dir() else shutil.copy)(given, where / given)
+            snakemake(where, f"--allowed-rules={name}", *jobs[name].output)
+            for made in filter(Path.is_file, map(Path, jobs[name].output)):
+                if made.suffix != ".jsonl":  # it tells when each frame was read
+                    assert (where / made).read_bytes() == made.read_bytes(), made
+
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(alone, jobs))
 
     def test_the_same_seed_gives_the_same_bytes_after_deleting_everything(self, run):
         names = [

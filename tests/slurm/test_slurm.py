@@ -1,0 +1,114 @@
+"""The profile for Slurm, on a Slurm of one node that this machine becomes: `make test-slurm`, as root."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from project import SMALL, command, copied, environment, snakemake
+
+HERE = Path(__file__).parent
+NEEDED = ("slurmctld", "slurmd", "sbatch", "squeue", "munged")
+SLURM = [
+    "--workflow-profile=profiles/slurm",
+    "--slurm-init-seconds-before-status-checks=2",
+    "--seconds-between-status-checks=2",
+    "--latency-wait=5",
+]
+TABLE = "results/metrics.csv"
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not all(map(shutil.which, NEEDED)), reason=f"needs root and {', '.join(NEEDED)}"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slurm(tmp_path_factory):
+    state = tmp_path_factory.mktemp("slurm")
+    subprocess.run([HERE / "up.sh", state], check=True)
+    yield
+    subprocess.run([HERE / "down.sh", state], check=True)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The results of a run without Slurm."""
+    where = copied(tmp_path_factory.mktemp("local"))
+    snakemake(where, TABLE)
+    return where / "results"
+
+
+def same(where, local):
+    models = sorted(path.relative_to(local) for path in local.glob("models/*/*/*/model.pt"))
+    for name in ["metrics.csv", "table1.md", "images.parquet", "cutouts/0000.arrow", *models]:
+        assert (where / "results" / name).read_bytes() == (local / name).read_bytes(), name
+    assert not list((where / "results").rglob("*.part*"))
+
+
+def queue(name=""):
+    """(Slurm's job number, rule and wildcards) of each job that runs."""
+    lines = subprocess.run(
+        ["squeue", "-h", "-t", "R", "-o", "%i %k"], capture_output=True, text=True, check=True
+    ).stdout
+    return [line for line in lines.splitlines() if name in line]
+
+
+def test_the_pipeline_through_slurm_gives_the_same_bytes(local, tmp_path):
+    done = snakemake(copied(tmp_path), TABLE, *SLURM)
+    assert "SLURM jobid" in done.stdout + done.stderr
+    same(tmp_path, local)
+
+
+def test_a_killed_head_is_replaced_while_its_jobs_go_on(local, tmp_path):
+    where = copied(tmp_path)
+    head = subprocess.Popen(
+        command(where, TABLE, *SLURM), cwd=where, env=environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not queue("rule_train"):
+        assert head.poll() is None
+        time.sleep(0.2)
+    os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
+    orphans = queue()
+    assert orphans
+    snakemake(where, "--unlock", *SLURM)
+    snakemake(where, TABLE, *SLURM)
+    while set(orphans) & set(queue()):
+        time.sleep(0.5)
+    same(where, local)
+    assert "Nothing to be done" in snakemake(where, TABLE).stderr
+
+
+def test_a_job_that_is_killed_for_memory_gets_more(tmp_path):
+    where = copied(tmp_path)
+    shutil.copy(HERE / "hungry.smk", where / "Snakefile")
+    snakemake(where, "mem_mb.txt", *SLURM)
+    assert int((where / "mem_mb.txt").read_text()) >= 3000
+
+
+def test_a_training_at_its_time_limit_goes_on_in_the_next_attempt(local, tmp_path):
+    where = copied(tmp_path)
+    shutil.copytree(local, where / "results")
+    model = "results/models/baseline/crossmodal/0/model.json"
+    # SIGTERM comes up to a minute early, and a limit counts in minutes: half a minute to a minute and a half remain.
+    limits = "--set-resources=train:runtime=2", "--set-resources=train:slurm_extra='--signal=TERM@30'"
+    longer = SMALL["train"] | {"epochs": 3000, "patience": 3000}
+    head = subprocess.Popen(
+        command(where, model, "--allowed-rules=train", *SLURM, *limits, train=longer), cwd=where, env=environment(),
+        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    log, deadline = where / "logs/train/baseline/crossmodal/0.log", time.monotonic() + 300
+    try:
+        while not (log.exists() and "going on after epoch" in log.read_text()):
+            assert head.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+    finally:
+        os.killpg(head.pid, signal.SIGKILL)
+        head.wait()
+        subprocess.run(["scancel", "--user=root"], check=True)
+    assert not (where / model).exists()
