@@ -19,6 +19,7 @@ SLURM = [
     "--latency-wait=5",
 ]
 TABLE = "results/metrics.csv"
+ONE = {"datasets": ["baseline"], "mml": {"run": False}}
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, NEEDED)), reason=f"needs root and {', '.join(NEEDED)}"
@@ -37,7 +38,7 @@ def slurm(tmp_path_factory):
 def local(tmp_path_factory):
     """The results of a run without Slurm."""
     where = copied(tmp_path_factory.mktemp("local"))
-    snakemake(where, TABLE)
+    snakemake(where, TABLE, **ONE)
     return where / "results"
 
 
@@ -49,7 +50,7 @@ def same(where, local):
 
 
 def queue(name=""):
-    """(Slurm's job number, rule and wildcards) of each job that runs."""
+    """Number, rule and wildcards of each job that Slurm runs."""
     lines = subprocess.run(
         ["squeue", "-h", "-t", "R", "-o", "%i %k"], capture_output=True, text=True, check=True
     ).stdout
@@ -57,7 +58,7 @@ def queue(name=""):
 
 
 def test_the_pipeline_through_slurm_gives_the_same_bytes(local, tmp_path):
-    done = snakemake(copied(tmp_path), TABLE, *SLURM)
+    done = snakemake(copied(tmp_path), TABLE, *SLURM, **ONE)
     assert "SLURM jobid" in done.stdout + done.stderr
     same(tmp_path, local)
 
@@ -65,7 +66,7 @@ def test_the_pipeline_through_slurm_gives_the_same_bytes(local, tmp_path):
 def test_a_killed_head_is_replaced_while_its_jobs_go_on(local, tmp_path):
     where = copied(tmp_path)
     head = subprocess.Popen(
-        command(where, TABLE, *SLURM), cwd=where, env=environment(), start_new_session=True,
+        command(where, TABLE, *SLURM, **ONE), cwd=where, env=environment(), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while not queue("rule_train"):
@@ -76,11 +77,11 @@ def test_a_killed_head_is_replaced_while_its_jobs_go_on(local, tmp_path):
     orphans = queue()
     assert orphans
     snakemake(where, "--unlock", *SLURM)
-    snakemake(where, TABLE, *SLURM)
+    snakemake(where, TABLE, *SLURM, **ONE)
     while set(orphans) & set(queue()):
         time.sleep(0.5)
     same(where, local)
-    assert "Nothing to be done" in snakemake(where, TABLE).stderr
+    assert "Nothing to be done" in snakemake(where, TABLE, **ONE).stderr
 
 
 def test_a_job_that_is_killed_for_memory_gets_more(tmp_path):
@@ -93,22 +94,27 @@ def test_a_job_that_is_killed_for_memory_gets_more(tmp_path):
 def test_a_training_at_its_time_limit_goes_on_in_the_next_attempt(local, tmp_path):
     where = copied(tmp_path)
     shutil.copytree(local, where / "results")
-    model = "results/models/baseline/crossmodal/0/model.json"
-    # SIGTERM comes up to a minute early, and a limit counts in minutes: half a minute to a minute and a half remain.
-    limits = "--set-resources=train:runtime=2", "--set-resources=train:slurm_extra='--signal=TERM@30'"
-    longer = SMALL["train"] | {"epochs": 3000, "patience": 3000}
+    shutil.rmtree(where / "results/models")
+    profile = where / "profiles/slurm/profile.yaml"
+    told = profile.read_text()
+    # Limits count in minutes, and SIGTERM may come a minute early: after half a minute or at once.
+    profile.write_text(
+        told.replace("runtime: 480, slurm_extra", "runtime: 2, slurm_extra").replace("TERM@300", "TERM@60")
+    )
+    assert profile.read_text().count("runtime: 2,") == profile.read_text().count("TERM@60") == 1
+    longer = SMALL["train"] | {"epochs": 5000, "patience": 5000}
     head = subprocess.Popen(
-        command(where, model, "--allowed-rules=train", *SLURM, *limits, train=longer), cwd=where, env=environment(),
-        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        command(where, "results/models/baseline/crossmodal/0/model.json", "--allowed-rules=train", *SLURM, **ONE | {"train": longer}),
+        cwd=where, env=environment(), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     log, deadline = where / "logs/train/baseline/crossmodal/0.log", time.monotonic() + 300
-    try:
-        while not (log.exists() and "going on after epoch" in log.read_text()):
-            assert head.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-    finally:
-        os.killpg(head.pid, signal.SIGKILL)
-        head.wait()
-        subprocess.run(["scancel", "--user=root"], check=True)
-    assert not (where / model).exists()
+    seen = ""
+    while "going on after epoch" not in seen:
+        assert head.poll() is None, seen
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.5)
+        seen = log.read_text() if log.exists() else ""
+    os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
+    subprocess.run(["scancel", "--user=root"], check=True)
+    assert not (where / "results/models/baseline/crossmodal/0/model.json").exists()

@@ -1,0 +1,196 @@
+"""What the catalogue's stages cost at DR17 scale: processor seconds and peak memory of each at growing numbers of rows.
+
+    OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/scale.py [--rows 1000 10000 100000 880000] [--output scale.json]
+
+Each stage is the function that its rule calls, in a process of its own that has imported what it needs; rows are simulated:
+as DR17's, four rows are of three objects, and a field of the sky has some two of them. In brackets: what the next stages need, no stages of
+the pipeline by themselves. The exponent is that of the two largest sizes.
+"""
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import platform
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from crossz import BANDS, binned, catalog, comparison, metrics, plan, shards, splits
+from crossz.files import write_json
+from crossz.pdf import Mixture
+from crossz.provenance import versions
+from crossz.samples import load_rows, write_predictions
+
+SPLITS, COMPONENTS = 5, 4
+MIXTURES = ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")
+
+
+def rows_of_query(path: Path, count: int) -> None:
+    """A finished query of `count` rows: objects repeat, pairs of objIDs lie within an arcsecond, a few fits have failed."""
+    rng = np.random.default_rng(count)
+    objects = max(count * 3 // 4, 20)
+    of = np.concatenate([np.arange(objects), rng.integers(objects, size=count - objects)])
+    ra, dec = rng.uniform(0, 360, objects), np.degrees(np.arcsin(rng.uniform(0, 0.9, objects)))
+    twins = rng.choice(objects - 1, objects // 100, replace=False)
+    ra[twins], dec[twins] = ra[twins + 1], dec[twins + 1] + 0.5 / 3600
+    field = np.sort(rng.integers(objects // 2 + 1, size=objects))
+    columns = {
+        "objID": (1237650000000000000 + np.arange(objects) * 1013)[of],
+        "specObjID": (np.arange(count) * 1024 + 4 * 10**17).astype(np.uint64),
+        "ra": ra[of], "dec": dec[of], "z": rng.uniform(1, 5, objects)[of],
+        "zErr": np.where(rng.random(count) < 0.01, -1, rng.uniform(1e-5, 1e-3, count)),
+        "rerun": 301, "run": (94 + field // 5000)[of], "camcol": (1 + field // 800 % 6)[of], "field": (11 + field % 800)[of],
+        "zWarning": 4 * (rng.random(count) < 0.05),
+    }  # fmt: skip
+    for band in BANDS:
+        mag = rng.uniform(18, 22, objects)[of]
+        columns |= {
+            f"psfMag_{band}": mag,
+            f"dered_{band}": mag - 0.1,
+            f"psfMagErr_{band}": 0.05,
+            f"extinction_{band}": 0.1,
+        }
+    pd.DataFrame(columns).to_parquet(path, index=False)
+
+
+def bring(folder: Path) -> None:
+    catalog.write_brought(folder / "query.parquet", {}, folder / "raw.parquet", folder / "raw.json")
+
+
+def dedupe_and_group(folder: Path) -> None:
+    catalog.write_catalog(folder / "raw.parquet", folder / "sample.parquet", folder / "counts.json", 1.0)
+
+
+def plan_shards(folder: Path) -> None:
+    plan.write_plan([folder / "sample.parquet"], shard_paths(folder), needs_fields=True)
+
+
+def split(folder: Path) -> None:
+    splits.write_splits(folder / "sample.parquet", split_paths(folder), [0.6, 0.2, 0.2], seed=2023)
+
+
+def fill_shards(folder: Path) -> None:
+    """Shards without pixels."""
+    for path in shard_paths(folder):
+        shards.write_without_images(path, path.with_suffix(".arrow"), path.with_suffix(".json"))
+
+
+def index_images(folder: Path) -> None:
+    shards.write_index(
+        [path.with_suffix(".arrow") for path in shard_paths(folder)], shard_paths(folder),
+        folder / "images.parquet", folder / "images.json", folder / "missing.csv",
+    )  # fmt: skip
+
+
+def predict(folder: Path) -> None:
+    """The tables of a network's four input patterns and of a reference, each split."""
+    for number in range(SPLITS):
+        rows = load_rows(folder / "sample.parquet", split_paths(folder)[number], store(folder))
+        rows = rows[rows["subset"] != "train"]
+        rng = np.random.default_rng(number)
+        for model, inputs in [*(("crossmodal", one) for one in MIXTURES), ("knn", "phot")]:
+            y = np.log1p(rows["z"].to_numpy()) + 0.05 * rng.standard_normal(len(rows))
+            mean = np.tile(y[:, None], COMPONENTS) + 0.1 * np.arange(COMPONENTS)
+            found = Mixture(np.tile([0.7, 0.1, 0.1, 0.1], (len(rows), 1)), mean, np.full_like(mean, 0.05))
+            path = folder / "sample" / model / str(number) / f"{inputs}.parquet"
+            write_predictions(path, rows, np.expm1(y), found if model == "crossmodal" else None)
+        write_json(folder / "models/sample/crossmodal" / str(number) / "model.json", {"n": {"train": 1}})
+
+
+def score(folder: Path) -> None:
+    infos = sorted(folder.glob("models/*/*/*/model.json"))
+    metrics.write_metrics(
+        predictions(folder), split_paths(folder), folder / "images.parquet", infos, folder / "m.csv", folder / "t.md"
+    )
+
+
+def score_bins(folder: Path) -> None:
+    binned.write_binned(predictions(folder), [folder / "sample.parquet"], folder / "binned.csv", seed=2023)
+
+
+def compare(folder: Path) -> None:
+    comparison.write_comparison(predictions(folder), folder / "c.csv", folder / "c.md", "crossmodal", seed=2023)
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """One shard in 660 objects, at least four: some 1,000 at the largest size, as config/dr17.yaml has."""
+    objects = pq.read_metadata(folder / "sample.parquet").num_rows
+    return [folder / "shards" / f"{number:04d}.parquet" for number in range(max(objects // 660, 4))]
+
+
+def split_paths(folder: Path) -> list[Path]:
+    return [folder / "splits/sample" / f"{number}.parquet" for number in range(SPLITS)]
+
+
+def store(folder: Path) -> shards.ImageStore:
+    return shards.ImageStore(folder / "images.parquet", [path.with_suffix(".arrow") for path in shard_paths(folder)])
+
+
+def predictions(folder: Path) -> list[Path]:
+    return sorted(folder.glob("sample/*/*/*.parquet"))
+
+
+STAGES: dict[str, Callable[[Path], None]] = {
+    "bring a query": bring, "dedupe, group": dedupe_and_group, "plan": plan_shards, "split": split, "(shards)": fill_shards, "index of images": index_images,
+    "(predictions)": predict, "metrics.csv": score, "metrics_binned.csv": score_bins, "comparison.md": compare,
+}  # fmt: skip
+
+
+def measured(stage: str, folder: Path, queue: multiprocessing.Queue) -> None:
+    start = time.process_time()
+    with open(os.devnull, "w") as sink:
+        os.dup2(sink.fileno(), 1)
+        STAGES[stage](folder)
+    queue.put((time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000, 100_000, 880_000])
+    parser.add_argument("--output", type=Path, default=Path("scale.json"))
+    arguments = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    found: dict[str, dict[int, tuple[float, float]]] = {stage: {} for stage in STAGES}
+    for count in arguments.rows:
+        with tempfile.TemporaryDirectory() as name:
+            rows_of_query(Path(name, "query.parquet"), count)
+            for stage in STAGES:
+                queue = context.Queue()
+                process = context.Process(target=measured, args=(stage, Path(name), queue))
+                process.start()
+                process.join()
+                if process.exitcode:
+                    raise SystemExit(f"{stage} failed at {count:,} rows")
+                found[stage][count] = queue.get()
+                print(f"{count:,} {stage}: {found[stage][count][0]:.2f} s, {found[stage][count][1]:.2f} GB", flush=True)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    result = {"machine": machine, "versions": versions("numpy", "pandas", "pyarrow"), "stages": found}
+    arguments.output.write_text(json.dumps(result, indent=2) + "\n")
+    counts = arguments.rows
+    print(
+        "| stage | "
+        + " | ".join(f"{count:,} rows" for count in counts)
+        + " | exponent |\n"
+        + "|---" * (len(counts) + 2)
+        + "|"
+    )
+    for stage, cost in found.items():
+        cells = [f"{seconds:.2f} s, {memory:.2f} GB" for seconds, memory in cost.values()]
+        slope = (
+            ""
+            if len(counts) < 2
+            else f"{math.log(cost[counts[-1]][0] / cost[counts[-2]][0]) / math.log(counts[-1] / counts[-2]):.2f}"
+        )
+        print(f"| {stage} | " + " | ".join(cells) + f" | {slope} |")
+
+
+if __name__ == "__main__":
+    main()
