@@ -25,6 +25,7 @@ include: "workflow/rules/mml.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/qp.smk"
+include: "workflow/rules/predict.smk"
 include: "workflow/rules/verify.smk"
 
 

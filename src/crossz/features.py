@@ -85,6 +85,12 @@ def apply_scaler(scaler: dict[str, list], values: np.ndarray) -> np.ndarray:
     return np.clip(np.nan_to_num(scaled, nan=0.0), -_CLIP, _CLIP).astype(np.float32)
 
 
+def unlike(scaler: dict[str, list], values: np.ndarray) -> np.ndarray:
+    """Whether [n] any feature of an object lies where `apply_scaler` cuts it: the models have seen nothing like it."""
+    scaled = (values - np.asarray(scaler["centre"])) / np.asarray(scaler["width"])
+    return (np.abs(np.nan_to_num(scaled, nan=0.0)) > _CLIP).reshape(len(values), -1).any(1)
+
+
 def sky_noise(images: np.ndarray, masks: np.ndarray) -> list[float]:
     """Sigma of the sky in each band of training images [n, 5, y, x] in store units; masks [n, y, x] uint8.
 

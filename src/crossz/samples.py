@@ -46,13 +46,18 @@ def write_predictions(
         raise CrosszError(f"{path}: {int((~np.isfinite(z_phot)).sum())} predictions are not finite")
     columns = {"objID": rows["objID"], "z_spec": rows["z"], "z_phot": z_phot, "subset": rows["subset"]}
     if mixtures is not None:
-        columns |= {
-            f"{name}_{k}": part[:, k] for name, part in mixtures._asdict().items() for k in range(part.shape[1])
-        }
-        z, share = pdf.peaks(mixtures)
-        columns |= {f"{name}_{k + 1}": part[:, k] for k in (0, 1) for name, part in (("z_peak", z), ("p_peak", share))}
+        columns |= mixture_columns(mixtures)
     with atomic_path(path) as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)
+
+
+def mixture_columns(mixtures: Mixture) -> dict[str, np.ndarray]:
+    """Mixtures as columns weight_k, mean_k, sigma_k, and their two highest peaks: z_peak_1, p_peak_1, z_peak_2, p_peak_2."""
+    columns = {f"{name}_{k}": part[:, k] for name, part in mixtures._asdict().items() for k in range(part.shape[1])}
+    z, share = pdf.peaks(mixtures)
+    return columns | {
+        f"{name}_{k + 1}": part[:, k] for k in (0, 1) for name, part in (("z_peak", z), ("p_peak", share))
+    }
 
 
 def bootstrap(objID: np.ndarray, seed: int, count: int) -> Iterator[np.ndarray]:

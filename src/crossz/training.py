@@ -392,6 +392,22 @@ def build(crossmodal: dict) -> CrossModal:
     return CrossModal(**settings, components=crossmodal["components"] if crossmodal["head"] == "mixture" else 0)
 
 
+def load_networks(model_path: str | Path, info_path: str | Path, device: torch.device) -> tuple[list[CrossModal], dict]:
+    """The networks of one split, ready to predict, and what model.json says of them.
+
+    Raises CrosszError when the weights are not those that `info_path` was written with.
+    """
+    info = read_json(info_path)
+    if sha256(model_path) != info["model_sha256"]:
+        raise CrosszError(f"{model_path}: its checksum is not the one in {info_path}; delete both and train again")
+    nets = []
+    for weights in torch.load(model_path, map_location="cpu", weights_only=True):
+        net = build(info["crossmodal"])
+        net.load_state_dict(weights)
+        nets.append(net.to(device, memory_format=torch.channels_last).eval())
+    return nets, info
+
+
 def evaluate(
     catalog_path: str | Path,
     split_path: str | Path,
@@ -408,24 +424,46 @@ def evaluate(
     Raises CrosszError when the weights are not those that `info_path` was written with.
     """
     machine.deterministic(threads)
-    info = read_json(info_path)
-    if sha256(model_path) != info["model_sha256"]:
-        raise CrosszError(f"{model_path}: its checksum is not the one in {info_path}; delete both and train again")
     device = machine.device()
-    nets = []
-    for weights in torch.load(model_path, map_location="cpu", weights_only=True):
-        net = build(info["crossmodal"])
-        net.load_state_dict(weights)
-        nets.append(net.to(device, memory_format=torch.channels_last))
+    nets, info = load_networks(model_path, info_path, device)
     store = shards.ImageStore(index_path, shard_paths)
     rows = load_rows(catalog_path, split_path, store)
     rows = rows[rows["subset"] != "train"]
     found = predict(nets, load_part(rows, store, info, device), info)
     for pattern, path in prediction_paths.items():
-        z_phot, mixtures = found[pattern]
-        if mixtures is not None:
-            mixtures = pdf.tempered(mixtures, info["temperature"][pattern])
-        write_predictions(path, rows, z_phot, mixtures)
+        write_predictions(path, rows, *recalibrated(found[pattern], pattern, info))
+
+
+def recalibrated(estimate: Estimate, inputs: str, info: dict) -> Estimate:
+    """The estimate with its PDFs at the temperature that the validation part chose; z_phot stays."""
+    if estimate.pdf is None:
+        return estimate
+    return estimate._replace(pdf=pdf.tempered(estimate.pdf, info["temperature"][inputs]))
+
+
+@torch.no_grad()
+def predict_photometry(nets: Sequence[CrossModal], phot: ft.Photometry, info: dict) -> tuple[str, Estimate]:
+    """(inputs, estimate) of n objects without an image, by the networks of one split; recalibrated.
+
+    inputs: phot+img_gen, or phot of a network of photometry alone. Raises CrosszError for a network of images alone.
+    """
+    kind, device = info["crossmodal"]["z_patterns"], next(nets[0].parameters()).device
+    if kind == "img":
+        raise CrosszError("a network of images alone says nothing of photometry; put another first in networks")
+    inputs, scalers = "phot" if kind == "phot" else "phot+img_gen", info["scalers"]
+    x_mag, x_colour = (
+        torch.from_numpy(ft.apply_scaler(scalers[name], values)).to(device)
+        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True)
+    )
+    members = []
+    for net in nets:
+        with autocast(device):
+            heads = [
+                net.z(net.features_of_photometry(mag, colour), inputs).float().cpu()
+                for mag, colour in zip(x_mag.split(4096), x_colour.split(4096), strict=True)
+            ]
+        members.append(_estimate(torch.cat(heads), scalers["z"], info["crossmodal"]["target"]))
+    return inputs, recalibrated(_mean(members), inputs, info)
 
 
 def _optimizer(net: nn.Module, training: dict) -> torch.optim.Optimizer:

@@ -31,6 +31,7 @@ wildcard_constraints:
     shard=r"\d{4}",
     split=r"\d+",
     inputs=r"[a-z+_]+",
+    name=r"[A-Za-z0-9_-]+",
     model=r"[a-z0-9_]+",
     align="integer|fourier|reproject",
 
@@ -49,3 +50,12 @@ def cutouts_of(model):
 def figure(path, caption):
     """A figure as PNG, which the report shows, and as PDF."""
     return [report(f"{path}.png", caption=f"../report/{caption}.rst", category="Figures"), f"{path}.pdf"]
+
+
+def targets_file(wildcards):
+    """The table of new objects."""
+    if config["targets"] is None:
+        raise WorkflowError(
+            f"which objects? --config targets=FILE names their table; it gives results/predict/{wildcards.name}.parquet"
+        )
+    return config["targets"]

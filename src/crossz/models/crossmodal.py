@@ -167,6 +167,11 @@ class CrossModal(nn.Module):
             return Features(phot, img, None, None)
         return Features(phot, img, F.silu(self.decode_img(img)), F.silu(self.decode_phot(phot)))
 
+    def features_of_photometry(self, x_mag: torch.Tensor, x_colour: torch.Tensor) -> Features:
+        """Features of n objects without an image: what stands for it is generated from their photometry (eq. 5)."""
+        phot = self.encode_phot(x_mag, x_colour)
+        return Features(phot, None, None, F.silu(self.decode_phot(phot)))
+
     def z(self, features: Features, inputs: str) -> torch.Tensor:
         """What the redshift head says of the pair of features that the input pattern names (eq. 6).
 

@@ -1,0 +1,19 @@
+"""Redshifts of new objects."""
+
+from typing import TYPE_CHECKING
+
+from crossz import predict
+from crossz.stage import stage
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with stage(snakemake.log[0]):
+    predict.write_redshifts(
+        snakemake.input.targets,
+        snakemake.params.columns,
+        snakemake.input.models,
+        snakemake.input.infos,
+        snakemake.output[0],
+        threads=snakemake.threads,
+    )
