@@ -6,7 +6,7 @@ import pytest
 import toy
 from test_training import CROSSMODAL, TRAIN
 
-from crossz import BANDS, pdf, predict, training
+from crossz import BANDS, machine, pdf, predict, training
 from crossz.errors import CrosszError
 from crossz.samples import mixtures_of
 
@@ -40,11 +40,12 @@ def test_new_objects_get_what_the_evaluation_gave_them_averaged_over_the_splits(
     models, infos, predictions = networks
     scored = [pd.read_parquet(path) for path in predictions]
     known = targets[targets["objID"].isin(scored[0]["objID"])].sample(frac=1, random_state=1)
-    alone = predict.redshifts(known, models[:1], infos[:1]).set_index("objID").loc[scored[0]["objID"]]
+    ensemble = [training.load_networks(*paths, machine.device()) for paths in zip(models, infos, strict=True)]
+    alone = predict.redshifts(known, ensemble[:1]).set_index("objID").loc[scored[0]["objID"]]
     assert alone["z_phot"].to_numpy() == pytest.approx(scored[0]["z_phot"].to_numpy(), abs=1e-5)
     assert alone["z_peak_1"].to_numpy() == pytest.approx(scored[0]["z_peak_1"].to_numpy(), abs=1e-3)
 
-    table = predict.redshifts(known, models, infos)
+    table = predict.redshifts(known, ensemble)
     assert table["objID"].tolist() == known["objID"].tolist()  # in the targets' order
     assert (table["row"] == np.arange(len(known))).all()
     both = table.set_index("objID").loc[scored[0]["objID"]]
@@ -99,7 +100,8 @@ def test_targets_that_cannot_do_are_named_with_the_remedy(networks, targets, tmp
 
 def test_a_network_that_was_tampered_with_is_refused(networks, targets, tmp_path):
     models, infos, _ = networks
+    targets.to_csv(tmp_path / "mine.csv", index=False)
     damaged = tmp_path / "model.pt"
     damaged.write_bytes(models[0].read_bytes()[:-1] + b"x")
     with pytest.raises(CrosszError, match="checksum"):
-        predict.redshifts(targets, [damaged], infos[:1])
+        predict.write_redshifts(tmp_path / "mine.csv", {}, [damaged], infos[:1], tmp_path / "out.parquet")

@@ -1,6 +1,6 @@
 """Redshifts of objects that have none: the networks of all splits on a table of photometry, their PDFs as one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from crossz import BANDS, catalog, machine, pdf
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path
+from crossz.models.crossmodal import CrossModal
 from crossz.samples import mixture_columns
 from crossz.training import load_networks, predict_photometry
 
@@ -29,20 +30,19 @@ def photometry_of(targets: pd.DataFrame, magnitudes: str) -> ft.Photometry:
     return ft.photometry(numbers.assign(**unused) if magnitudes == "dered_model" else numbers, magnitudes)
 
 
-def redshifts(
-    targets: pd.DataFrame, model_paths: Sequence[str | Path], info_paths: Sequence[str | Path]
-) -> pd.DataFrame:
+def redshifts(targets: pd.DataFrame, ensemble: Iterable[tuple[list[CrossModal], dict]]) -> pd.DataFrame:
     """A row for each row of `targets`, in their order, by the networks of all splits: their PDFs are averaged.
+
+    `ensemble`: what training.load_networks gives of each split.
 
     Columns: row; objID, specObjID, ra, dec where the targets have them; status (ok, or no_photometry: no band has a magnitude and
     an error); missing (letters of bands without); unusual (a feature beyond all that the networks have seen: not to be trusted); inputs
     (phot+img_gen: the image's features are generated from photometry); z_phot, from the mean of ln(1 + z); z_median, z_low_68 and so on, the PDF
     and its two highest peaks (samples.mixture_columns), which networks with a point head do not have. NaN without photometry.
-    Raises CrosszError when the targets lack a column, or weights are not those of their model.json.
+    Raises CrosszError when the targets lack a column.
     """
     estimates, unlike = [], np.zeros(len(targets), bool)
-    for model_path, info_path in zip(model_paths, info_paths, strict=True):
-        nets, info = load_networks(model_path, info_path, machine.device())
+    for nets, info in ensemble:
         phot = photometry_of(targets, info["magnitudes"])
         inputs, estimate = predict_photometry(nets, phot, info)
         estimates.append(estimate)
@@ -76,8 +76,9 @@ def write_redshifts(
     """Write `redshifts` of the rows of a CSV, FITS or Parquet file; `mapped`: our column's name to the file's."""
     machine.deterministic(threads)
     targets = catalog.read_table(targets_path, mapped).to_pandas()
+    networks = [load_networks(*paths, machine.device()) for paths in zip(model_paths, info_paths, strict=True)]
     try:
-        table = redshifts(targets, model_paths, info_paths)
+        table = redshifts(targets, networks)
     except CrosszError as error:
         raise CrosszError(f"{targets_path}: {error}") from error
     with atomic_path(path) as temporary:
