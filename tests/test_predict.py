@@ -74,7 +74,7 @@ def test_every_row_comes_back_with_what_is_wrong_with_it(networks, targets, tmp_
     rows.drop(columns=[f"extinction_{band}" for band in BANDS]).to_csv(path, index=False)
     predict.write_redshifts(path, {}, *networks[:2], tmp_path / "out.parquet")
     table = pd.read_parquet(tmp_path / "out.parquet")
-    assert table["status"].tolist() == ["ok", "ok", "no_photometry", "ok", "no_photometry", "ok", "ok", "ok"]
+    assert table["status"].tolist() == ["ok", "ok", "no_data", "ok", "no_data", "ok", "ok", "ok"]
     assert table["missing"].tolist() == ["", "u", "ugriz", "g", "ugriz", "", "", ""]
     assert table["unusual"].tolist() == [False] * 5 + [True, False, False]
     assert table["z_phot"].isna().tolist() == [False, False, True, False, True, False, False, False]

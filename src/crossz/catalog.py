@@ -4,6 +4,7 @@ A catalogue row is a match of one spectrum (SpecObjAll) with one photometric obj
 archive gave them: NULL, -9999 and 0 magnitudes are kept apart here and masked where features are made.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,8 @@ COLUMNS = REQUIRED | FIELD | OPTIONAL
 _NO_NUMBER = ("", "nan")
 
 
-def conform(table: pa.Table, source: str) -> pa.Table:
-    """`table` with exactly the columns and types of `COLUMNS`; further columns are left out, missing optional ones null.
+def conform(table: pa.Table, source: str, columns: Mapping[str, pa.DataType] = COLUMNS) -> pa.Table:
+    """`table` with exactly the `columns` and their types; further columns are left out, missing optional ones null.
 
     Names agree regardless of case, as SQL Server's do. An empty text is null where a number is wanted, and '' in a text.
     Raises one CrosszError that lists every missing column, every id that passed through a float and every value that
@@ -59,7 +60,7 @@ def conform(table: pa.Table, source: str) -> pa.Table:
     """
     problems, arrays = [], {}
     theirs = {name.lower(): name for name in table.column_names}
-    for name, kind in COLUMNS.items():
+    for name, kind in columns.items():
         if name.lower() not in theirs:
             if name in REQUIRED:
                 problems.append(f"column {name} is missing; map it in catalog.columns if it has another name")
@@ -70,7 +71,7 @@ def conform(table: pa.Table, source: str) -> pa.Table:
         except CrosszError as error:
             problems.append(str(error))
     fail_if(problems, source)
-    for name in REQUIRED:
+    for name in [name for name in REQUIRED if name in arrays]:
         if name in ("objID", "specObjID", "z", "zErr", "ra", "dec") and arrays[name].null_count:
             problems.append(f"column {name} has {arrays[name].null_count} empty value(s)")
     problems += _rounded_ids(arrays)
@@ -94,6 +95,8 @@ def _rounded_ids(arrays: dict[str, pa.Array]) -> list[str]:
     remedy = "64-bit ids lose digits in a float: export the column as bigint or text"
     found = []
     for name, steps in (("objID", (128, 1000)), ("bestObjID", (128, 1000)), ("specObjID", (1000,))):
+        if name not in arrays:
+            continue
         ids = np.unique(arrays[name].drop_null().to_numpy())
         if len(ids) >= _ENOUGH and ids[0] > _DIGITS and any((ids % step == 0).all() for step in steps):
             found.append(f"column {name}: every id is a multiple of a large number; {remedy}")
@@ -120,7 +123,7 @@ def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedAr
 
 
 def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
-    """A finished query (CSV, FITS or Parquet) under our names; `columns` maps our name to the file's where they differ.
+    """A finished query (CSV, FITS, VOTable or Parquet) under our names; `columns` maps our name to the file's where they differ.
 
     Names match regardless of case, as SQL Server's do. Ids and text of a CSV are read as text first, so that no id
     passes through a float. Raises CrosszError for an unreadable file or a mapped column that is not there.
@@ -129,7 +132,7 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
     if not path.is_file():
         raise CrosszError(f"{path}: no such catalogue; set catalog.files to your finished query")
     try:
-        readers = {".parquet": pq.read_table, ".fits": _read_fits, ".fit": _read_fits}
+        readers = {".parquet": pq.read_table} | dict.fromkeys((".fits", ".fit", ".vot", ".xml"), _read_astropy)
         table = readers.get(path.suffix, _read_csv)(path)
     except (pa.ArrowInvalid, OSError, TypeError) as error:
         raise CrosszError(f"{path}: not a readable {path.suffix or 'CSV'} table: {error}") from error
@@ -143,10 +146,11 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
     return pa.table(dict(kept))
 
 
-def _read_fits(path: Path) -> pa.Table:
+def _read_astropy(path: Path) -> pa.Table:
     from astropy.table import Table  # half a second, which no other reader should pay
 
-    table = Table.read(path, hdu=1)
+    fits = path.suffix in (".fits", ".fit")
+    table = Table.read(path, **({"hdu": 1} if fits else {"format": "votable"}))
     table.convert_bytestring_to_unicode()
     return pa.Table.from_pandas(table.to_pandas(use_nullable_int=True), preserve_index=False)
 

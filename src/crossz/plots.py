@@ -64,17 +64,22 @@ _ABOVE = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsi
 """How a word is set above a panel."""
 
 
-def save(figure: plt.Figure, paths: Iterable[str | Path]) -> None:
-    """Write the figure to each path in the format of its suffix, without a date: equal figures are equal bytes.
+def settle(figure: plt.Figure) -> None:
+    """Lay the figure out for good, places of axes rounded.
 
     The solver of the layout sums in the order of memory addresses, so that its last digits differ from run to run, and PDF
-    has ten decimals: places of axes are rounded.
+    has ten decimals.
     """
     with plt.rc_context(STYLE):
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         axes.set_position(np.round(axes.get_position(original=True).bounds, 6))
+
+
+def save(figure: plt.Figure, paths: Iterable[str | Path]) -> None:
+    """Write the figure to each path in the format of its suffix, without a date: equal figures are equal bytes."""
+    settle(figure)
     for path in paths:
         date = {"CreationDate": None} if Path(path).suffix == ".pdf" else {"Software": None}
         with atomic_path(path) as temporary, plt.rc_context(STYLE):

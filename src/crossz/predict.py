@@ -1,10 +1,12 @@
-"""Redshifts of objects that have none: the networks of all splits on a table of photometry, their PDFs as one."""
+"""Redshifts of objects that have none: the networks of all splits on what there is of each object, their PDFs as one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
 from crossz import BANDS, catalog, machine, pdf
 from crossz import features as ft
@@ -12,11 +14,32 @@ from crossz.errors import CrosszError
 from crossz.files import atomic_path
 from crossz.models.crossmodal import CrossModal
 from crossz.samples import mixture_columns
-from crossz.training import load_networks, predict_photometry
+from crossz.shards import ImageStore
+from crossz.training import Fetch, image_source, load_networks, predict_new
 
 SHARES = (0.68, 0.95)
 """Probabilities of the central intervals of z that are written."""
-_PLACE = ("objID", "specObjID", "ra", "dec")
+FAINT = 22.0
+"""g magnitude beyond which an object is flagged faint: where the paper's samples end."""
+OK, NO_DATA = "ok", "no_data"
+_PLACE = ("objID", "specObjID", "ra", "dec", "separation_arcsec", "duplicate_of")
+_TEXT = ("class", "run2d", "status", "why")
+
+
+class Images(NamedTuple):
+    """Cutouts of targets: row [n] of each in the store, -1 without one; image [n]: its status, "" where none was sought."""
+
+    store: ImageStore
+    row: np.ndarray
+    image: np.ndarray
+
+
+def images_of(objID: pd.Series, index_path: str | Path, shard_paths: Sequence[str | Path]) -> Images:
+    """The images of targets by their objID (null: no image), from shards and their index (shards.write_index)."""
+    store = ImageStore(index_path, shard_paths)
+    known = objID.fillna(-1).to_numpy(np.int64)
+    status = pd.read_parquet(index_path).set_index("objID")["status"]
+    return Images(store, store.rows(known), status.reindex(known).fillna("").to_numpy(str))
 
 
 def photometry_of(targets: pd.DataFrame, magnitudes: str) -> ft.Photometry:
@@ -24,35 +47,51 @@ def photometry_of(targets: pd.DataFrame, magnitudes: str) -> ft.Photometry:
 
     Raises CrosszError when a column is absent or holds no number at all.
     """
-    numbers = targets.drop(columns=[name for name in (*_PLACE, "class", "run2d") if name in targets])
+    numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     return ft.photometry(numbers.assign(**unused) if magnitudes == "dered_model" else numbers, magnitudes)
 
 
-def redshifts(targets: pd.DataFrame, ensemble: Iterable[tuple[list[CrossModal], dict]]) -> pd.DataFrame:
+def redshifts(
+    targets: pd.DataFrame, ensemble: Sequence[tuple[list[CrossModal], dict]], images: Images | None = None
+) -> pd.DataFrame:
     """A row for each row of `targets`, in their order, by the networks of all splits: their PDFs are averaged.
 
-    `ensemble`: what training.load_networks gives of each split.
-
-    Columns: row; objID, specObjID, ra, dec where the targets have them; status (ok, or no_photometry: no band has a magnitude and
-    an error); missing (letters of bands without); unusual (a feature beyond all that the networks have seen: not to be trusted); inputs
-    (phot+img_gen: the image's features are generated from photometry); z_phot, from the mean of ln(1 + z); z_median, z_low_68 and so on, the PDF
-    and its two highest peaks (samples.mixture_columns), which networks with a point head do not have. NaN without photometry.
+    `ensemble`: what training.load_networks gives of each split. Columns: row; objID, specObjID, ra, dec, separation_arcsec, duplicate_of
+    where the targets have them; status: ok, no_data (no band with a magnitude and an error, and no image), or what the targets' own
+    column of that name says (targets.match), and why; inputs: phot+img, or phot+img_gen, phot_gen+img where features are generated
+    for what is missing; missing: letters of bands without photometry; image: status of the image; edge: no frame covers a part of it;
+    unusual: a feature beyond all that the networks have seen, not to be trusted; faint: g > FAINT. Then z_phot, from the mean of
+    ln(1 + z), z_median, z_low_68 and so on, the PDF and its two highest peaks (samples.mixture_columns), which networks with a
+    point head do not have; NaN unless status is ok.
     Raises CrosszError when the targets lack a column.
     """
+    image = np.full(len(targets), "") if images is None else images.image
+    has_image = np.zeros(len(targets), bool) if images is None else images.row >= 0
+    given = targets["status"].to_numpy(str) if "status" in targets else np.full(len(targets), OK)
     estimates, unlike = [], np.zeros(len(targets), bool)
     for nets, info in ensemble:
-        phot = photometry_of(targets, info["magnitudes"])
-        inputs, estimate = predict_photometry(nets, phot, info)
+        phot, noise = photometry_of(targets, info["magnitudes"]), info["scalers"].get("sky_noise")
+        seen = has_image & (noise is not None)
+        fetch = _fetch(images, seen, noise, next(nets[0].parameters()).device) if seen.any() else None
+        inputs, estimate = predict_new(nets, info, phot, fetch, seen)
         estimates.append(estimate)
         for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True):
             unlike |= ft.unlike(info["scalers"][name], values)
-    known = ~phot.missing.all(1)
+    known = inputs != ""
     columns = {"row": np.arange(len(targets))} | {name: targets[name] for name in _PLACE if name in targets}
-    columns["status"] = np.where(known, "ok", "no_photometry")
-    columns["missing"] = ["".join(band for band, gone in zip(BANDS, row, strict=True) if gone) for row in phot.missing]
-    columns |= {"unusual": known & unlike, "inputs": np.where(known, inputs, "")}
+    columns["status"] = np.where((given == OK) & ~known, NO_DATA, given)
+    if "why" in targets:
+        columns["why"] = targets["why"]
+    columns |= {
+        "inputs": inputs,
+        "missing": ["".join(band for band, gone in zip(BANDS, row, strict=True) if gone) for row in phot.missing],
+        "image": image,
+        "edge": _at_edge(images, has_image),
+        "unusual": known & unlike,
+        "faint": phot.mag[:, BANDS.index("g")] > FAINT,
+    }
     if estimates[0].pdf is None:
         found = {"z_phot": np.mean([estimate.z_phot for estimate in estimates], axis=0)}
     else:
@@ -65,27 +104,54 @@ def redshifts(targets: pd.DataFrame, ensemble: Iterable[tuple[list[CrossModal], 
     return pd.DataFrame(columns | {name: np.where(known, values, np.nan) for name, values in found.items()})
 
 
+def _fetch(images: Images, seen: np.ndarray, noise: list[float], device: torch.device) -> Fetch:
+    """Images by position among all targets, of those that are `seen`."""
+    source, place = image_source(images.store, images.row[seen], noise, device), np.cumsum(seen) - 1
+    return lambda positions: source(place[positions])
+
+
+def _at_edge(images: Images | None, has_image: np.ndarray) -> np.ndarray:
+    edge = np.zeros(len(has_image), bool)
+    for some in np.array_split(np.flatnonzero(has_image), has_image.sum() // 4096 + 1):
+        if len(some):
+            edge[some] = images.store.gather(images.row[some])[1].any((1, 2))
+    return edge
+
+
 def write_redshifts(
     targets_path: str | Path,
     mapped: dict[str, str],
     model_paths: Sequence[str | Path],
     info_paths: Sequence[str | Path],
     path: str | Path,
+    image_paths: Sequence[str | Path] = (),
     threads: int = 1,
 ) -> None:
-    """Write `redshifts` of the rows of a CSV, FITS or Parquet file; `mapped`: our column's name to the file's."""
+    """Write `redshifts` of the rows of a table of photometry, or of what targets.match made of positions.
+
+    `mapped`: our column's name to the table's. `image_paths`, for matched targets: the index of their images, and the shards.
+    """
     machine.deterministic(threads)
-    targets = catalog.read_table(targets_path, mapped).to_pandas()
     networks = [load_networks(*paths, machine.device()) for paths in zip(model_paths, info_paths, strict=True)]
+    if not image_paths:
+        targets, images = catalog.read_table(targets_path, mapped).to_pandas(), None
+    else:
+        targets = pd.read_parquet(targets_path)
+        images = images_of(targets["objID"], image_paths[0], image_paths[1:])
     try:
-        table = redshifts(targets, networks)
+        table = redshifts(targets, networks, images)
     except CrosszError as error:
         raise CrosszError(f"{targets_path}: {error}") from error
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)
-    known = int((table["status"] == "ok").sum())
-    print(
-        f"{len(table):,} targets: {known:,} with a redshift, {len(table) - known:,} without photometry; "
-        f"{int(table['unusual'].sum()):,} unlike all that the networks have seen",
-        flush=True,
+    print(summary(table), flush=True)
+
+
+def summary(table: pd.DataFrame) -> str:
+    """One line: how many targets, what became of them, from which inputs, how many are flagged."""
+    status = ", ".join(f"{name} {count:,}" for name, count in table["status"].value_counts().items())
+    inputs = ", ".join(
+        f"{name} {count:,}" for name, count in table.loc[table["inputs"] != "", "inputs"].value_counts().items()
     )
+    unlike = int(table["unusual"].sum())
+    return f"{len(table):,} targets: {status}; from {inputs or 'nothing'}; {unlike:,} unlike all that the networks have seen"

@@ -9,7 +9,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, read_json, sha256, write_json
 from crossz.models import backbones
-from crossz.models.crossmodal import CrossModal, Features, input_patterns, mixture, objective, trained_patterns
+from crossz.models.crossmodal import ALONE, CrossModal, Features, input_patterns, mixture, objective, trained_patterns
 from crossz.pdf import Mixture
 from crossz.samples import dz, load_rows, write_predictions
 
@@ -442,28 +442,52 @@ def recalibrated(estimate: Estimate, inputs: str, info: dict) -> Estimate:
 
 
 @torch.no_grad()
-def predict_photometry(nets: Sequence[CrossModal], phot: ft.Photometry, info: dict) -> tuple[str, Estimate]:
-    """(inputs, estimate) of n objects without an image, by the networks of one split; recalibrated.
+def predict_new(
+    nets: Sequence[CrossModal], info: dict, phot: ft.Photometry, fetch: Fetch | None, has_image: np.ndarray
+) -> tuple[np.ndarray, Estimate]:
+    """(inputs [n], estimate) of n new objects by the networks of one split, each from what there is of it; recalibrated.
 
-    inputs: phot+img_gen, or phot of a network of photometry alone. Raises CrosszError for a network of images alone.
+    fetch: stretched images of positions 0..n-1 (`image_source`), asked for where `has_image` [n]. inputs: phot+img; phot+img_gen or
+    phot_gen+img where the other is missing, "" where both are and the estimate means nothing; phot or img of a network of one modality.
     """
-    kind, device = info["crossmodal"]["z_patterns"], next(nets[0].parameters()).device
-    if kind == "img":
-        raise CrosszError("a network of images alone says nothing of photometry; put another first in networks")
-    inputs, scalers = "phot" if kind == "phot" else "phot+img_gen", info["scalers"]
+    has_phot, scalers, device = ~phot.missing.all(1), info["scalers"], next(nets[0].parameters()).device
+    kind = info["crossmodal"]["z_patterns"]
+    if kind in ALONE:
+        inputs = np.where(has_phot if kind == "phot" else has_image, kind, "")
+    else:
+        both = [has_phot & has_image, has_phot, has_image]
+        inputs = np.select(both, ["phot+img", "phot+img_gen", "phot_gen+img"], "")
     x_mag, x_colour = (
         torch.from_numpy(ft.apply_scaler(scalers[name], values)).to(device)
         for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True)
     )
-    members = []
-    for net in nets:
-        with autocast(device):
-            heads = [
-                net.z(net.features_of_photometry(mag, colour), inputs).float().cpu()
-                for mag, colour in zip(x_mag.split(4096), x_colour.split(4096), strict=True)
-            ]
-        members.append(_estimate(torch.cat(heads), scalers["z"], info["crossmodal"]["target"]))
-    return inputs, recalibrated(_mean(members), inputs, info)
+    found = {}
+    for pattern in np.unique(inputs[inputs != ""]).tolist():
+        here = np.flatnonzero(inputs == pattern)
+        heads: list[list[torch.Tensor]] = [[] for _ in nets]
+        for positions in np.array_split(here, math.ceil(len(here) / 512)):
+            given = (None, None) if pattern == "img" else (x_mag[positions], x_colour[positions])
+            image = fetch(positions) if pattern.endswith("img") else None
+            with autocast(device):
+                for net, parts in zip(nets, heads, strict=True):
+                    chi = net.features_of_photometry(*given) if image is None else net.features(*given, image)
+                    parts.append(net.z(chi, pattern).float().cpu())
+        members = [_estimate(torch.cat(parts), scalers["z"], info["crossmodal"]["target"]) for parts in heads]
+        found[pattern] = here, recalibrated(_mean(members), pattern, info)
+    return inputs, _scattered(found.values(), len(inputs))
+
+
+def _scattered(found: Iterable[tuple[np.ndarray, Estimate]], count: int) -> Estimate:
+    """Estimates of (positions, their estimates) as one of `count` objects: NaN, and the PDF of a unit Gaussian, elsewhere."""
+    z_phot, mixtures = np.full(count, np.nan), None
+    for here, estimate in found:
+        z_phot[here] = estimate.z_phot
+        if estimate.pdf is not None:
+            shape = (count, estimate.pdf.weight.shape[1])
+            mixtures = mixtures or Mixture(np.full(shape, 1 / shape[1]), np.zeros(shape), np.ones(shape))
+            for whole, part in zip(mixtures, estimate.pdf, strict=True):
+                whole[here] = part
+    return Estimate(z_phot, mixtures)
 
 
 def _optimizer(net: nn.Module, training: dict) -> torch.optim.Optimizer:

@@ -3,7 +3,9 @@
 from snakemake.exceptions import WorkflowError
 
 from crossz.config import graphics_card_here, network, problems
+from crossz.errors import CrosszError
 from crossz.provenance import code_digest
+from crossz.targets import positional
 
 if found := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(found))
@@ -59,3 +61,29 @@ def targets_file(wildcards):
             f"which objects? --config targets=FILE names their table; it gives results/predict/{wildcards.name}.parquet"
         )
     return config["targets"]
+
+
+def matched(wildcards):
+    """Whether the new objects are found in the archive, with their images; their own magnitudes are used otherwise."""
+    path = targets_file(wildcards)
+    if not Path(path).is_file():
+        raise WorkflowError(f"targets: no file {path}")
+    try:
+        found = positional(path, config["catalog"]["columns"])
+    except CrosszError as error:
+        raise WorkflowError(str(error)) from None
+    if found and config["survey"] not in ("embedded", "sdss"):
+        raise WorkflowError(f"{path}: survey {config['survey']} has no archive to find objects in: give magnitudes")
+    return found
+
+
+def targets_table(wildcards):
+    """What the networks read of new objects: the user's table, or what the archive has of its positions."""
+    return "results/predict/{name}/targets.parquet" if matched(wildcards) else targets_file(wildcards)
+
+
+def target_images(wildcards):
+    """The images of new objects, with their index in front; none if the user's table has magnitudes."""
+    folder = "results/predict/{name}"
+    shards = collect(f"{folder}/cutouts/{{shard}}.arrow", shard=SHARDS)
+    return [f"{folder}/images.parquet", *shards] if matched(wildcards) else []

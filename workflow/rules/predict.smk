@@ -1,13 +1,15 @@
 # Redshifts of new objects: asked for by name, with --config targets=FILE.
-# Needs   the table of photometry that `targets` names; results/models/{dataset}/, of the last of `datasets`
-# Makes   results/predict/{name}.parquet
+# Needs   the table that `targets` names; results/models/{dataset}/, of the last of `datasets`; for targets without magnitudes
+#         results/predict/{name}/ (targets.smk)
+# Makes   results/predict/{name}.parquet, results/predict/{name}.html
 
 
 rule predict:
     input:
-        targets=targets_file,
+        targets=targets_table,
         models=collect(f"results/models/{DATASETS[-1]}/{MAIN}/{{split}}/model.pt", split=SPLITS),
         infos=collect(f"results/models/{DATASETS[-1]}/{MAIN}/{{split}}/model.json", split=SPLITS),
+        images=target_images,
     output:
         "results/predict/{name}.parquet",
     log:
@@ -21,3 +23,24 @@ rule predict:
         code=code_digest("predict"),
     script:
         "../scripts/predict.py"
+
+
+rule predict_page:
+    input:
+        table="results/predict/{name}.parquet",
+        images=target_images,
+    output:
+        "results/predict/{name}.html",
+    log:
+        "logs/predict_page/{name}.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("page"),
+    script:
+        "../scripts/predict_page.py"
+
+
+if config["survey"] in ("embedded", "sdss"):
+
+    include: "targets.smk"

@@ -60,3 +60,22 @@ rule query:
         code=code_digest("archive.embedded"),
     script:
         "../scripts/query.py"
+
+
+rule match:
+    input:
+        targets=targets_file,
+        database="results/sky/sky.sqlite",
+    output:
+        targets="results/predict/{name}/targets.parquet",
+        catalog="results/predict/{name}/catalog.parquet",
+    log:
+        "logs/match/{name}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        columns=lookup("catalog/columns", within=config),
+        radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
+        code=code_digest("targets"),
+    script:
+        "../scripts/match.py"

@@ -33,3 +33,23 @@ rule archive_query:
         code=code_digest("archive.sql", "archive.reply", "catalog"),
     script:
         "../scripts/archive_query.py"
+
+
+rule archive_match:
+    input:
+        targets=targets_file,
+    output:
+        targets="results/predict/{name}/targets.parquet",
+        catalog="results/predict/{name}/catalog.parquet",
+    log:
+        "logs/match/{name}.log",
+    conda:
+        "../../envs/pipeline.yaml"
+    resources:
+        queries=1,
+    params:
+        columns=lookup("catalog/columns", within=config),
+        radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
+        code=code_digest("targets"),
+    script:
+        "../scripts/archive_match.py"

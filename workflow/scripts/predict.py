@@ -15,5 +15,6 @@ with stage(snakemake.log[0]):
         snakemake.input.models,
         snakemake.input.infos,
         snakemake.output[0],
-        threads=snakemake.threads,
+        snakemake.input.images,
+        snakemake.threads,
     )

@@ -10,6 +10,7 @@ from sqlglot import exp
 from crossz.archive.sql import TABLES, checked_select
 from crossz.catalog import write_raw
 from crossz.errors import CrosszError
+from crossz.targets import COLUMNS, Finder, finder_of
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
 
@@ -39,6 +40,12 @@ def query(text: str, database: str | Path, source: str) -> pa.Table:
         raise CrosszError(f"{source}: column(s) {', '.join(repeated)} selected twice; give one an alias")
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
     return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})
+
+
+def finder(database: str | Path) -> Finder:
+    """Objects of the embedded sky by position or objID."""
+    found = query(f"SELECT mode, {', '.join(COLUMNS)} FROM PhotoObjAll", database, "PhotoObjAll")
+    return finder_of(found.to_pandas())
 
 
 def _authorise(action: int, first: str | None, second: str | None, *_: object) -> int:

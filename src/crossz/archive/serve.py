@@ -13,13 +13,14 @@ Below the server's address lie
     /CasJobs/RestApi                           jobs, quick queries and MyDB, for those who have a token
     /sas                                       files
 
-SQL is T-SQL translated for SQLite. Not here: functions of the database (dbo.f...), cross-identification, and comparisons
-that ignore trailing blanks. specObjID is text, so it is compared as text.
+x_results.aspx answers a cross-identification as well: the nearest primary object of each uploaded position. SQL is T-SQL translated
+for SQLite. Not here: functions of the database (dbo.f...), and comparisons that ignore trailing blanks. specObjID is text, so it is compared as text.
 """
 
 import argparse
 import collections
 import csv
+import email
 import email.utils
 import io
 import itertools
@@ -149,7 +150,9 @@ class _Request(NamedTuple):
 
     @property
     def sql(self) -> str | None:
-        return self.json().get("Query") if self.path.startswith("/CasJobs/") else self.params.get("cmd")
+        if self.path.startswith("/CasJobs/"):
+            return self.json().get("Query")
+        return self.params.get("cmd") or self.params.get("uquery")
 
 
 class _Answer(NamedTuple):
@@ -188,6 +191,9 @@ def _one_statement(text: str, context: str) -> exp.Expression:
     statement = statements[0]
     common = {expression.alias.lower() for expression in statement.find_all(exp.CTE)}
     for table in statement.find_all(exp.Table):
+        if isinstance(table.this, exp.Identifier) and table.this.args.get("temporary"):  # #upload and #x
+            table.set("db", exp.to_identifier("main"))
+            continue
         named = [part.lower() for part in (table.catalog, table.db) if part and part.lower() != "dbo"]
         if not named and table.name.lower() in common:
             continue
@@ -255,6 +261,35 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def _identify(connection: sqlite3.Connection, params: dict[str, str]) -> None:
+    """The tables of a cross-identification: #upload, its rows, and #x, the nearest primary object of each within `radius` arcmin."""
+    lines = [line.split() for line in params.get("upload", "").splitlines()[1:] if line.strip()]
+    if params.get("photoScope") != "nearPrim" or any(len(line) != 3 for line in lines):
+        raise _SqlError("upload: a header, then lines of name ra dec; photoScope: nearPrim")
+    rows = [(number, name, float(ra), float(dec)) for number, (name, ra, dec) in enumerate(lines, 1)]
+    connection.execute("CREATE TABLE upload (up_id INTEGER, up_name TEXT, up_ra REAL, up_dec REAL)")
+    connection.executemany("INSERT INTO upload VALUES (?, ?, ?, ?)", rows)
+    connection.execute("CREATE TABLE x (up_id INTEGER, objID INTEGER)")
+    radius = float(params["radius"]) / 60
+    near = "SELECT objID, ra, dec FROM sky.PhotoObjAll WHERE mode = 1 AND dec BETWEEN ? AND ?"
+    for number, _, ra, dec in rows:
+        scale = math.cos(math.radians(dec))
+        found = connection.execute(near, (dec - radius, dec + radius)).fetchall()
+        away = [(((o_ra - ra + 180) % 360 - 180) * scale, o_dec - dec, objID) for objID, o_ra, o_dec in found]
+        best = min(((math.hypot(dx, dy), objID) for dx, dy, objID in away), default=(math.inf, None))
+        if best[0] <= radius:
+            connection.execute("INSERT INTO x VALUES (?, ?)", (number, best[1]))
+
+
+def _form(kind: str, body: bytes) -> dict[str, str]:
+    """The fields of a multipart form."""
+    message = email.message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+    parts = message.get_payload() if message.is_multipart() else []
+    return {
+        part.get_param("name", header="content-disposition"): part.get_payload(decode=True).decode() for part in parts
+    }
+
+
 # The four services
 
 
@@ -269,7 +304,7 @@ class _SkyServer:
         if not text:
             return _error("BadRequest", "no cmd")
         try:
-            found = self._rows(text)
+            found = self._rows(text, request.params if "uquery" in request.params else None)
         except _SqlError as error:
             return _error("InternalServerError", str(error))
         if request.params.get("format", "csv").lower() == "json":
@@ -277,7 +312,7 @@ class _SkyServer:
             return _json([{"TableName": "Table1", "Rows": rows}])
         return _Answer(200, _TABLE_LINE + _csv([found.names, *found.rows]), "text/csv")
 
-    def _rows(self, text: str) -> _Rows:
+    def _rows(self, text: str, upload: dict[str, str] | None) -> _Rows:
         if not self._admit():
             words = f"ERROR: Maximum {self._per_minute} queries allowed per minute. Rejected query: {text}"
             return _Rows(["error_message"], [(words,)])
@@ -286,6 +321,8 @@ class _SkyServer:
         if len(statements) != 1 or not isinstance(statements[0], exp.Query) or statements[0].find(exp.Into):
             return _Rows(["error_message"], [(f"error: must be a select statement: {text}",)])
         with closing(_connect(self._database)) as connection:
+            if upload is not None:
+                _identify(connection, upload)
             return _select(connection, _one_statement(text, "DR17"), self._max_rows)
 
     def _admit(self) -> bool:
@@ -711,6 +748,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() == "application/x-www-form-urlencoded":
             params |= parse_qs(body.decode("utf-8", "replace"))
         first = {name: values[0] for name, values in params.items()}
+        if self.headers.get_content_type() == "multipart/form-data":
+            first |= _form(self.headers["Content-Type"], body)
         return _Request(self.command, self.path, unquote(parts.path), first, self.headers, body)
 
     def _respond(self, request: _Request) -> None:

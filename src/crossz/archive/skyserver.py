@@ -34,7 +34,7 @@ def ask(client: Client, archive: dict) -> Callable:
         sql: str, columns: tuple[str, ...], rows: int | None, what: str,
         make: Callable[[pa.Table], T] = lambda table: table,
     ) -> T:  # fmt: skip
-        _wait_for_turn(archive["query_interval_s"])
+        wait_for_turn(archive["query_interval_s"])
         return client.fetch(
             [url],
             what,
@@ -48,7 +48,8 @@ def ask(client: Client, archive: dict) -> Callable:
     return run
 
 
-def _wait_for_turn(interval_s: float) -> None:
+def wait_for_turn(interval_s: float) -> None:
+    """Wait until `interval_s` has passed since the turn before: SkyServer counts the queries of all its pages together."""
     global _next
     with _lock:
         now = time.monotonic()
