@@ -6,7 +6,7 @@ import pytest
 import toy
 from test_training import CROSSMODAL, TRAIN
 
-from crossz import BANDS, machine, pdf, predict, training
+from crossz import BANDS, machine, page, pdf, predict, training
 from crossz.errors import CrosszError
 from crossz.samples import mixtures_of
 
@@ -20,7 +20,7 @@ def survey(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def networks(survey, tmp_path_factory):
-    """([model.pt], [model.json], [predictions of phot+img_gen]) of two networks on the same split."""
+    """([model.pt], [model.json], [folder of predictions]) of two networks on the same split."""
     folders = [tmp_path_factory.mktemp(f"split{number}") for number in range(COUNT)]
     for number, folder in enumerate(folders):
         made = [folder / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")]
@@ -28,7 +28,12 @@ def networks(survey, tmp_path_factory):
         training.train(*survey[:3], survey.shards, *made, **settings, seed=number)
         inputs = ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")
         training.evaluate(*survey[:3], survey.shards, *made[:2], {name: folder / f"{name}.parquet" for name in inputs})
-    return tuple([folder / name for folder in folders] for name in ("model.pt", "model.json", "phot+img_gen.parquet"))
+    return *([folder / name for folder in folders] for name in ("model.pt", "model.json")), folders
+
+
+@pytest.fixture(scope="module")
+def ensemble(networks):
+    return [training.load_networks(*paths, machine.device()) for paths in zip(*networks[:2], strict=True)]
 
 
 @pytest.fixture
@@ -36,11 +41,9 @@ def targets(survey):
     return pd.read_parquet(survey.catalog).drop(columns="z")
 
 
-def test_new_objects_get_what_the_evaluation_gave_them_averaged_over_the_splits(networks, targets):
-    models, infos, predictions = networks
-    scored = [pd.read_parquet(path) for path in predictions]
+def test_new_objects_get_what_the_evaluation_gave_them_averaged_over_the_splits(networks, ensemble, targets):
+    scored = [pd.read_parquet(folder / "phot+img_gen.parquet") for folder in networks[2]]
     known = targets[targets["objID"].isin(scored[0]["objID"])].sample(frac=1, random_state=1)
-    ensemble = [training.load_networks(*paths, machine.device()) for paths in zip(models, infos, strict=True)]
     alone = predict.redshifts(known, ensemble[:1]).set_index("objID").loc[scored[0]["objID"]]
     assert alone["z_phot"].to_numpy() == pytest.approx(scored[0]["z_phot"].to_numpy(), abs=1e-5)
     assert alone["z_peak_1"].to_numpy() == pytest.approx(scored[0]["z_peak_1"].to_numpy(), abs=1e-3)
@@ -105,3 +108,74 @@ def test_a_network_that_was_tampered_with_is_refused(networks, targets, tmp_path
     damaged.write_bytes(models[0].read_bytes()[:-1] + b"x")
     with pytest.raises(CrosszError, match="checksum"):
         predict.write_redshifts(tmp_path / "mine.csv", {}, [damaged], infos[:1], tmp_path / "out.parquet")
+
+
+def test_an_object_gets_its_redshift_from_what_there_is_of_it(networks, ensemble, survey, targets):
+    scored = {
+        inputs: pd.read_parquet(networks[2][0] / f"{inputs}.parquet").set_index("objID")["z_phot"]
+        for inputs in ("phot+img", "phot_gen+img", "phot+img_gen")
+    }
+    usable = targets[targets["objID"].isin(scored["phot+img"].index)].head(9).reset_index(drop=True)
+    without = targets.head(3)  # the toy survey's objects without an image
+    table = pd.concat([usable, without], ignore_index=True).sample(frac=1, random_state=2, ignore_index=True)
+    blind = table["objID"].isin(usable["objID"][:3])  # no photometry, but an image
+    nothing = table["objID"] == without["objID"][0]  # neither
+    bands = [f"{kind}_{band}" for kind in ("dered", "psfMagErr") for band in BANDS]
+    table.loc[blind | nothing, bands] = np.nan
+    table["objID"] = table["objID"].astype("Int64").mask(table["objID"] == without["objID"][1])  # no match: no id
+
+    images = predict.images_of(table["objID"], survey.index, survey.shards)
+    found = predict.redshifts(table, ensemble[:1], images)
+    wanted = np.select([nothing, blind, images.row < 0], ["", "phot_gen+img", "phot+img_gen"], "phot+img")
+    assert found["inputs"].tolist() == wanted.tolist()
+    assert sorted(found["inputs"].unique()) == ["", "phot+img", "phot+img_gen", "phot_gen+img"]
+    assert found["status"].tolist() == np.where(nothing, "no_data", "ok").tolist()
+    assert found["z_phot"].isna().tolist() == nothing.tolist()
+    for inputs in ("phot+img", "phot_gen+img"):
+        rows = found[found["inputs"] == inputs]
+        assert rows["z_phot"].to_numpy() == pytest.approx(scored[inputs].loc[rows["objID"]].to_numpy(), abs=1e-4)
+    assert set(found.loc[images.row < 0, "image"]) == {"missing_frame", ""}
+    assert (found.loc[images.row >= 0, "image"] == "ok").all()
+
+
+def test_what_was_not_matched_stays_so_and_flags_say_what_to_beware_of(ensemble, survey, targets):
+    table = targets.tail(3).reset_index(drop=True)
+    table.loc[0, [f"dered_{band}" for band in BANDS]] += 3.5
+    table = table.assign(status=["ok", "no_match", "malformed"], why=["", "nothing there", "dec is missing"])
+    table.loc[1:, [name for name in table if name.startswith(("dered", "psfMag", "extinction"))]] = np.nan
+    table["objID"] = table["objID"].astype("Int64").mask(table["status"] != "ok")
+    found = predict.redshifts(table, ensemble, predict.images_of(table["objID"], survey.index, survey.shards))
+    assert found["status"].tolist() == ["ok", "no_match", "malformed"]
+    assert found["why"].tolist() == ["", "nothing there", "dec is missing"]
+    assert found["faint"].tolist() == [True, False, False]
+    assert found["z_phot"].notna().tolist() == [True, False, False]
+    assert found["inputs"].tolist() == ["phot+img", "", ""]
+    lost = predict.redshifts(
+        table.tail(2), ensemble, predict.images_of(table["objID"].tail(2), survey.index, survey.shards)
+    )
+    assert lost["status"].tolist() == ["no_match", "malformed"]  # nothing was found of any
+
+
+def test_the_page_shows_every_target_and_escapes_what_users_write(ensemble, survey, targets, tmp_path):
+    table = targets.tail(20).reset_index(drop=True)
+    table = table.assign(ra=np.linspace(150, 170, 20), dec=np.linspace(-2, 2, 20), status="ok", why="")
+    table.loc[3, ["status", "why"]] = ["malformed", "ra '<script>' is not 0 to 360 degrees"]
+    found = predict.redshifts(table, ensemble, predict.images_of(table["objID"], survey.index, survey.shards))
+    found.to_parquet(tmp_path / "mine.parquet")
+    page.write_page(tmp_path / "mine.parquet", tmp_path / "mine.html", [survey.index, *survey.shards])
+    text = (tmp_path / "mine.html").read_text()
+    assert text.count("<tr>") == 21
+    assert text.count("data:image/png;base64,") == 3
+    assert "&lt;script&gt;" in text
+    assert "<script>" not in text
+    assert str(found["objID"][0]) in text
+    assert "20 targets" in text
+    page.write_page(tmp_path / "mine.parquet", tmp_path / "again.html", [survey.index, *survey.shards])
+    assert (tmp_path / "again.html").read_text().replace("again", "mine") == text
+
+
+def test_a_page_of_photometry_alone_and_one_without_any_redshift(ensemble, targets, tmp_path):
+    found = predict.redshifts(targets.head(5), ensemble)
+    assert page.page(found, "mine").count("data:image/png") == 2  # no positions, no map
+    lost = found.assign(status="no_data", ra=10.0, dec=0.0)
+    assert page.page(lost, "mine").count("data:image/png") == 1

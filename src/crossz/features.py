@@ -25,15 +25,15 @@ class Photometry(NamedTuple):
     extinction: np.ndarray
 
 
-def photometry(catalog: pd.DataFrame, magnitudes: str) -> Photometry:
+def photometry(catalog: pd.DataFrame, magnitudes: str, complete: bool = True) -> Photometry:
     """Photometry of the rows of `catalog`, in their order (paper, section 2.3).
 
     `magnitudes`: "dered_model" (dered_*, the paper's) or "psf" (psfMag_* - extinction_*, right for point sources).
     NULL, NaN, -9999 and 0 mark a missing magnitude; so does an error that is not positive. Raises CrosszError when a
-    column is absent or holds no value at all.
+    column is absent or, unless `complete` is False, holds no value at all.
     """
     name = {"dered_model": "dered", "psf": "psfMag"}[magnitudes]
-    table = {kind: _columns(catalog, kind, magnitudes) for kind in (name, "psfMagErr", "extinction")}
+    table = {kind: _columns(catalog, kind, magnitudes, complete) for kind in (name, "psfMagErr", "extinction")}
     mag, err, extinction = table[name], table["psfMagErr"], table["extinction"]
     missing = ~np.isfinite(mag) | (mag == 0) | (mag <= -9999) | ~(err > 0)
     if magnitudes == "psf":
@@ -43,9 +43,9 @@ def photometry(catalog: pd.DataFrame, magnitudes: str) -> Photometry:
     return Photometry(mag, np.where(missing, np.nan, err), mag[:, :-1] - mag[:, 1:], missing, extinction)
 
 
-def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str) -> np.ndarray:
+def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str, complete: bool) -> np.ndarray:
     names = [f"{kind}_{band}" for band in BANDS]
-    empty = [name for name in names if name not in catalog or catalog[name].isna().all()]
+    empty = [name for name in names if name not in catalog or (complete and catalog[name].isna().all())]
     if empty:
         other = "psf" if magnitudes == "dered_model" else "dered_model"
         remedy = f"; set photometry.magnitudes: {other}" if kind in ("dered", "psfMag") else ""

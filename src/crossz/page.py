@@ -31,7 +31,7 @@ figure { margin: 1.5em 0 } figcaption { color: #555 } .scroll { max-height: 40em
 
 def sky_map(table: pd.DataFrame) -> plt.Figure | None:
     """Where the targets are, by status; None where no target has a position. East is left."""
-    placed = table[np.isfinite(pd.to_numeric(table.get("ra", pd.Series(dtype=float)), errors="coerce"))]
+    placed = table[table["ra"].notna() & table["dec"].notna()] if {"ra", "dec"} <= set(table) else table.head(0)
     if placed.empty:
         return None
     middle = np.degrees(np.angle(np.exp(1j * np.radians(placed["ra"].to_numpy(float))).mean()))
@@ -43,7 +43,7 @@ def sky_map(table: pd.DataFrame) -> plt.Figure | None:
             colour, marker = _STATUS.get(status, ("0.5", "."))
             here = placed.index.get_indexer(rows.index)
             x, y = (east[here] + middle, rows["dec"]) if narrow else (np.radians(-east[here]), np.radians(rows["dec"]))
-            axes.scatter(x, y, 14, colour, marker, lw=1, label=f"{status}: {len(rows):,}", alpha=0.8)
+            axes.scatter(x, y, 14, colour, marker=marker, lw=1, label=f"{status}: {len(rows):,}", alpha=0.8)
         if narrow:
             axes.set(xlabel="right ascension (°)", ylabel="declination (°)")
             axes.invert_xaxis()

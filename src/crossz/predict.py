@@ -45,12 +45,13 @@ def images_of(objID: pd.Series, index_path: str | Path, shard_paths: Sequence[st
 def photometry_of(targets: pd.DataFrame, magnitudes: str) -> ft.Photometry:
     """Photometry of new objects: what is no number counts as missing, and extinctions are needed for psfMag alone.
 
-    Raises CrosszError when a column is absent or holds no number at all.
+    Raises CrosszError when a column is absent or, in a table that the user brought, holds no number at all.
     """
     numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
-    return ft.photometry(numbers.assign(**unused) if magnitudes == "dered_model" else numbers, magnitudes)
+    numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
+    return ft.photometry(numbers, magnitudes, complete="status" not in targets)
 
 
 def redshifts(
