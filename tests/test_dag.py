@@ -37,8 +37,8 @@ def workdir(tmp_path, monkeypatch):
     return tmp_path
 
 
-def jobs(workdir, *configfiles, **overrides):
-    """Names of the rules of all jobs, after touching every output."""
+def jobs(workdir, *configfiles, ask=(), **overrides):
+    """Names of the rules of all jobs that the targets `ask` (default: the whole) need, after touching every output."""
     with api.SnakemakeApi(api.OutputSettings()) as smk:
         workflow = smk.workflow(
             snakefile=ROOT / "Snakefile",
@@ -49,7 +49,7 @@ def jobs(workdir, *configfiles, **overrides):
                 configfiles=(ROOT / "config/config.yaml", *configfiles), config=copy.deepcopy(overrides)
             ),
         )
-        workflow.dag().execute_workflow(executor="touch")
+        workflow.dag(api.DAGSettings(targets=set(ask))).execute_workflow(executor="touch")
         return [job.rule.name for job in workflow._workflow.dag.jobs]  # no public accessor yet
 
 
@@ -120,3 +120,36 @@ def test_a_bad_configuration_stops_before_anything_with_all_its_problems(workdir
     assert "cutouts.allign: unknown key; did you mean align?" in str(caught.value)
     assert "splits.fractions.0" in str(caught.value)
     assert not (workdir / "results").exists()
+
+
+MATCHED = {"target_plan", "target_stamps", "target_cutouts", "target_images", "predict"}
+TRAINED = {"plan", "images", "gate", "splits", "train", "catalog", "stamps", "cutouts"}
+
+
+def test_new_objects_are_matched_and_cut_unless_they_bring_magnitudes(workdir):
+    (workdir / "mine.csv").write_text("ra,dec\n10,1\n")
+    (workdir / "theirs.csv").write_text("dered_u,dered_g\n19,19\n")
+    names = jobs(workdir, ask=["results/predict/mine.parquet"], targets="mine.csv")
+    assert set(names) == TRAINED | MATCHED | {"embedded_sky", "query", "match"}
+    assert names.count("target_stamps") == 4
+    names = jobs(workdir, ask=["results/predict/theirs.html"], targets="theirs.csv")
+    assert set(names) == TRAINED | {"embedded_sky", "query", "predict", "predict_page"}
+    names = jobs(workdir, ROOT / "config/dr17.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv")
+    assert {"archive_match", "target_stamps"} < set(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ra,dec\n1,2\n", "has no archive to find objects in: give magnitudes"),
+        ("name\na\n", "mine.csv: no ra and dec"),
+        (None, "targets: no file mine.csv"),
+    ],
+)
+def test_targets_that_cannot_do_are_named_before_anything_runs(workdir, text, words):
+    (workdir / "data/cutouts/mat").mkdir(parents=True)
+    (workdir / "data/cutouts/catalog.csv").touch()
+    if text is not None:
+        (workdir / "mine.csv").write_text(text)
+    with pytest.raises(WorkflowError, match=words):
+        jobs(workdir, ROOT / "config/cutouts.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv")

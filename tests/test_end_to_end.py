@@ -150,6 +150,17 @@ class TestMainJob:
         with ThreadPoolExecutor(2) as threads:
             list(threads.map(alone, jobs))
 
+    def test_new_objects_come_back_with_redshifts_from_their_images(self, run):
+        objects = pd.read_parquet(run / "results/catalog/extended.parquet").head(6)[["ra", "dec"]]
+        rows = [*objects.astype(str).itertuples(index=False, name=None), ("10", "-80"), ("x", "1")]
+        pd.DataFrame(rows, columns=["ra", "dec"]).to_csv(run / "mine.csv", index=False)
+        snakemake(run, "results/predict/mine.html", targets="mine.csv")
+        found = pd.read_parquet(run / "results/predict/mine.parquet")
+        assert found["status"].tolist() == ["ok"] * 6 + ["no_match", "malformed"]
+        assert (found["inputs"] == "phot+img").sum() >= 5
+        assert found["z_phot"].notna().sum() == 6
+        assert (run / "results/predict/mine.html").read_text().count("data:image/png") == 3
+
     def test_the_same_seed_gives_the_same_bytes_after_deleting_everything(self, run):
         names = [
             "metrics.csv",
@@ -180,6 +191,12 @@ class TestMainJob:
         for name in ("metrics.csv", "table1.md", "images.parquet", "cutouts/0000.arrow", "catalog/baseline.parquet"):
             assert (tmp_path / "results" / name).read_bytes() == (run / "results" / name).read_bytes(), name
         snakemake(tmp_path, "verify")
+        shutil.copy(run / "mine.csv", tmp_path)
+        with serve(sky / "sky.sqlite", [sky / "sas"]) as server:
+            overlay["archive"] |= {"skyserver": f"{server.url}/dr17", "sas": [f"{server.url}/sas"]}
+            snakemake(tmp_path, "results/predict/mine.parquet", login=login, **overlay, targets="mine.csv")
+        found, wanted = (pd.read_parquet(where / "results/predict/mine.parquet") for where in (tmp_path, run))
+        pd.testing.assert_frame_equal(found, wanted)
         cutouts = tmp_path / "results/cutouts/0001.arrow"
         cutouts.write_bytes(cutouts.read_bytes()[:-1] + b"x")
         done = snakemake(tmp_path, "verify", check=False)

@@ -15,6 +15,7 @@ from crossz.gallery import density_of_z, rgb
 from crossz.plots import COLOURS, STYLE, plt, settle
 from crossz.predict import OK, images_of, summary
 from crossz.samples import mixtures_of
+from crossz.targets import MALFORMED
 
 COUNT = 12
 """Objects of the gallery."""
@@ -30,8 +31,12 @@ figure { margin: 1.5em 0 } figcaption { color: #555 } .scroll { max-height: 40em
 
 
 def sky_map(table: pd.DataFrame) -> plt.Figure | None:
-    """Where the targets are, by status; None where no target has a position. East is left."""
-    placed = table[table["ra"].notna() & table["dec"].notna()] if {"ra", "dec"} <= set(table) else table.head(0)
+    """Where the targets are, by status; None where none has a position that is one. East is left."""
+    placed = (
+        table[table["status"] != MALFORMED].dropna(subset=["ra", "dec"])
+        if {"ra", "dec"} <= set(table)
+        else table.head(0)
+    )
     if placed.empty:
         return None
     middle = np.degrees(np.angle(np.exp(1j * np.radians(placed["ra"].to_numpy(float))).mean()))
@@ -60,7 +65,7 @@ def distribution(table: pd.DataFrame) -> plt.Figure:
     """N(z): the histogram of z_phot, and the sum of the PDFs where there are any."""
     known = table[table["status"] == OK]
     low, high = known["z_phot"].min(), known["z_phot"].max()
-    bins = np.linspace(max(low - 0.1, 0), high + 0.1, 31)
+    bins = np.linspace(max(low - 0.3, 0), high + 0.3, 31)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(4.6, 2.9))
         axes.hist(known["z_phot"], bins, color=COLOURS[0], alpha=0.35, label=r"$z_\mathrm{phot}$")
@@ -119,9 +124,7 @@ def page(table: pd.DataFrame, name: str, image_paths: Sequence[str | Path] = ())
     if (drawn := sky_map(table)) is not None:
         figures.append((drawn, "Where the targets are; east is left."))
     if (table["status"] == OK).any():
-        figures.append(
-            (distribution(table), "Redshifts: the most probable spread, and each object's own uncertainty summed.")
-        )
+        figures.append((distribution(table), "Redshifts: the estimates, and the sum of the objects' PDFs."))
         figures.append(
             (
                 portraits(table, image_paths),
@@ -137,7 +140,9 @@ def page(table: pd.DataFrame, name: str, image_paths: Sequence[str | Path] = ())
     head = [*names, "z_phot", "68 %", "95 %", "flags"]
     lines = []
     for _, one in shown.astype(object).iterrows():
-        flags = [flag for flag in _FLAGS if one[flag]] + ([f"missing {one['missing']}"] if one["missing"] else [])
+        flags = [flag for flag in _FLAGS if one[flag]] + (
+            [f"missing {one['missing']}"] if one["missing"] and one["status"] == OK else []
+        )
         why = f" ({one['why']})" if one.get("why") else ""
         cells = [_cell(name, one[name]) for name in names]
         cells[names.index("status")] += why

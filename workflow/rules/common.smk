@@ -79,11 +79,11 @@ def matched(wildcards):
 
 def targets_table(wildcards):
     """What the networks read of new objects: the user's table, or what the archive has of its positions."""
-    return "results/predict/{name}/targets.parquet" if matched(wildcards) else targets_file(wildcards)
+    return f"results/predict/{wildcards.name}/targets.parquet" if matched(wildcards) else targets_file(wildcards)
 
 
 def target_images(wildcards):
     """The images of new objects, with their index in front; none if the user's table has magnitudes."""
-    folder = "results/predict/{name}"
+    folder = f"results/predict/{wildcards.name}"
     shards = collect(f"{folder}/cutouts/{{shard}}.arrow", shard=SHARDS)
     return [f"{folder}/images.parquet", *shards] if matched(wildcards) else []
