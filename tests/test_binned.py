@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import root_mean_squared_error
 
-from crossz import binned
+from crossz import binned, bootstrap
 from crossz.samples import write_predictions
 
 
@@ -15,6 +15,11 @@ def predictions(n=3000, sd=0.05, seed=0):
     z_phot = z + rng.normal(0, sd, n) * (1 + z)
     extra = {"psfMag_g": rng.uniform(18, 22, n), "zWarning": (rng.random(n) < 0.1).astype(float)}
     return pd.DataFrame({"objID": np.arange(n), "z_spec": z, "z_phot": z_phot, **extra})
+
+
+def one_model(rows, seed):
+    found = binned.binned(rows, {("knn", "phot"): rows["z_phot"].to_numpy()}, seed)
+    return pd.DataFrame(found).set_index(["by", "low"])
 
 
 def test_every_object_is_in_one_bin_of_each_kind():
@@ -31,7 +36,7 @@ def test_every_object_is_in_one_bin_of_each_kind():
 
 def test_scores_and_errors_of_a_bin():
     rows = predictions()
-    found = pd.DataFrame(binned.binned(rows, seed=1)).set_index(["by", "low"])
+    found = one_model(rows, seed=1)
     inside = rows[(rows["z_spec"] >= 2) & (rows["z_spec"] < 2.5)]
     row = found.loc[("z", 2.0)]
     assert row["n"] == len(inside)
@@ -43,18 +48,16 @@ def test_scores_and_errors_of_a_bin():
 
 def test_a_bin_of_a_few_objects_is_counted_and_not_scored():
     rows = pd.concat([predictions(200), predictions(3).assign(z_spec=4.2, objID=[900, 901, 902])])
-    found = pd.DataFrame(binned.binned(rows, seed=1)).set_index(["by", "low"])
+    found = one_model(rows, seed=1)
     assert found.loc["z", "n"].sum() == 203
     assert found.loc[("z", 4.0), "n"] == 3
-    assert found.loc[("z", 4.0), binned.SCORES].isna().all()
+    assert found.loc[("z", 4.0), bootstrap.SCORES].isna().all()
 
 
 def test_repeated_estimates_of_an_object_do_not_shrink_its_error():
     rows = predictions(400)
-    columns = ["objID", "z_spec", "z_phot"]
-    once = binned.errors_of(*(rows[name].to_numpy() for name in columns), seed=2)
-    five = binned.errors_of(*(pd.concat([rows] * 5)[name].to_numpy() for name in columns), seed=2)
-    assert five["rmse"] == pytest.approx(once["rmse"], rel=1e-6)
+    once, five = one_model(rows, seed=2), one_model(pd.concat([rows] * 5), seed=2)
+    assert five["rmse_err"].to_numpy() == pytest.approx(once["rmse_err"].to_numpy(), rel=1e-6)
 
 
 def test_the_table_pools_the_splits_and_is_the_same_bytes_again(tmp_path):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from crossz import comparison
+from crossz.errors import CrosszError
 from crossz.samples import write_predictions
 
 N = 400
@@ -57,6 +58,13 @@ def test_a_small_difference_shows_where_errors_are_paired_and_not_where_they_are
     assert other["d_rmse_low"] < 0 < other["d_rmse_high"]
     width = (other["d_rmse_high"] - other["d_rmse_low"]) / 2
     assert width == pytest.approx(1.96 * 0.05 / np.sqrt(2 * (N - 40)), rel=0.3)  # two RMSEs of two splits each
+
+
+def test_models_of_other_objects_are_not_compared(predictions):
+    table = pd.read_parquet(predictions[-1])
+    table[table["objID"] != N - 1].to_parquet(predictions[-1])
+    with pytest.raises(CrosszError, match="baseline: knn phot was scored on other objects"):
+        comparison.comparison(predictions, "crossmodal", seed=1)
 
 
 def test_the_page_says_what_differs_for_certain(predictions, tmp_path):

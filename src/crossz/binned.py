@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz.bootstrap import SCORES, draw, resampled
 from crossz.files import atomic_path
 from crossz.metrics import score
-from crossz.samples import bootstrap, read_predictions
+from crossz.samples import dz, scored
 
-SCORES = ["rmse", "frac_lt_0.1", "bias_median", "sigma_nmad", "outlier_0.15"]
 RESAMPLES = 200
 _LEAST = 5  # objects a bin: scores of fewer say nothing and stay empty
 _Z_STEP, _G_STEP = 0.5, 1.0
@@ -34,28 +34,26 @@ def bins(rows: pd.DataFrame) -> Iterator[tuple[str, float, float, np.ndarray]]:
         yield "zWarning", flag, flag, np.isfinite(warned) & ((warned != 0) == bool(flag))
 
 
-def errors_of(objID: np.ndarray, z_spec: np.ndarray, z_phot: np.ndarray, seed: int) -> dict[str, float]:
-    """Standard error of each of SCORES, by name, from a bootstrap over objects."""
-    found = []
-    for rows in bootstrap(objID, seed, RESAMPLES):
-        scores = score(z_spec[rows], z_phot[rows])
-        found.append([scores[name] for name in SCORES])
-    return dict(zip(SCORES, np.std(found, axis=0, ddof=1), strict=True))
+def binned(rows: pd.DataFrame, z_phot: dict[tuple[str, str], np.ndarray], seed: int) -> list[dict]:
+    """One row a model and bin: model, inputs, by, low, high, n (objects), SCORES and their bootstrap errors over objects.
 
-
-def binned(predictions: pd.DataFrame, seed: int) -> list[dict]:
-    """One row a bin of `predictions` (objID, z_spec, z_phot, psfMag_g, zWarning): by, low, high, n (objects), scores, errors."""
-    found = []
-    for by, low, high, inside in bins(predictions):
-        rows = predictions[inside]
-        objects = rows["objID"].nunique()
-        pairs = dict.fromkeys((name for key in SCORES for name in (key, f"{key}_err")), np.nan)
-        if objects >= _LEAST:
-            columns = [rows[name].to_numpy() for name in ("objID", "z_spec", "z_phot")]
-            scores, errors = score(*columns[1:]), errors_of(*columns, seed)
-            pairs |= {key: scores[key] for key in SCORES} | {f"{key}_err": errors[key] for key in SCORES}
-        found.append({"by": by, "low": low, "high": high, "n": objects} | pairs)
-    return found
+    `rows` [n]: objID, z_spec, psfMag_g, zWarning; `z_phot` [n] by model and inputs. The same samples of objects serve all models.
+    """
+    found: dict[tuple[str, str], list[dict]] = {key: [] for key in z_phot}
+    for by, low, high, inside in bins(rows):
+        objID, z_spec = (rows[name].to_numpy()[inside] for name in ("objID", "z_spec"))
+        objects = len(np.unique(objID))
+        draws = draw(objID, seed, RESAMPLES) if objects >= _LEAST else None
+        for (model, inputs), estimates in z_phot.items():
+            pairs = dict.fromkeys((name for key in SCORES for name in (key, f"{key}_err")), np.nan)
+            if draws is not None:
+                scores = score(z_spec, estimates[inside])
+                samples = resampled(dz(estimates[inside], z_spec), draws)
+                pairs |= {key: scores[key] for key in SCORES}
+                pairs |= {f"{key}_err": np.std(samples[key], ddof=1) for key in SCORES}
+            place = {"model": model, "inputs": inputs, "by": by, "low": low, "high": high, "n": objects}
+            found[model, inputs].append(place | pairs)
+    return [row for rows in found.values() for row in rows]
 
 
 def write_binned(
@@ -64,14 +62,13 @@ def write_binned(
     """Write one row per dataset, model, inputs and bin: the test parts of all splits together."""
     columns = ["objID", "psfMag_g", "zWarning"]
     catalogs = {Path(path).stem: pq.read_table(path, columns=columns).to_pandas() for path in catalog_paths}
-    tests: dict[tuple[str, str, str], list[pd.DataFrame]] = {}
-    for dataset, model, _, inputs, table in read_predictions(prediction_paths):
-        tests.setdefault((dataset, model, inputs), []).append(table[table["subset"] == "test"])
     rows = []
-    for (dataset, model, inputs), parts in tests.items():
-        table = pd.concat(parts).merge(catalogs[dataset], on="objID", validate="many_to_one")
-        found = binned(table, seed)
-        rows += [{"dataset": dataset, "model": model, "inputs": inputs} | row for row in found]
-        print(f"{dataset} {model} {inputs}: {len(found)} bins of {len(table):,} estimates", flush=True)
+    for dataset, (tests, z_phot) in scored(prediction_paths).items():
+        found = binned(tests.merge(catalogs[dataset], on="objID", validate="many_to_one"), z_phot, seed)
+        rows += [{"dataset": dataset} | row for row in found]
+        print(
+            f"{dataset}: {len(z_phot)} models in {len(found) // len(z_phot)} bins of {len(tests):,} estimates",
+            flush=True,
+        )
     with atomic_path(binned_path) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")

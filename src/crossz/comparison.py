@@ -1,48 +1,23 @@
 """Every model against the main network, on the same objects: ablations and references with a paired bootstrap."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from crossz.bootstrap import draw, resampled
 from crossz.files import atomic_path
 from crossz.metrics import score
-from crossz.samples import bootstrap, dz, read_predictions
+from crossz.samples import Scored, dz, scored
 
 SCORES = ["rmse", "sigma_nmad"]
 RESAMPLES = 500
 _SHARE = 0.95  # of the bootstrap's differences that an interval holds
 
 
-def compared(ours: pd.DataFrame, theirs: pd.DataFrame, seed: int) -> dict[str, float]:
-    """Scores of `ours` minus those of `theirs`, with 95 % intervals: {score}, {score}_low, {score}_high, n (objects).
-
-    Both: objID, split, z_spec, z_phot of test rows, of the same objects and splits. Objects are drawn with replacement,
-    for both alike, so that what makes an object hard for both cancels.
-    """
-    rows = ours.merge(theirs[["objID", "split", "z_phot"]], on=["objID", "split"], validate="one_to_one")
-    z_spec = rows["z_spec"].to_numpy()
-    a, b = (dz(rows[name].to_numpy(), z_spec) for name in ("z_phot_x", "z_phot_y"))
-
-    def difference(some: np.ndarray) -> np.ndarray:
-        return _scores(a[some]) - _scores(b[some])
-
-    found = np.array([difference(some) for some in bootstrap(rows["objID"].to_numpy(), seed, RESAMPLES)])
-    low, high = np.quantile(found, [(1 - _SHARE) / 2, (1 + _SHARE) / 2], axis=0)
-    result = {"n": int(rows["objID"].nunique())}
-    for k, (name, value) in enumerate(zip(SCORES, difference(np.arange(len(rows))), strict=True)):
-        result |= {f"d_{name}": value, f"d_{name}_low": low[k], f"d_{name}_high": high[k]}
-    return result
-
-
 SAME_DATA = {"phot": "phot+img_gen", "phot+spec_gen": "phot+img_gen", "img": "phot_gen+img"}
 """The row of the main network that sees no more than a model with these inputs does."""
-
-
-def _scores(error: np.ndarray) -> np.ndarray:
-    """SCORES of dz [n], as metrics.score has them and nothing else: a bootstrap asks a thousand times."""
-    return np.array([np.sqrt(np.mean(error**2)), 1.4826 * np.median(np.abs(error - np.median(error)))])
 
 
 def comparison(prediction_paths: Iterable[str | Path], main: str, seed: int) -> pd.DataFrame:
@@ -51,25 +26,38 @@ def comparison(prediction_paths: Iterable[str | Path], main: str, seed: int) -> 
     One row per difference: `against` the first row of `main` (phot+img), and against the one that sees the same data, where
     that is another. Test parts of all splits together.
     """
-    tests: dict[tuple[str, str, str], list[pd.DataFrame]] = {}
-    for dataset, model, split, inputs, table in read_predictions(prediction_paths):
-        test = table.loc[table["subset"] == "test", ["objID", "z_spec", "z_phot"]].assign(split=split)
-        tests.setdefault((dataset, model, inputs), []).append(test)
     rows = []
-    for (dataset, model, inputs), parts in tests.items():
-        theirs = [key[2] for key in tests if key[:2] == (dataset, main)]
-        scores = pd.DataFrame([score(part["z_spec"].to_numpy(), part["z_phot"].to_numpy()) for part in parts])[SCORES]
-        row = {"dataset": dataset, "model": model, "inputs": inputs, "splits": len(parts)}
+    for dataset, tests in scored(prediction_paths).items():
+        rows += [{"dataset": dataset} | row for row in _of_dataset(tests, main, seed)]
+    return pd.DataFrame(rows)
+
+
+def _of_dataset(tests: Scored, main: str, seed: int) -> Iterator[dict]:
+    # Differences with 95 % intervals: {score}, {score}_low, {score}_high. Objects are drawn with replacement, the same for all
+    # models, so that what makes an object hard for two of them cancels.
+    z_spec, split = tests.rows["z_spec"].to_numpy(), tests.rows["split"].to_numpy()
+    whole = {key: score(z_spec, z_phot) for key, z_phot in tests.z_phot.items()}
+    draws = draw(tests.rows["objID"].to_numpy(), seed, RESAMPLES)
+    samples = {key: resampled(dz(z_phot, z_spec), draws) for key, z_phot in tests.z_phot.items()}
+    theirs = [inputs for model, inputs in tests.z_phot if model == main]
+    for (model, inputs), z_phot in tests.z_phot.items():
+        each = [split == number for number in dict.fromkeys(split)]
+        scores = pd.DataFrame([score(z_spec[part], z_phot[part]) for part in each])[SCORES]
+        row = {"model": model, "inputs": inputs, "splits": len(each)}
         row |= scores.mean().to_dict() | scores.std(ddof=1).fillna(0.0).add_suffix("_sd").to_dict()
         same = SAME_DATA.get(inputs, inputs)
         for against in dict.fromkeys([theirs[0], same if same in theirs else theirs[0]]):
-            if (model, inputs) == (main, against):
-                found = {"n": int(pd.concat(parts)["objID"].nunique())}
-            else:
-                found = compared(pd.concat(parts), pd.concat(tests[dataset, main, against]), seed)
+            found = {"against": against, "n": draws.times.shape[1]}
+            found |= {f"d_{name}{end}": np.nan for name in SCORES for end in ("", "_low", "_high")}
+            if (model, inputs) != (main, against):
+                for name in SCORES:
+                    found[f"d_{name}"] = whole[model, inputs][name] - whole[main, against][name]
+                    differences = samples[model, inputs][name] - samples[main, against][name]
+                    found[f"d_{name}_low"], found[f"d_{name}_high"] = np.quantile(
+                        differences, [(1 - _SHARE) / 2, (1 + _SHARE) / 2]
+                    )
             if against == theirs[0] or (model, inputs) != (main, against):
-                rows.append(row | {"against": against} | found)
-    return pd.DataFrame(rows)
+                yield row | found
 
 
 def markdown(table: pd.DataFrame, main: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -60,19 +61,6 @@ def mixture_columns(mixtures: Mixture) -> dict[str, np.ndarray]:
     }
 
 
-def bootstrap(objID: np.ndarray, seed: int, count: int) -> Iterator[np.ndarray]:
-    """`count` samples of row numbers: objects are drawn with replacement, each with all its rows.
-
-    An object stands in the test parts of several splits; its estimates there are not independent.
-    """
-    _, object_of = np.unique(objID, return_inverse=True)
-    objects = object_of.max() + 1
-    rng = np.random.default_rng(seed)
-    for _ in range(count):
-        times = np.bincount(rng.integers(objects, size=objects), minlength=objects)
-        yield np.repeat(np.arange(len(objID)), times[object_of])
-
-
 def mixtures_of(table: pd.DataFrame) -> Mixture | None:
     """The PDFs of a table of predictions, None where the model gives points only."""
     count = sum(name.startswith("weight_") for name in table.columns)
@@ -81,8 +69,41 @@ def mixtures_of(table: pd.DataFrame) -> Mixture | None:
     return Mixture(*(table[[f"{name}_{k}" for k in range(count)]].to_numpy() for name in Mixture._fields))
 
 
-def read_predictions(paths: Iterable[str | Path]) -> Iterable[tuple[str, str, int, str, pd.DataFrame]]:
-    """(dataset, model, split, inputs, table) of each .../{dataset}/{model}/{split}/{inputs}.parquet, in their order."""
+def read_predictions(
+    paths: Iterable[str | Path], columns: list[str] | None = None
+) -> Iterator[tuple[str, str, int, str, pd.DataFrame]]:
+    """(dataset, model, split, inputs, table) of each .../{dataset}/{model}/{split}/{inputs}.parquet, in their order.
+
+    A table of all columns, or of `columns` alone: those of the PDFs are nine tenths of a file.
+    """
     for path in map(Path, paths):
         dataset, model, split = path.parts[-4:-1]
-        yield dataset, model, int(split), path.stem, pq.read_table(path).to_pandas()
+        yield dataset, model, int(split), path.stem, pq.read_table(path, columns=columns).to_pandas()
+
+
+class Scored(NamedTuple):
+    """The test rows of all splits of a dataset, and what each model says of them."""
+
+    rows: pd.DataFrame  # objID, z_spec, split
+    z_phot: dict[tuple[str, str], np.ndarray]  # [n] by model and inputs, in the order of the paths
+
+
+def scored(paths: Iterable[str | Path]) -> dict[str, Scored]:
+    """The test parts of predictions, by dataset. Raises CrosszError when models were not scored on the same objects."""
+    parts: dict[str, dict[tuple[str, str], list[pd.DataFrame]]] = {}
+    for dataset, model, split, inputs, table in read_predictions(paths, ["objID", "z_spec", "z_phot", "subset"]):
+        test = table.loc[table["subset"] == "test", ["objID", "z_spec", "z_phot"]].assign(split=split)
+        parts.setdefault(dataset, {}).setdefault((model, inputs), []).append(test)
+    found = {}
+    for dataset, models in parts.items():
+        tables = {key: pd.concat(some, ignore_index=True) for key, some in models.items()}
+        first = next(iter(tables.values()))
+        for (model, inputs), table in tables.items():
+            if not table[["objID", "split"]].equals(first[["objID", "split"]]):
+                raise CrosszError(
+                    f"{dataset}: {model} {inputs} was scored on other objects than the rest; rerun -R train references mml"
+                )
+        found[dataset] = Scored(
+            first.drop(columns="z_phot"), {key: table["z_phot"].to_numpy() for key, table in tables.items()}
+        )
+    return found
