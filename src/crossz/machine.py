@@ -1,8 +1,12 @@
 """What torch computes on: the graphics card where there is one, else the processor, with results that repeat."""
 
 import os
+import shutil
 
 import torch
+from torch import nn
+
+from crossz.errors import CrosszError
 
 
 def device() -> torch.device:
@@ -17,3 +21,15 @@ def deterministic(threads: int) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
+
+
+def compile_once(net: nn.Module) -> None:
+    """Have torch.compile make code of `net` when it is first called, in place; its parameters keep their names.
+
+    Raises CrosszError where there is no C++ compiler.
+    """
+    if shutil.which(compiler := os.environ.get("CXX", "g++")) is None:
+        raise CrosszError(
+            f"train.compile: torch.compile needs a C++ compiler, and there is no {compiler}; install one, or set it to false"
+        )
+    net.compile()

@@ -18,12 +18,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from crossz import BANDS, machine, pdf, shards
+from crossz import BANDS, machine, pdf, processes, shards
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, read_json, sha256, write_json
 from crossz.models import backbones
-from crossz.models.crossmodal import ALONE, CrossModal, Features, input_patterns, mixture, objective, trained_patterns
+from crossz.models.crossmodal import ALONE, CrossModal, input_patterns, mixture, trained_patterns
 from crossz.pdf import Mixture
 from crossz.samples import dz, load_rows, write_predictions
 
@@ -36,11 +36,11 @@ PROGRESS_SECONDS = 5.0
 _WARM_UP = 0.05  # share of a cosine schedule during which the learning rate rises
 _RAMP = 10.0  # steepness of the gradient-reversal ramp 2 / (1 + exp(-10 p)) - 1 (Ganin et al. 2016)
 
-Fetch = Callable[[np.ndarray], torch.Tensor]
+Fetch = Callable[[torch.Tensor], torch.Tensor]
 
 
 def image_source(store: shards.ImageStore, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
-    """A function from positions in `rows` to stretched images [b, 5, 64, 64] float32 on `device`.
+    """A function from positions in `rows`, on `device`, to stretched images [b, 5, 64, 64] float32 there.
 
     Images that fit (RESIDENT_BYTES) are gathered and stretched once; others batch by batch. Both are rounded to float16
     on the way, so that which of the two a machine's memory allows does not change a result.
@@ -52,7 +52,7 @@ def image_source(store: shards.ImageStore, rows: np.ndarray, sky_noise: list[flo
 
     limit = RESIDENT_BYTES if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
     if len(rows) * len(BANDS) * backbones.IMAGE_SIZE**2 * 2 > limit:
-        return lambda positions: load(rows[positions]).float()
+        return lambda positions: load(rows[positions.cpu().numpy()]).float()
     resident = torch.empty(
         (len(rows), len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE),
         dtype=torch.float16,
@@ -120,12 +120,17 @@ def fit_scalers(train: pd.DataFrame, store: shards.ImageStore, magnitudes: str, 
     }
 
 
-def augmented(image: torch.Tensor) -> torch.Tensor:
-    """The batch [n, 5, y, x], each quarter of it under a random quarter turn and flip: the sky has no up."""
-    parts = []
-    for part in image.chunk(4):
-        turns, flip = torch.randint(4, (2,)).tolist()
-        part = torch.rot90(part, turns, (2, 3))
+def augmented(
+    image: torch.Tensor, first: int = 0, batch: int | None = None, chance: torch.Generator | None = None
+) -> torch.Tensor:
+    """Images [n, 5, y, x], each quarter of their batch under a random quarter turn and flip: the sky has no up.
+
+    They are objects `first`, `first` + 1, ... of a batch of `batch` (default: all of it): who shares a batch turns each image alike.
+    """
+    parts, quarter = [], math.ceil((batch or len(image)) / 4)
+    for begin in range(-first, (batch or len(image)) - first, quarter):
+        turns, flip = torch.randint(4, (2,), generator=chance).tolist()
+        part = torch.rot90(image[max(begin, 0) : max(begin + quarter, 0)], turns, (2, 3))
         parts.append(part.flip(3) if flip % 2 else part)
     return torch.cat(parts)
 
@@ -144,13 +149,11 @@ class Estimate(NamedTuple):
     pdf: Mixture | None
 
 
-def features(net: CrossModal, part: Part, positions: np.ndarray, z_patterns: str, augment: bool = False) -> Features:
-    """Features of the rows `positions` of `part`; a network of one modality is shown nothing of the other."""
+def inputs_of(part: Part, positions: torch.Tensor, z_patterns: str) -> tuple[torch.Tensor | None, ...]:
+    """X_mag, X_colour and image of the rows `positions` of `part`; a network of one modality is shown nothing of the other."""
     image = None if z_patterns == "phot" else part.fetch(positions)
-    if augment and image is not None:
-        image = augmented(image)
     phot = (None, None) if z_patterns == "img" else (part.x_mag[positions], part.x_colour[positions])
-    return net.features(*phot, image)
+    return *phot, image
 
 
 def predict(nets: Sequence[CrossModal], part: Part, info: dict) -> dict[str, Estimate]:
@@ -173,13 +176,16 @@ def _mean(estimates: list[Estimate]) -> Estimate:
 def _predict_one(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]:
     net.eval()
     scale, kind, z_patterns = info["scalers"]["z"], info["crossmodal"]["target"], info["crossmodal"]["z_patterns"]
-    found: dict[str, list[torch.Tensor]] = {inputs: [] for inputs in input_patterns(z_patterns)}
-    for positions in np.array_split(np.arange(len(part.z)), math.ceil(len(part.z) / 512)):
-        with autocast(part.target.device):
-            chi = features(net, part, positions, z_patterns)
-            for inputs, heads in found.items():
-                heads.append(net.z(chi, inputs).float().cpu())
-    return {inputs: _estimate(torch.cat(parts), scale, kind) for inputs, parts in found.items()}
+    device, found = part.target.device, {}
+    chunks = processes.count() * math.ceil(len(part.z) / 512 / processes.count())
+    chunks = torch.arange(len(part.z), device=device).tensor_split(chunks)
+    for positions in chunks[processes.number() :: processes.count()]:
+        with autocast(device, info["train"]["precision"]):
+            chi = net.features(*inputs_of(part, positions, z_patterns))
+            for inputs in input_patterns(z_patterns):
+                head = net.z(chi, inputs).float()
+                found.setdefault(inputs, head.new_zeros(len(part.z), head.shape[1]))[positions] = head
+    return {inputs: _estimate(processes.summed(heads).cpu(), scale, kind) for inputs, heads in found.items()}
 
 
 def redshift_score(estimate: Estimate, z: np.ndarray) -> float:
@@ -198,9 +204,10 @@ def _estimate(head: torch.Tensor, scale: dict[str, float], kind: str) -> Estimat
     return Estimate(redshift_of(pdf.mean(found), kind), found)
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 where it pays, on the graphics card."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Compute in `precision`: auto is bfloat16 where it pays, on the graphics card, and float32 elsewhere."""
+    wanted = device.type == "cuda" if precision == "auto" else precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
 
 
 @torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, as it was outside
@@ -220,6 +227,7 @@ def train(
     seed: int,
     code: str,
     threads: int = 1,
+    together: int = 1,
     stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train one network on one split; write its weights, what is needed to use them, and the history of the training.
@@ -228,7 +236,13 @@ def train(
     from `resume_path` and gives the same bytes as one that was not; a resume point of other data, code or settings is
     left aside with a message. `stop` is asked after every epoch whether to write a resume point and end with an error. With `members` in the block `train`, so many networks from different random starts: their
     PDFs are averaged, and recalibrated together on the validation part. Test rows are never looked at.
+
+    `together`: so many processes, a graphics card each, train on a share of every batch; steps are those of one process, to
+    rounding, apart from dropout, and `threads` are divided among them.
     """
+    if together > 1:
+        settings = {name: value for name, value in locals().items() if name not in ("together", "stop")}
+        return processes.run(together, train, settings | {"threads": max(1, threads // together)}, stop)
     device = machine.device()
     machine.deterministic(threads)
     store = shards.ImageStore(index_path, shard_paths)
@@ -249,10 +263,12 @@ def train(
     point = _resume(resume_path, fingerprint, device)
     members: list[dict] = [] if point is None else point["members"]
 
-    def keep(running: dict) -> None:
-        with atomic_path(resume_path) as temporary:
-            torch.save({"fingerprint": fingerprint, "members": members, "running": running}, temporary)
-        if stop():
+    def keep(running: dict, ending: bool) -> None:
+        if processes.number() == 0:
+            with atomic_path(resume_path) as temporary:
+                torch.save({"fingerprint": fingerprint, "members": members, "running": running}, temporary)
+        if ending:
+            processes.wait()
             raise CrosszError(f"asked to stop; the next run goes on from {resume_path}")
 
     while len(members) < training["members"]:
@@ -267,6 +283,8 @@ def train(
         for name, estimate in predict(nets, val, info).items()
         if estimate.pdf is not None
     }
+    if processes.number() > 0:
+        return None
     weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
     torch.save([{name: value.cpu() for name, value in member["weights"].items()} for member in members], weights)
     with atomic_path(model_path) as temporary:
@@ -279,8 +297,11 @@ def train(
         {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
         for member in members
     ]
+    if processes.count() > 1:
+        outcome["processes"] = processes.count()
     write_json(info_path, info | outcome | {"device": device.type, "model_sha256": sha256(model_path)})
     Path(resume_path).unlink(missing_ok=True)
+    return None
 
 
 def train_member(
@@ -288,19 +309,23 @@ def train_member(
     part: Part,
     val: Part,
     info: dict,
-    keep: Callable[[dict], None],
+    keep: Callable[[dict, bool], None],
     stop: Callable[[], bool],
     point: dict | None,
 ) -> dict:
     """Train one network, from `point` where an earlier run left one: weights of its best epoch, history, epochs run.
 
     The best epoch is that of the smallest `redshift_score` of the validation part, mean over the trained patterns. `keep`
-    is given what a later run needs to go on, after some time or when `stop` says so.
+    is given what a later run needs to go on, after some time, or when `stop` says so in any process: then it has to raise.
     """
     crossmodal, training, seed = info["crossmodal"], info["train"], info["seed"]
     patterns = trained_patterns(crossmodal["z_patterns"])
     torch.manual_seed(_seed(seed, part.objID, number, -1))
-    net = build(crossmodal).to(part.target.device, memory_format=torch.channels_last)
+    device = part.target.device
+    net = processes.synchronised(build(crossmodal).to(device, memory_format=torch.channels_last))
+    if training["compile"]:
+        machine.compile_once(net.encode_img.cnn)
+    trained = processes.parallel(net, some_unused=crossmodal["z_patterns"] in ALONE)
     optimizer = _optimizer(net, training)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=training["patience"] // 3)
     things = {"net": net, "optimizer": optimizer, "plateau": plateau}
@@ -315,7 +340,7 @@ def train_member(
     while state["epoch"] < epochs and state["epoch"] - state["best_epoch"] <= training["patience"]:
         # All of an epoch's chance is seeded here, so that a resume is exact.
         torch.manual_seed(_seed(seed, part.objID, number, state["epoch"]))
-        losses = train_epoch(net, optimizer, part, info, state["epoch"], patterns)
+        losses = train_epoch(trained, optimizer, part, info, state["epoch"], patterns)
         found = predict([net], val, info)
         rmse = {name: float(np.sqrt(np.mean(dz(estimate.z_phot, val.z) ** 2))) for name, estimate in found.items()}
         score = float(np.mean([redshift_score(found[inputs], val.z) for inputs in patterns]))
@@ -329,8 +354,9 @@ def train_member(
         state["history"].append(row | {f"val {name}": value for name, value in rmse.items()})
         state["epoch"] += 1
         now = time.monotonic()
-        if stop() or now - saved > RESUME_SECONDS:
-            keep({"state": state} | {name: thing.state_dict() for name, thing in things.items()})
+        ending = processes.any_of(stop(), device)
+        if ending or now - saved > RESUME_SECONDS:
+            keep({"state": state} | {name: thing.state_dict() for name, thing in things.items()}, ending)
             saved = now
         if now - printed > PROGRESS_SECONDS or state["epoch"] == epochs:
             printed = now
@@ -346,22 +372,37 @@ def train_member(
 
 
 def train_epoch(
-    net: CrossModal, optimizer: torch.optim.Optimizer, part: Part, info: dict, epoch: int, patterns: list[str]
+    net: nn.Module, optimizer: torch.optim.Optimizer, part: Part, info: dict, epoch: int, patterns: list[str]
 ) -> dict[str, float]:
-    """One pass over the training part; mean losses. Chance comes from torch's generator, seeded by the caller."""
-    crossmodal, training = info["crossmodal"], info["train"]
+    """One pass over the training part; mean losses. Chance comes from torch's generator, seeded by the caller.
+
+    Of several processes each takes its share of every batch: the order of objects and the turns of images are those of one
+    process, dropout is each process's own. Nothing in a step waits for the device.
+    """
+    crossmodal, training, device = info["crossmodal"], info["train"], part.target.device
     net.train()
     batches = math.ceil(len(part.z) / training["batch_size"])
+    order = torch.randperm(len(part.z)).to(device)
+    turns = torch.default_generator
+    if processes.count() > 1:
+        turns = torch.Generator().set_state(torch.get_rng_state())
+        torch.manual_seed(torch.initial_seed() + processes.number())
     sums: dict[str, torch.Tensor] = {}
-    for batch, positions in enumerate(np.array_split(torch.randperm(len(part.z)).numpy(), batches)):
+    for batch, everyone in enumerate(order.tensor_split(batches)):
+        mine = processes.share(len(everyone))
+        positions = everyone[mine]
         progress = (epoch + batch / batches) / training["epochs"]
         if training["schedule"] == "cosine":
             for group in optimizer.param_groups:
                 group["lr"] = training["learning_rate"] * cosine(progress)
-        with autocast(part.target.device):
-            terms = objective(
-                net,
-                features(net, part, positions, crossmodal["z_patterns"], training["augment"]),
+        x_mag, x_colour, image = inputs_of(part, positions, crossmodal["z_patterns"])
+        if training["augment"] and image is not None:
+            image = augmented(image, mine.start, len(everyone), turns)
+        with autocast(device, training["precision"]):
+            terms = net(
+                x_mag,
+                x_colour,
+                image,
                 part.target[positions],
                 part.extinction[positions],
                 patterns=patterns,
@@ -371,12 +412,13 @@ def train_epoch(
                 reversal=crossmodal["reversal"] * (2 / (1 + math.exp(-_RAMP * progress)) - 1),
             )
         optimizer.zero_grad(set_to_none=True)
-        terms["loss"].backward()
+        # Processes have the mean of their gradients: that of the batch, if each loss counts for its objects.
+        (terms["loss"] * (len(positions) * processes.count() / len(everyone))).backward()
         nn.utils.clip_grad_norm_(net.parameters(), training["gradient_clip"])
         optimizer.step()
         for name, value in terms.items():
             sums[name] = sums.get(name, 0) + value.detach() * (len(positions) / len(part.z))
-    return {name: float(value) for name, value in sums.items()}
+    return {name: float(processes.summed(value)) for name, value in sums.items()}
 
 
 def thinned(rows: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -468,7 +510,7 @@ def predict_new(
         for positions in np.array_split(here, math.ceil(len(here) / 512)):
             given = (None, None) if pattern == "img" else (x_mag[positions], x_colour[positions])
             image = fetch(positions) if pattern.endswith("img") else None
-            with autocast(device):
+            with autocast(device, info["train"]["precision"]):
                 for net, parts in zip(nets, heads, strict=True):
                     chi = net.features_of_photometry(*given) if image is None else net.features(*given, image)
                     parts.append(net.z(chi, pattern).float().cpu())

@@ -172,6 +172,18 @@ class CrossModal(nn.Module):
         phot = self.encode_phot(x_mag, x_colour)
         return Features(phot, None, None, F.silu(self.decode_phot(phot)))
 
+    def forward(
+        self,
+        x_mag: torch.Tensor | None,
+        x_colour: torch.Tensor | None,
+        image: torch.Tensor | None,
+        z: torch.Tensor,
+        extinction: torch.Tensor,
+        **weights,
+    ) -> dict[str, torch.Tensor]:
+        """The `objective` of n objects: the one call of a training step, which DistributedDataParallel needs."""
+        return objective(self, self.features(x_mag, x_colour, image), z, extinction, **weights)
+
     def z(self, features: Features, inputs: str) -> torch.Tensor:
         """What the redshift head says of the pair of features that the input pattern names (eq. 6).
 
@@ -227,7 +239,7 @@ def adversarial_loss(net: CrossModal, features: Features, strength: float) -> tu
     losses, right = [], []
     for judge, real, generated in pairs:
         logits = judge(reverse_gradient(torch.cat([real, generated]), strength))
-        truth = torch.cat([torch.ones(len(real)), torch.zeros(len(generated))]).long().to(logits.device)
+        truth = torch.arange(len(logits), device=logits.device).lt(len(real)).long()
         losses.append(2 * F.cross_entropy(logits, truth))  # the sum of the real and the generated term
         right.append((logits.argmax(1) == truth).float().mean())
     return torch.stack(losses).sum(), torch.stack(right).mean()
