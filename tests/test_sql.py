@@ -44,6 +44,12 @@ def test_ids_null_and_case_come_through(database):
     assert rows == [{"specObjID": "18446744073709551615", "objID": 1237654669735362939, "psfMag_g": None}]
 
 
+def test_tables_of_further_columns_may_be_read():
+    text = """select b.objID, w.w1mpro from dr17.PhotoObjAll b
+              left join dr17.wise_xmatch x on x.sdss_objid = b.objID left join dr17.wise_allsky w on w.cntr = x.wise_cntr"""
+    assert checked_select(text, "q.sql") is not None
+
+
 def test_no_row_is_an_empty_table_with_its_columns(database):
     table = embedded.query("select objID from PhotoObjAll where objID = 2", database, "q.sql")
     assert table.column_names == ["objID"]

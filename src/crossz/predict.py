@@ -19,7 +19,7 @@ SHARES = (0.68, 0.95)
 _PLACE = ("objID", "specObjID", "ra", "dec")
 
 
-def photometry_of(targets: pd.DataFrame, magnitudes: str) -> ft.Photometry:
+def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str] = ()) -> ft.Photometry:
     """Photometry of new objects: what is no number counts as missing, and extinctions are needed for psfMag alone.
 
     Raises CrosszError when a column is absent or holds no number at all.
@@ -27,7 +27,7 @@ def photometry_of(targets: pd.DataFrame, magnitudes: str) -> ft.Photometry:
     numbers = targets.drop(columns=[name for name in (*_PLACE, "class", "run2d") if name in targets])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
-    return ft.photometry(numbers.assign(**unused) if magnitudes == "dered_model" else numbers, magnitudes)
+    return ft.photometry(numbers.assign(**unused) if magnitudes == "dered_model" else numbers, magnitudes, columns)
 
 
 def redshifts(targets: pd.DataFrame, ensemble: Iterable[tuple[list[CrossModal], dict]]) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def redshifts(targets: pd.DataFrame, ensemble: Iterable[tuple[list[CrossModal], 
     """
     estimates, unlike = [], np.zeros(len(targets), bool)
     for nets, info in ensemble:
-        phot = photometry_of(targets, info["magnitudes"])
+        phot = photometry_of(targets, info["magnitudes"], info.get("columns", ()))
         inputs, estimate = predict_photometry(nets, phot, info)
         estimates.append(estimate)
         for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True):
@@ -75,8 +75,9 @@ def write_redshifts(
 ) -> None:
     """Write `redshifts` of the rows of a CSV, FITS or Parquet file; `mapped`: our column's name to the file's."""
     machine.deterministic(threads)
-    targets = catalog.read_table(targets_path, mapped).to_pandas()
     networks = [load_networks(*paths, machine.device()) for paths in zip(model_paths, info_paths, strict=True)]
+    further = networks[0][1].get("columns", ())
+    targets = catalog.read_table(targets_path, mapped, further).to_pandas()
     try:
         table = redshifts(targets, networks)
     except CrosszError as error:

@@ -57,6 +57,7 @@ rule query:
     conda:
         "../../envs/pipeline.yaml"
     params:
+        further=FURTHER,
         code=code_digest("archive.embedded"),
     script:
         "../scripts/query.py"

@@ -30,6 +30,7 @@ rule archive_query:
     params:
         cache="results/cache/query",
         context=lookup("archive/context", within=config),
+        further=FURTHER,
         code=code_digest("archive.sql", "archive.reply", "catalog"),
     script:
         "../scripts/archive_query.py"
