@@ -194,3 +194,22 @@ def test_a_catalogue_without_one_valid_redshift_is_refused(tmp_path):
     with pytest.raises(CrosszError, match="none of its 1 rows"):
         catalog.write_catalog(tmp_path / "raw.parquet", tmp_path / "c.parquet", tmp_path / "c.json", 1.0)
     assert not (tmp_path / "c.parquet").exists()
+
+
+def test_further_columns_are_kept_as_numbers_and_their_absence_is_told(tmp_path):
+    given = rows(objID=[3, 4, 5], W1mpro=["15.5", "", "-9999"], empty=[np.nan] * 3, other=[1, 2, 3])
+    given.to_csv(tmp_path / "mine.csv", index=False)
+    made = [tmp_path / name for name in ("raw.parquet", "receipt.json")]
+    catalog.write_brought(tmp_path / "mine.csv", {"pm": "other"}, *made, ["w1mpro", "pm"])
+    catalog.write_catalog(made[0], tmp_path / "c.parquet", tmp_path / "c.json", 1.0)
+    table = pq.read_table(tmp_path / "c.parquet")
+    assert table["w1mpro"].to_pylist() == [15.5, None, -9999.0]
+    assert table["pm"].to_pylist() == [1.0, 2.0, 3.0]
+    catalog.write_brought(tmp_path / "mine.csv", {}, *made)
+    assert pq.read_table(made[0]).column_names == list(catalog.COLUMNS)
+    for further, words in (
+        (["w9"], r"(?s)mine.csv.*w9 of photometry\.columns is missing"),
+        (["empty"], "empty .*no value"),
+    ):
+        with pytest.raises(CrosszError, match=words):
+            catalog.write_brought(tmp_path / "mine.csv", {}, *made, further)

@@ -63,6 +63,8 @@ def test_the_default_is_valid():
             {"crossmodal": {"alpha": 0.95}},
             "variants.no_adversary.crossmodal.alpha + variants.no",
         ),
+        ("photometry.columns", ["w1mpro", "ZERR"], "photometry.columns: ZERR (of crossmodal) comes with a spectrum"),
+        ("variants.phot", {"photometry": {"columns": ["Z"]}}, "photometry.columns: Z (of phot) comes with a spectrum"),
         ("survey", "photometry", "networks: crossmodal needs images, which survey photometry has not"),
         ("seed", None, "seed: None is not of type 'integer'"),
     ],

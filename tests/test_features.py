@@ -93,3 +93,19 @@ def test_the_sky_noise_is_that_of_the_sky_in_each_band():
     np.testing.assert_allclose(np.array(features.sky_noise(units, mask)) / 16, toy.NOISE, rtol=0.06)
     units[:, 1, :, :40], mask[:, :, :40] = 0, 0b00010  # g is not covered in most of each image
     np.testing.assert_allclose(np.array(features.sky_noise(units, mask)) / 16, toy.NOISE, rtol=0.06)
+
+
+def test_further_columns_come_after_the_colours_with_an_indicator_each():
+    table = toy.catalog(6).assign(w1mpro=[15.0, None, np.nan, -9999, np.inf, 0.0], pm=np.arange(6))
+    phot = features.photometry(table, "dered_model", ["w1mpro", "pm"])
+    plain = features.photometry(table, "dered_model")
+    gone = [False, True, True, True, True, False]
+    np.testing.assert_array_equal(np.isnan(phot.further[:, 0]), gone)
+    colours, more = np.split(features.tokens(phot)[1], [4], axis=1)
+    np.testing.assert_array_equal(colours, features.tokens(plain)[1])
+    np.testing.assert_array_equal(more[:, 2:], np.stack([gone, [False] * 6], axis=1))
+    np.testing.assert_array_equal(more[:, :2], phot.further)
+    np.testing.assert_array_equal(features.flat(phot)[:, :14], features.flat(plain))
+    np.testing.assert_array_equal(features.flat(phot)[:, 14:], phot.further)
+    with pytest.raises(CrosszError, match=r"w2mpro of photometry\.columns is not there"):
+        features.photometry(table, "dered_model", ["w2mpro"])

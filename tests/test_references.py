@@ -16,10 +16,11 @@ def survey(tmp_path_factory):
     return toy.write(tmp_path_factory.mktemp("toy"), n=300)
 
 
-def run(survey, folder, models=MODELS):
+def run(survey, folder, models=MODELS, columns=()):
     folder.mkdir(exist_ok=True)
     paths = {model: folder / f"{model}.parquet" for model in models}
-    references.write_references(survey.catalog, survey.split, survey.index, paths, magnitudes="dered_model", seed=3)
+    settings = {"magnitudes": "dered_model", "columns": columns, "seed": 3}
+    references.write_references(survey.catalog, survey.split, survey.index, paths, **settings)
     return {model: pd.read_parquet(path) for model, path in paths.items()}
 
 
@@ -89,3 +90,17 @@ def test_missing_magnitudes_are_no_obstacle(survey, tmp_path):
     found = run(survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path, holes)), tmp_path / "other")
     for model in MODELS[1:]:
         assert rmse(found[model], "test") < 0.8 * rmse(found["mean"], "test"), model
+
+
+def test_a_further_column_that_knows_the_redshift_is_used(survey, tmp_path):
+    told = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path, toy.told))
+    models = ["knn", "gradient_boosting"]
+    errors = [
+        {
+            model: rmse(table, "test")
+            for model, table in run(told, tmp_path / f"{len(columns)}", models, columns).items()
+        }
+        for columns in ((), ("w1mpro",))
+    ]
+    for model in models:
+        assert errors[1][model] < 0.7 * errors[0][model], errors

@@ -28,7 +28,7 @@ def database(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("dataset", ["baseline", "extended"])
+@pytest.mark.parametrize("dataset", ["baseline", "extended", "quasars_all"])
 def test_the_projects_queries_are_one_select_and_name_their_table(dataset):
     text = (ROOT / f"workflow/sql/{dataset}.sql").read_text()
     assert f"into mydb.crossz_{dataset}" in text
@@ -42,6 +42,24 @@ def test_ids_null_and_case_come_through(database):
               from dr17.SpecObjAll a join dr17.photoobjall b on a.bestObjID = b.objID where a.class = 'qso'"""
     rows = embedded.query(text, database, "q.sql").to_pylist()
     assert rows == [{"specObjID": "18446744073709551615", "objID": 1237654669735362939, "psfMag_g": None}]
+
+
+def test_the_full_range_has_quasars_beyond_the_paper_s(small_sky):
+    def rows(dataset):
+        path = ROOT / f"workflow/sql/{dataset}.sql"
+        return embedded.query(path.read_text(), small_sky / "sky.sqlite", dataset).to_pandas()
+
+    every, extended = rows("quasars_all"), rows("extended")
+    assert ((every["z"] > 0) & (every["z"] < 7)).all()
+    assert (every["z"] < 1).sum() > 3
+    faint = extended["psfMag_i"] > 22
+    assert set(extended.loc[~faint, "specObjID"]) <= set(every["specObjID"])
+
+
+def test_tables_of_further_columns_may_be_read():
+    text = """select b.objID, w.w1mpro from dr17.PhotoObjAll b
+              left join dr17.wise_xmatch x on x.sdss_objid = b.objID left join dr17.wise_allsky w on w.cntr = x.wise_cntr"""
+    assert checked_select(text, "q.sql") is not None
 
 
 def test_no_row_is_an_empty_table_with_its_columns(database):

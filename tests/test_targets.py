@@ -212,7 +212,7 @@ def test_the_plan_of_cutouts_has_each_object_once(tmp_path, objects, finder):
     table = pd.concat([table, table.head(3), pd.DataFrame({"ra": [1.0, 999.0], "dec": [-85.0, 0.0]})])
     path = tmp_path / "mine.csv"
     table.to_csv(path, index=False)
-    targets.write_matched(path, {}, finder, RADIUS, tmp_path / "targets.parquet", tmp_path / "catalog.parquet")
+    targets.write_matched(path, {}, [], finder, RADIUS, tmp_path / "targets.parquet", tmp_path / "catalog.parquet")
     found = pq.read_table(tmp_path / "catalog.parquet").to_pandas()
     assert sorted(found["objID"]) == sorted(some["objID"])
     assert (
@@ -224,6 +224,6 @@ def test_the_plan_of_cutouts_has_each_object_once(tmp_path, objects, finder):
     assert len(pd.read_parquet(tmp_path / "targets.parquet")) == 17
 
     path.write_text("ra,dec\n1,-85\n")  # no object at all: empty shards, no error
-    targets.write_matched(path, {}, finder, RADIUS, tmp_path / "targets.parquet", tmp_path / "catalog.parquet")
+    targets.write_matched(path, {}, [], finder, RADIUS, tmp_path / "targets.parquet", tmp_path / "catalog.parquet")
     plan.write_plan([tmp_path / "catalog.parquet"], shards, needs_fields=True)
     assert sum(len(pq.read_table(path)) for path in shards) == 0

@@ -35,7 +35,7 @@ def survey(tmp_path_factory):
     return toy.write(tmp_path_factory.mktemp("toy"))
 
 
-def train(survey, folder, crossmodal=None, code="code", **settings):
+def train(survey, folder, crossmodal=None, code="code", columns=(), **settings):
     folder.mkdir(exist_ok=True)
     outputs = [folder / name for name in ("model.pt", "model.json", "history.csv")]
     training.train(
@@ -45,6 +45,7 @@ def train(survey, folder, crossmodal=None, code="code", **settings):
         crossmodal=CROSSMODAL | (crossmodal or {}),
         training=TRAIN | settings,
         magnitudes="dered_model",
+        columns=columns,
         seed=7,
         code=code,
     )
@@ -309,3 +310,14 @@ def test_a_gpu_machine_needs_little():
     ).stdout.split()
     for name in ("torchvision", "sklearn", "astropy", "snakemake", "matplotlib", "yaml"):
         assert name not in loaded
+
+
+def test_a_further_column_that_knows_the_redshift_is_used_missing_values_and_all(survey, tmp_path):
+    told = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path / "told", toy.told), shards=[])
+    errors = {}
+    for columns in ((), ("w1mpro",)):
+        folder = tmp_path / f"{len(columns)}"
+        train(told, folder, {"z_patterns": "phot"}, epochs=12, columns=columns)
+        errors[columns] = rmse(evaluate(told, folder, ["phot"])["phot"].query("subset == 'test'"))
+        assert (folder / "model.json").read_text().count("w1mpro") == len(columns)
+    assert errors["w1mpro",] < 0.7 * errors[()]

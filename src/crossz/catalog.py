@@ -4,7 +4,7 @@ A catalogue row is a match of one spectrum (SpecObjAll) with one photometric obj
 archive gave them: NULL, -9999 and 0 magnitudes are kept apart here and masked where features are made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +51,15 @@ COLUMNS = REQUIRED | FIELD | OPTIONAL
 _NO_NUMBER = ("", "nan")
 
 
-def conform(table: pa.Table, source: str, columns: Mapping[str, pa.DataType] = COLUMNS) -> pa.Table:
-    """`table` with exactly the `columns` and their types; further columns are left out, missing optional ones null.
+def with_further(further: Iterable[str], columns: Mapping[str, pa.DataType] = COLUMNS) -> dict[str, pa.DataType]:
+    """`columns` and those `further` that the models see (photometry.columns), which are numbers."""
+    return dict(columns) | {name: pa.float64() for name in further if name not in columns}
+
+
+def conform(
+    table: pa.Table, source: str, further: Sequence[str] = (), columns: Mapping[str, pa.DataType] = COLUMNS
+) -> pa.Table:
+    """`table` with exactly the `columns` and `further` and their types; others are left out, missing optional ones null.
 
     Names agree regardless of case, as SQL Server's do. An empty text is null where a number is wanted, and '' in a text.
     Raises one CrosszError that lists every missing column, every id that passed through a float and every value that
@@ -60,10 +67,14 @@ def conform(table: pa.Table, source: str, columns: Mapping[str, pa.DataType] = C
     """
     problems, arrays = [], {}
     theirs = {name.lower(): name for name in table.column_names}
-    for name, kind in columns.items():
+    for name, kind in with_further(further, columns).items():
         if name.lower() not in theirs:
             if name in REQUIRED:
                 problems.append(f"column {name} is missing; map it in catalog.columns if it has another name")
+            elif name in further:
+                problems.append(
+                    f"column {name} of photometry.columns is missing; select it in the query, or map it in catalog.columns"
+                )
             arrays[name] = pa.nulls(len(table), kind)
             continue
         try:
@@ -122,8 +133,10 @@ def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedAr
         raise CrosszError(f"column {name} is not {kind}: {error}" + (f"; {remedy}" if is_id else "")) from error
 
 
-def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
+def read_table(path: str | Path, columns: dict[str, str], further: Sequence[str] = ()) -> pa.Table:
     """A finished query (CSV, FITS, VOTable or Parquet) under our names; `columns` maps our name to the file's where they differ.
+
+    Kept are `COLUMNS` and `further`.
 
     Names match regardless of case, as SQL Server's do. Ids and text of a CSV are read as text first, so that no id
     passes through a float. Raises CrosszError for an unreadable file or a mapped column that is not there.
@@ -141,7 +154,7 @@ def read_table(path: str | Path, columns: dict[str, str]) -> pa.Table:
         f"catalog.columns: {ours}: {name} is no column" for ours, name in columns.items() if name.lower() not in theirs
     ]
     fail_if(absent, f"{path} (it has: {', '.join(table.column_names)})")
-    names = {columns.get(name, name).lower(): name for name in COLUMNS}
+    names = {columns.get(name, name).lower(): name for name in with_further(further)}
     kept = [(names[low], table[name]) for low, name in theirs.items() if low in names]
     return pa.table(dict(kept))
 
@@ -214,28 +227,42 @@ def groups(
     return smallest[label]
 
 
-def write_raw(table: pa.Table, source: str, path: str | Path, receipt_path: str | Path, receipt: dict) -> None:
+def write_raw(
+    table: pa.Table,
+    source: str,
+    path: str | Path,
+    receipt_path: str | Path,
+    receipt: dict,
+    further: Sequence[str] = (),
+) -> None:
     """Check `table` against the row schema and write it, with a receipt that says where the rows came from."""
-    table = conform(table, source)
+    table = conform(table, source, further)
+    empty = [name for name in further if not pc.any(pc.greater(table[name].cast(pa.float64()), -9999)).as_py()]
+    fail_if([f"column {name} of photometry.columns holds no value; take it out of there" for name in empty], source)
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary)
     write_json(receipt_path, receipt | {"rows": len(table), "sha256": digests(path)})
 
 
 def write_brought(
-    source_path: str | Path, columns: dict[str, str], raw_path: str | Path, receipt_path: str | Path
+    source_path: str | Path,
+    columns: dict[str, str],
+    raw_path: str | Path,
+    receipt_path: str | Path,
+    further: Sequence[str] = (),
 ) -> None:
     """Check a finished query that the user brought, and write its rows under our names, with a receipt."""
-    table = read_table(source_path, columns)
+    table = read_table(source_path, columns, further)
     receipt = {"source": str(source_path), "source_sha256": sha256(source_path)}
-    write_raw(table, str(source_path), raw_path, receipt_path, receipt)
+    write_raw(table, str(source_path), raw_path, receipt_path, receipt, further)
 
 
 def write_catalog(
     raw_path: str | Path, catalog_path: str | Path, counts_path: str | Path, radius_arcsec: float
 ) -> None:
     """Dedupe and group the rows of `raw_path`; write one row per objID, and the account of every row."""
-    catalog, counts = dedupe(pq.read_table(raw_path).to_pandas())
+    raw = pq.read_table(raw_path)
+    catalog, counts = dedupe(raw.to_pandas())
     if catalog.empty:
         raise CrosszError(
             f"{raw_path}: none of its {counts['rows']} rows has a valid redshift (zErr > 0); check zErr and z of the query"
@@ -249,7 +276,7 @@ def write_catalog(
         radius_arcsec,
     )
     counts["groups"] = len(np.unique(group))
-    schema = pa.schema([*COLUMNS.items(), ("group", pa.int64())])
+    schema = raw.schema.remove_metadata().append(pa.field("group", pa.int64()))
     with atomic_path(catalog_path) as temporary:
         pq.write_table(pa.Table.from_pandas(catalog.assign(group=group), schema, preserve_index=False), temporary)
     print(", ".join(f"{name} {count:,}" for name, count in counts.items()), flush=True)

@@ -10,6 +10,22 @@ import yaml
 
 TAKEN = ("crossmodal", "mml", "mean", "knn", "random_forest", "gradient_boosting", "mlp")
 """Names of models that no variant may take."""
+TOLD = (
+    "objID",
+    "specObjID",
+    "bestObjID",
+    "thing_id",
+    "z",
+    "zErr",
+    "zWarning",
+    "class",
+    "plate",
+    "mjd",
+    "fiberID",
+    "run2d",
+    "group",
+)
+"""Columns that only an object with a spectrum has, or that name it: no model may see them."""
 _EXPONENT = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")
 
 
@@ -23,6 +39,12 @@ def problems(config: dict, schema_path: str | Path, root: str | Path) -> list[st
     errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
     found = [line for error in sorted(errors, key=lambda e: [*map(str, e.absolute_path)]) for line in _lines(error)]
     return found or _networks(config, schema) or _contradictions(config, Path(root))
+
+
+def further_columns(config: dict) -> list[str]:
+    """Columns beside our own that a network or a reference sees: photometry.columns, also of variants; in the catalogue for all."""
+    blocks = [config["photometry"], *(network(config, name)["photometry"] for name in config["networks"])]
+    return list(dict.fromkeys(column for block in blocks for column in block["columns"]))
 
 
 def network(config: dict, name: str) -> dict[str, dict]:
@@ -84,6 +106,12 @@ def _contradictions(config: dict, root: Path) -> list[str]:
             found.append(f"{where}.alpha + {where}.beta: {weights:g} leaves no weight for the redshift (eq. 8)")
         if settings["head"] == "mixture" and settings["target"] != "log1p":
             found.append(f"{where}.head: a mixture is of ln(1 + z); set {where}.target: log1p, or head: point")
+        told = {column.lower() for column in TOLD}
+        for column in network(config, name)["photometry"]["columns"]:
+            if column.lower() in told:
+                found.append(
+                    f"photometry.columns: {column} (of {name}) comes with a spectrum, or is a name; no model may see it"
+                )
         if config["survey"] == "cutouts" and "cutouts" in config["variants"].get(name, {}):
             found.append(f"networks: {name} needs images aligned anew; those of survey cutouts are aligned already")
         if config["survey"] == "photometry" and settings["z_patterns"] != "phot":

@@ -1,5 +1,6 @@
 """What the models see of a catalogue row and of an image, and scalers fitted on the training part alone."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ class Photometry(NamedTuple):
     """Photometry of n objects, NaN where missing.
 
     mag [n, 5] dereddened magnitudes, err [n, 5] their errors (mag), colour [n, 4] u-g, g-r, r-i, i-z,
-    missing [n, 5] bool, extinction [n, 5] (mag).
+    missing [n, 5] bool, extinction [n, 5] (mag), further [n, k] values of further columns.
     """
 
     mag: np.ndarray
@@ -23,14 +24,18 @@ class Photometry(NamedTuple):
     colour: np.ndarray
     missing: np.ndarray
     extinction: np.ndarray
+    further: np.ndarray
 
 
-def photometry(catalog: pd.DataFrame, magnitudes: str, complete: bool = True) -> Photometry:
+def photometry(
+    catalog: pd.DataFrame, magnitudes: str, columns: Sequence[str] = (), complete: bool = True
+) -> Photometry:
     """Photometry of the rows of `catalog`, in their order (paper, section 2.3).
 
     `magnitudes`: "dered_model" (dered_*, the paper's) or "psf" (psfMag_* - extinction_*, right for point sources).
-    NULL, NaN, -9999 and 0 mark a missing magnitude; so does an error that is not positive. Raises CrosszError when a
-    column is absent or, unless `complete` is False, holds no value at all.
+    NULL, NaN, -9999 and 0 mark a missing magnitude; so does an error that is not positive. `columns`: further columns of the
+    catalogue that the models see, where NULL, NaN and -9999 are missing. Raises CrosszError when a column is absent or, unless
+    `complete` is False, one of the magnitudes holds no value at all.
     """
     name = {"dered_model": "dered", "psf": "psfMag"}[magnitudes]
     table = {kind: _columns(catalog, kind, magnitudes, complete) for kind in (name, "psfMagErr", "extinction")}
@@ -40,7 +45,15 @@ def photometry(catalog: pd.DataFrame, magnitudes: str, complete: bool = True) ->
         mag = mag - extinction
         missing |= ~np.isfinite(mag)
     mag = np.where(missing, np.nan, mag)
-    return Photometry(mag, np.where(missing, np.nan, err), mag[:, :-1] - mag[:, 1:], missing, extinction)
+    colour = mag[:, :-1] - mag[:, 1:]
+    return Photometry(mag, np.where(missing, np.nan, err), colour, missing, extinction, _further(catalog, columns))
+
+
+def _further(catalog: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    if absent := [name for name in columns if name not in catalog]:
+        raise CrosszError(f"column {', '.join(absent)} of photometry.columns is not there")
+    values = catalog[list(columns)].to_numpy(float)
+    return np.where(np.isfinite(values) & (values > -9999), values, np.nan)
 
 
 def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str, complete: bool) -> np.ndarray:
@@ -54,17 +67,18 @@ def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str, complete: bool) 
 
 
 def tokens(phot: Photometry) -> tuple[np.ndarray, np.ndarray]:
-    """Unscaled inputs of the photometry encoder: X_mag [n, 5, 3] (magnitude, log10 error, missing) and X_colour [n, 4].
+    """Unscaled inputs of the photometry encoder: X_mag [n, 5, 3] (magnitude, log10 error, missing) and X_colour [n, 4 + 2 k].
 
-    The paper's m = 2 features a band, and an indicator because a missing magnitude must not look like a value.
+    The paper's m = 2 features a band, and an indicator because a missing magnitude must not look like a value. After the
+    colours come the k further columns, and an indicator for each of them.
     """
     x_mag = np.stack([phot.mag, np.log10(phot.err), phot.missing.astype(float)], axis=2)
-    return x_mag, phot.colour
+    return x_mag, np.concatenate([phot.colour, phot.further, np.isnan(phot.further)], axis=1)
 
 
 def flat(phot: Photometry) -> np.ndarray:
-    """Features [n, 14] of the photometry-only references: magnitudes, colours, log10 errors; NaN where missing."""
-    return np.concatenate([phot.mag, phot.colour, np.log10(phot.err)], axis=1)
+    """Features [n, 14 + k] of the photometry-only references: magnitudes, colours, log10 errors, further columns; NaN where missing."""
+    return np.concatenate([phot.mag, phot.colour, np.log10(phot.err), phot.further], axis=1)
 
 
 def fit_scaler(values: np.ndarray) -> dict[str, list]:

@@ -42,7 +42,7 @@ def images_of(objID: pd.Series, index_path: str | Path, shard_paths: Sequence[st
     return Images(store, store.rows(known), status.reindex(known).fillna("").to_numpy(str))
 
 
-def photometry_of(targets: pd.DataFrame, magnitudes: str) -> ft.Photometry:
+def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str] = ()) -> ft.Photometry:
     """Photometry of new objects: what is no number counts as missing, and extinctions are needed for psfMag alone.
 
     Raises CrosszError when a column is absent or, in a table that the user brought, holds no number at all.
@@ -51,7 +51,9 @@ def photometry_of(targets: pd.DataFrame, magnitudes: str) -> ft.Photometry:
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
-    return ft.photometry(numbers, magnitudes, complete="status" not in targets)
+    if "status" in targets:  # matched: what the archive was not asked for is missing
+        numbers = numbers.assign(**{name: np.nan for name in columns if name not in numbers})
+    return ft.photometry(numbers, magnitudes, columns, complete="status" not in targets)
 
 
 def redshifts(
@@ -73,7 +75,8 @@ def redshifts(
     given = targets["status"].to_numpy(str) if "status" in targets else np.full(len(targets), OK)
     estimates, unlike = [], np.zeros(len(targets), bool)
     for nets, info in ensemble:
-        phot, noise = photometry_of(targets, info["magnitudes"]), info["scalers"].get("sky_noise")
+        phot = photometry_of(targets, info["magnitudes"], info.get("columns", ()))
+        noise = info["scalers"].get("sky_noise")
         seen = has_image & (noise is not None)
         fetch = _fetch(images, seen, noise, next(nets[0].parameters()).device) if seen.any() else None
         inputs, estimate = predict_new(nets, info, phot, fetch, seen)
@@ -135,7 +138,8 @@ def write_redshifts(
     machine.deterministic(threads)
     networks = [load_networks(*paths, machine.device()) for paths in zip(model_paths, info_paths, strict=True)]
     if not image_paths:
-        targets, images = catalog.read_table(targets_path, mapped).to_pandas(), None
+        further = networks[0][1].get("columns", ())
+        targets, images = catalog.read_table(targets_path, mapped, further).to_pandas(), None
     else:
         targets = pd.read_parquet(targets_path)
         images = images_of(targets["objID"], image_paths[0], image_paths[1:])

@@ -1,6 +1,6 @@
 """Targets without photometry: from positions or objIDs in a user's table to objects of the archive, none of them lost."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ def matched(table: pd.DataFrame, finder: Finder, radius_arcsec: float) -> pd.Dat
 
     Columns: row; status (ok, malformed, no_match) and why; objID and COLUMNS of the object with that id, or of the nearest primary
     object within `radius_arcsec`; separation_arcsec from the target's own position (null without one); duplicate_of, the row of the
-    first target with the same object (null for that one).
+    first target with the same object (null for that one); and whatever else `table` has (photometry.columns).
     """
     targets = checked(table.reset_index(drop=True))
     usable = targets["status"] == OK
@@ -115,7 +115,8 @@ def matched(table: pd.DataFrame, finder: Finder, radius_arcsec: float) -> pd.Dat
     asked["dec"] = targets["dec"].fillna(whole["match_dec"])
     whole = whole.drop(columns="objID").assign(status=status, why=why, duplicate_of=duplicate, **asked)
     whole.insert(0, "row", targets.index)
-    return whole
+    more = table.reset_index(drop=True)
+    return whole.join(more[[name for name in more if name not in whole]])
 
 
 def _nothing() -> pd.DataFrame:
@@ -153,13 +154,14 @@ def finder_of(objects: pd.DataFrame) -> Finder:
 def write_matched(
     path: str | Path,
     mapped: dict[str, str],
+    further: Sequence[str],
     finder: Finder,
     radius_arcsec: float,
     targets_path: str | Path,
     catalog_path: str | Path,
 ) -> None:
-    """Write `matched` of a user's table, and one row for each different object, for the plan of cutouts."""
-    table = matched(read_table(path, mapped).to_pandas(), finder, radius_arcsec)
+    """Write `matched` of a user's table (its columns `further` kept), and one row for each different object, for the plan of cutouts."""
+    table = matched(read_table(path, mapped, further).to_pandas(), finder, radius_arcsec)
     print(
         f"{path}: {len(table):,} targets: "
         + ", ".join(f"{status} {count:,}" for status, count in table["status"].value_counts().items())

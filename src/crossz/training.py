@@ -80,7 +80,7 @@ class Part(NamedTuple):
     objID: np.ndarray  # [n] int64
     z: np.ndarray  # [n] spectroscopic redshift
     x_mag: torch.Tensor  # [n, 5, 3] scaled
-    x_colour: torch.Tensor  # [n, 4] scaled
+    x_colour: torch.Tensor  # [n, 4 + 2 k] scaled; k further columns of the catalogue
     target: torch.Tensor  # [n] scaled log1p(z) or z
     extinction: torch.Tensor  # [n, 5] scaled
     fetch: Fetch | None  # None: a network of photometry alone reads no image
@@ -89,7 +89,7 @@ class Part(NamedTuple):
 def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: torch.device) -> Part:
     """The `rows` of one part under the scalers of `info`."""
     scalers = info["scalers"]
-    phot = ft.photometry(rows, info["magnitudes"])
+    phot = ft.photometry(rows, info["magnitudes"], info.get("columns", ()))
     x_mag, x_colour = ft.tokens(phot)
     target = target_of(rows["z"].to_numpy(), info["crossmodal"]["target"])
     target = (target - scalers["z"]["centre"]) / scalers["z"]["width"]
@@ -105,9 +105,11 @@ def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: 
     return Part(rows["objID"].to_numpy(), rows["z"].to_numpy(), *on_device, fetch)
 
 
-def fit_scalers(train: pd.DataFrame, store: shards.ImageStore, magnitudes: str, crossmodal: dict) -> dict:
+def fit_scalers(
+    train: pd.DataFrame, store: shards.ImageStore, magnitudes: str, crossmodal: dict, columns: Sequence[str] = ()
+) -> dict:
     """Everything that is fitted before training, on the training part alone."""
-    phot = ft.photometry(train, magnitudes)
+    phot = ft.photometry(train, magnitudes, columns)
     x_mag, x_colour = ft.tokens(phot)
     z = target_of(train["z"].to_numpy(), crossmodal["target"])
     sample = train["row"].to_numpy()[:: max(1, len(train) // 1000)]
@@ -224,6 +226,7 @@ def train(
     crossmodal: dict,
     training: dict,
     magnitudes: str,
+    columns: Sequence[str] = (),
     seed: int,
     code: str,
     threads: int = 1,
@@ -232,7 +235,7 @@ def train(
 ) -> None:
     """Train one network on one split; write its weights, what is needed to use them, and the history of the training.
 
-    `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`. A run that was killed goes on
+    `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`; `magnitudes` and `columns` those of `photometry`. A run that was killed goes on
     from `resume_path` and gives the same bytes as one that was not; a resume point of other data, code or settings is
     left aside with a message. `stop` is asked after every epoch whether to write a resume point and end with an error. With `members` in the block `train`, so many networks from different random starts: their
     PDFs are averaged, and recalibrated together on the validation part. Test rows are never looked at.
@@ -255,8 +258,9 @@ def train(
         "magnitudes": magnitudes,
         "seed": seed,
         "n": {"train": len(train_rows), "val": len(val_rows), "test": int((rows["subset"] == "test").sum())},
-        "scalers": fit_scalers(train_rows, store, magnitudes, crossmodal),
+        "scalers": fit_scalers(train_rows, store, magnitudes, crossmodal, columns),
     }
+    info |= {"columns": list(columns)} if columns else {}
     part, val = (load_part(some, store, info, device) for some in (train_rows, val_rows))
     fingerprint = _fingerprint(info, code, (part, val), shard_paths)
 
@@ -275,7 +279,7 @@ def train(
         members.append(train_member(len(members), part, val, info, keep, stop, point and point["running"]))
         point = None
 
-    nets = [build(crossmodal).to(device, memory_format=torch.channels_last) for _ in members]
+    nets = [build(crossmodal, columns).to(device, memory_format=torch.channels_last) for _ in members]
     for net, member in zip(nets, members, strict=True):
         net.load_state_dict(member["weights"])
     temperature = {
@@ -322,7 +326,9 @@ def train_member(
     patterns = trained_patterns(crossmodal["z_patterns"])
     torch.manual_seed(_seed(seed, part.objID, number, -1))
     device = part.target.device
-    net = processes.synchronised(build(crossmodal).to(device, memory_format=torch.channels_last))
+    net = processes.synchronised(
+        build(crossmodal, info.get("columns", ())).to(device, memory_format=torch.channels_last)
+    )
     if training["compile"]:
         machine.compile_once(net.encode_img.cnn)
     trained = processes.parallel(net, some_unused=crossmodal["z_patterns"] in ALONE)
@@ -428,10 +434,11 @@ def thinned(rows: pd.DataFrame, share: float) -> pd.DataFrame:
     return rows.iloc[kept]
 
 
-def build(crossmodal: dict) -> CrossModal:
-    """The network that the configuration's block `crossmodal` describes."""
+def build(crossmodal: dict, columns: Sequence[str] = ()) -> CrossModal:
+    """The network that the configuration's block `crossmodal` describes, which reads further `columns` of the catalogue."""
     settings = {key: crossmodal[key] for key in ("backbone", "stem", "attention", "attention_layers", "dropout")}
-    return CrossModal(**settings, components=crossmodal["components"] if crossmodal["head"] == "mixture" else 0)
+    components = crossmodal["components"] if crossmodal["head"] == "mixture" else 0
+    return CrossModal(**settings, components=components, further=len(columns))
 
 
 def load_networks(model_path: str | Path, info_path: str | Path, device: torch.device) -> tuple[list[CrossModal], dict]:
@@ -444,7 +451,7 @@ def load_networks(model_path: str | Path, info_path: str | Path, device: torch.d
         raise CrosszError(f"{model_path}: its checksum is not the one in {info_path}; delete both and train again")
     nets = []
     for weights in torch.load(model_path, map_location="cpu", weights_only=True):
-        net = build(info["crossmodal"])
+        net = build(info["crossmodal"], info.get("columns", ()))
         net.load_state_dict(weights)
         nets.append(net.to(device, memory_format=torch.channels_last).eval())
     return nets, info

@@ -17,6 +17,7 @@ rule bring:
         "../../envs/pipeline.yaml"
     params:
         columns=lookup("catalog/columns", within=config),
+        further=FURTHER,
         code=code_digest("catalog"),
     script:
         "../scripts/bring.py"

@@ -2,7 +2,7 @@
 
 from snakemake.exceptions import WorkflowError
 
-from crossz.config import graphics_card_here, network, problems
+from crossz.config import further_columns, graphics_card_here, network, problems
 from crossz.errors import CrosszError
 from crossz.provenance import code_digest
 from crossz.targets import positional
@@ -22,6 +22,7 @@ INPUTS = {
 }
 MAIN = config["networks"][0]  # the network that figures show and others are compared with
 REFERENCES = config["references"]["models"]
+FURTHER = further_columns(config)
 
 # One training job a graphics card; where there is none, jobs run side by side, one thread each. A cluster's profile
 # says otherwise with set-resources.

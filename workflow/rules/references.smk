@@ -17,7 +17,7 @@ rule references:
     resources:
         mem_mb=800,
     params:
-        magnitudes=lookup("photometry/magnitudes", within=config),
+        photometry=lookup("photometry", within=config),
         seed=lookup("seed", within=config),
         code=code_digest("models.references"),
     script:

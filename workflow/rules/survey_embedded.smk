@@ -57,6 +57,7 @@ rule query:
     conda:
         "../../envs/pipeline.yaml"
     params:
+        further=FURTHER,
         code=code_digest("archive.embedded"),
     script:
         "../scripts/query.py"
@@ -75,6 +76,7 @@ rule match:
         "../../envs/pipeline.yaml"
     params:
         columns=lookup("catalog/columns", within=config),
+        further=FURTHER,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
         code=code_digest("targets"),
     script:

@@ -30,6 +30,7 @@ rule archive_query:
     params:
         cache="results/cache/query",
         context=lookup("archive/context", within=config),
+        further=FURTHER,
         code=code_digest("archive.sql", "archive.reply", "catalog"),
     script:
         "../scripts/archive_query.py"
@@ -49,6 +50,7 @@ rule archive_match:
         queries=1,
     params:
         columns=lookup("catalog/columns", within=config),
+        further=FURTHER,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
         code=code_digest("targets"),
     script:

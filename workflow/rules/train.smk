@@ -28,7 +28,7 @@ rule train:
         resume="results/resume/{dataset}/{model}/{split}.pt",
         crossmodal=lambda wildcards: settings(wildcards)["crossmodal"],
         training=lambda wildcards: settings(wildcards)["train"],
-        magnitudes=lambda wildcards: settings(wildcards)["photometry"]["magnitudes"],
+        photometry=lambda wildcards: settings(wildcards)["photometry"],
         seed=lookup("seed", within=config),
         code=code_digest("training"),
     script:

@@ -15,6 +15,7 @@ with stage(snakemake.log[0]), Client(limits(archive)) as client:
     targets.write_matched(
         snakemake.input.targets,
         snakemake.params.columns,
+        snakemake.params.further,
         crossid.finder(client, archive),
         snakemake.params.radius_arcsec,
         *snakemake.output,

@@ -16,4 +16,5 @@ with stage(snakemake.log[0]):
         snakemake.params.cache,
         snakemake.output.raw,
         snakemake.output.receipt,
+        snakemake.params.further,
     )

@@ -9,4 +9,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    catalog.write_brought(snakemake.input[0], snakemake.params.columns, snakemake.output.raw, snakemake.output.receipt)
+    catalog.write_brought(
+        snakemake.input[0],
+        snakemake.params.columns,
+        snakemake.output.raw,
+        snakemake.output.receipt,
+        snakemake.params.further,
+    )

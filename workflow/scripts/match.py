@@ -13,6 +13,7 @@ with stage(snakemake.log[0]):
     targets.write_matched(
         snakemake.input.targets,
         snakemake.params.columns,
+        snakemake.params.further,
         embedded.finder(snakemake.input.database),
         snakemake.params.radius_arcsec,
         *snakemake.output,

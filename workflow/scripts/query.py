@@ -9,4 +9,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    embedded.write_query(snakemake.input.sql, snakemake.input.database, snakemake.output.raw, snakemake.output.receipt)
+    embedded.write_query(
+        snakemake.input.sql,
+        snakemake.input.database,
+        snakemake.output.raw,
+        snakemake.output.receipt,
+        snakemake.params.further,
+    )

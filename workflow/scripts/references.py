@@ -13,6 +13,6 @@ with stage(snakemake.log[0]):
     references.write_references(
         *snakemake.input,
         {Path(path).parts[-3]: path for path in snakemake.output},
-        magnitudes=snakemake.params.magnitudes,
+        **snakemake.params.photometry,
         seed=snakemake.params.seed,
     )

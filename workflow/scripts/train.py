@@ -16,7 +16,7 @@ with stage(snakemake.log[0]), sigterm_noted() as stop:
         snakemake.params.resume,
         crossmodal=snakemake.params.crossmodal,
         training=snakemake.params.training,
-        magnitudes=snakemake.params.magnitudes,
+        **snakemake.params.photometry,
         seed=snakemake.params.seed,
         code=snakemake.params.code,
         threads=snakemake.threads,

@@ -108,4 +108,4 @@ def _rows(answer: pa.Table) -> pd.DataFrame:
     kinds = {name: {"number": pa.int64()}.get(name, COLUMNS.get(name)) for name in answer.column_names}
     if not len(answer):
         return pa.table({name: pa.array([], kind) for name, kind in kinds.items()}).to_pandas()
-    return conform(answer, "SkyServer's answer", kinds).to_pandas()
+    return conform(answer, "SkyServer's answer", columns=kinds).to_pandas()

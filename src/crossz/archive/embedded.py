@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,9 +54,15 @@ def _authorise(action: int, first: str | None, second: str | None, *_: object) -
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
-def write_query(sql_path: str | Path, database: str | Path, raw_path: str | Path, receipt_path: str | Path) -> None:
+def write_query(
+    sql_path: str | Path,
+    database: str | Path,
+    raw_path: str | Path,
+    receipt_path: str | Path,
+    further: Sequence[str] = (),
+) -> None:
     """Run the query of `sql_path` and write its checked rows, with a receipt of the query's hash."""
     text = Path(sql_path).read_text()
     digest = hashlib.sha256(text.encode()).hexdigest()
     table = query(text, database, str(sql_path))
-    write_raw(table, str(sql_path), raw_path, receipt_path, {"source": "embedded sky", "query_sha256": digest})
+    write_raw(table, str(sql_path), raw_path, receipt_path, {"source": "embedded sky", "query_sha256": digest}, further)

@@ -3,7 +3,7 @@
 import datetime
 import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,13 @@ from crossz.files import atomic_path, read_json, write_json
 
 
 def write_archive_query(
-    sql_path: str | Path, backend: str, archive: dict, cache: str | Path, raw_path: str | Path, receipt_path: str | Path
+    sql_path: str | Path,
+    backend: str,
+    archive: dict,
+    cache: str | Path,
+    raw_path: str | Path,
+    receipt_path: str | Path,
+    further: Sequence[str] = (),
 ) -> None:
     """Run the query of `sql_path` on `backend` ("casjobs" or "skyserver") and write its checked rows, with a receipt.
 
@@ -31,7 +37,8 @@ def write_archive_query(
     text = Path(sql_path).read_text()
     query = archive_query(text, str(sql_path), archive["context"])
     address = hashlib.sha256(archive[backend].encode()).hexdigest()[:6]  # another server's rows are other rows
-    folder = Path(cache, f"{query.digest}-{address}")
+    kept = hashlib.sha256(",".join(further).encode()).hexdigest()[:6]  # slices hold these columns
+    folder = Path(cache, f"{query.digest}-{address}" + f"-{kept}" * bool(further))
     what = Path(sql_path).stem
     with Client(limits(archive)) as client, _right_address(backend):
         connect = functools.cache(partial(_connect, backend, client, archive, query, folder, what))
@@ -45,7 +52,8 @@ def write_archive_query(
                 print(f"{what}: slice {number} of {len(parts)}, {part.rows:,} of {total:,} rows", flush=True)
                 ask, base, _ = connect()
                 name = f"{what}: slice {number} of {len(parts)}"
-                table = conform(ask(slice_text(base, part, query.columns), query.columns, part.rows, name), name)
+                rows = ask(slice_text(base, part, query.columns), query.columns, part.rows, name)
+                table = conform(rows, name, further)
                 with atomic_path(path) as temporary:
                     pq.write_table(table, temporary)
             tables.append(pq.read_table(path))
@@ -58,7 +66,7 @@ def write_archive_query(
         "time": asked,
         "slices": len(parts),
     }
-    write_raw(pa.concat_tables(tables), str(sql_path), raw_path, receipt_path, receipt)
+    write_raw(pa.concat_tables(tables), str(sql_path), raw_path, receipt_path, receipt, further)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from crossz.errors import CrosszError
 
-TABLES = frozenset({"specobjall", "photoobjall"})
-"""Tables that a query may read."""
+TABLES = frozenset({"specobjall", "photoobjall", "wise_forcedtarget", "wise_xmatch", "wise_allsky", "propermotions"})
+"""Tables that a query may read; the embedded sky has the first two."""
 _BIN = "FLOOR(q.z * 100)"
 """Rows are counted and sliced by this expression of their redshift, the server's own arithmetic both times."""
 

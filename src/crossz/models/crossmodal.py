@@ -94,12 +94,12 @@ class AttentionLayer(nn.Module):
 
 
 class PhotometryEncoder(nn.Module):
-    """Eq. 1-3: (X_mag [n, 5, 3], X_colour [n, 4]) -> chi_phot [n, 512]."""
+    """Eq. 1-3: (X_mag [n, 5, 3], X_colour [n, 4 + 2 k]) -> chi_phot [n, 512]; k further columns of the catalogue."""
 
-    def __init__(self, attention: str, layers: int, dropout: float):
+    def __init__(self, attention: str, layers: int, dropout: float, further: int):
         super().__init__()
         self.layers = nn.Sequential(*(AttentionLayer(attention == "softmax") for _ in range(layers)))
-        self.fusion = mlp(len(BANDS) * TOKEN + len(BANDS) - 1, 256, CHI, dropout)
+        self.fusion = mlp(len(BANDS) * TOKEN + len(BANDS) - 1 + 2 * further, 256, CHI, dropout)
 
     def forward(self, x_mag: torch.Tensor, x_colour: torch.Tensor) -> torch.Tensor:
         return F.silu(self.fusion(torch.cat([self.layers(x_mag).flatten(1), x_colour], dim=1)))
@@ -141,13 +141,21 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential
 
 
 class CrossModal(nn.Module):
-    """The whole network. Settings: the `crossmodal` block of the configuration."""
+    """The whole network. Settings: the `crossmodal` block of the configuration, and how many `further` columns it reads."""
 
     def __init__(
-        self, *, backbone: str, stem: str, attention: str, attention_layers: int, dropout: float, components: int
+        self,
+        *,
+        backbone: str,
+        stem: str,
+        attention: str,
+        attention_layers: int,
+        dropout: float,
+        components: int,
+        further: int = 0,
     ):
         super().__init__()
-        self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout)
+        self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout, further)
         self.encode_img = ImageEncoder(backbone, stem)
         self.decode_phot = mlp(CHI, 256, CHI, dropout)  # G_photo of eq. 5: from chi_phot to an image feature
         self.decode_img = mlp(CHI, 256, CHI, dropout)  # G_img of eq. 5: from chi_img to a photometry feature

@@ -1,6 +1,7 @@
 """Photometry-only references: what any other model must be compared with, on the same rows and splits."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def fit(
 ) -> BaseEstimator:
     """The candidate of `model` with the smallest validation RMSE of dz, fitted on the training part alone.
 
-    `train` and `val` are (features [n, 14], z [n]); the target is log1p(z), whose error is dz to first order.
+    `train` and `val` are (features [n, 14 + k], z [n]); the target is log1p(z), whose error is dz to first order.
     """
     best, smallest = None, np.inf
     for estimator in candidates(model, seed, len(train[1])):
@@ -89,6 +90,7 @@ def write_references(
     prediction_paths: dict[str, str | Path],
     *,
     magnitudes: str,
+    columns: Sequence[str] = (),
     seed: int,
     threads: int = 1,
 ) -> None:
@@ -98,7 +100,7 @@ def write_references(
     """
     store = shards.ImageStore(index_path, [])  # which rows have an image; none is looked at
     rows = load_rows(catalog_path, split_path, store)
-    phot = ft.flat(ft.photometry(rows, magnitudes))
+    phot = ft.flat(ft.photometry(rows, magnitudes, columns))
     z, subset = rows["z"].to_numpy(), rows["subset"].to_numpy()
     held = subset != "train"
     for model, path in prediction_paths.items():
