@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from crossz import pdf
+from crossz import classes, pdf
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, read_json
 from crossz.samples import dz, mixtures_of, read_predictions
@@ -62,6 +62,8 @@ def metrics_table(
 ) -> pd.DataFrame:
     """One row per dataset, model, inputs and split, scored on the test part; columns KEYS, COUNTS, POINT, PDF.
 
+    Of classes: KEYS, COUNTS and the scores of `classes.score`.
+
     `train_sizes`: number of training rows of each (dataset, split); `trained_on`: of (dataset, model, split) where a
     model says for itself. Raises CrosszError when models of one split were not scored on the same objects.
     """
@@ -78,11 +80,15 @@ def metrics_table(
             "n_val": int((table["subset"] == "val").sum()),
             "n_test": len(test),
         }
-        scores = score(test["z_spec"].to_numpy(), test["z_phot"].to_numpy())
-        if (mixtures := mixtures_of(test)) is not None:
-            scores |= pdf.scores(mixtures, test["z_spec"].to_numpy())
+        if "class_phot" in test:
+            scores = classes.score_table(test)
+        else:
+            scores = score(test["z_spec"].to_numpy(), test["z_phot"].to_numpy())
+            if (mixtures := mixtures_of(test)) is not None:
+                scores |= pdf.scores(mixtures, test["z_spec"].to_numpy())
         rows.append({"dataset": dataset, "model": model, "inputs": inputs, "split": split} | counts | scores)
-    return pd.DataFrame(rows).reindex(columns=[*KEYS, *COUNTS, *POINT, *PDF])
+    found = pd.DataFrame(rows)
+    return found if "accuracy" in found else found.reindex(columns=[*KEYS, *COUNTS, *POINT, *PDF])
 
 
 def train_size(split_path: str | Path, index_path: str | Path) -> int:
@@ -144,7 +150,7 @@ def write_metrics(
         dataset, model, split = path.parts[-4:-1]
         trained_on[dataset, model, int(split)] = read_json(path)["n"]["train"]
     metrics = metrics_table(prediction_paths, sizes, trained_on)
-    text = table1(metrics)
+    text = classes.markdown(metrics) if "accuracy" in metrics else table1(metrics)
     with atomic_path(table_path) as temporary:
         temporary.write_text(text)
     with atomic_path(metrics_path) as temporary:

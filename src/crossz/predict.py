@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossz import BANDS, catalog, machine, pdf
+from crossz import BANDS, catalog, classes, machine, pdf
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path
@@ -38,7 +38,8 @@ def redshifts(targets: pd.DataFrame, ensemble: Iterable[tuple[list[CrossModal], 
     Columns: row; objID, specObjID, ra, dec where the targets have them; status (ok, or no_photometry: no band has a magnitude and
     an error); missing (letters of bands without); unusual (a feature beyond all that the networks have seen: not to be trusted); inputs
     (phot+img_gen: the image's features are generated from photometry); z_phot, from the mean of ln(1 + z); z_median, z_low_68 and so on, the PDF
-    and its two highest peaks (samples.mixture_columns), which networks with a point head do not have. NaN without photometry.
+    and its two highest peaks (samples.mixture_columns), which networks with a point head do not have.
+    Networks of classes: class_phot and p_{class} instead. NaN without photometry.
     Raises CrosszError when the targets lack a column.
     """
     estimates, unlike = [], np.zeros(len(targets), bool)
@@ -53,7 +54,9 @@ def redshifts(targets: pd.DataFrame, ensemble: Iterable[tuple[list[CrossModal], 
     columns["status"] = np.where(known, "ok", "no_photometry")
     columns["missing"] = ["".join(band for band, gone in zip(BANDS, row, strict=True) if gone) for row in phot.missing]
     columns |= {"unusual": known & unlike, "inputs": np.where(known, inputs, "")}
-    if estimates[0].pdf is None:
+    if estimates[0].probability is not None:
+        found = classes.columns(np.mean([estimate.probability for estimate in estimates], axis=0), info["classes"])
+    elif estimates[0].pdf is None:
         found = {"z_phot": np.mean([estimate.z_phot for estimate in estimates], axis=0)}
     else:
         mixtures = pdf.ensemble([estimate.pdf for estimate in estimates])

@@ -19,13 +19,14 @@ import torch
 from torch import nn
 
 from crossz import BANDS, machine, pdf, shards
+from crossz import classes as cl
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, read_json, sha256, write_json
 from crossz.models import backbones
 from crossz.models.crossmodal import CrossModal, Features, input_patterns, mixture, objective, trained_patterns
 from crossz.pdf import Mixture
-from crossz.samples import dz, load_rows, write_predictions
+from crossz.samples import dz, load_rows, write_classes, write_predictions
 
 RESUME_SECONDS = 20.0
 """A resume point is written at the end of an epoch when the last one is older than this."""
@@ -78,10 +79,10 @@ class Part(NamedTuple):
     """The rows of one part of a split, on the device: scaled inputs and targets, and where their images come from."""
 
     objID: np.ndarray  # [n] int64
-    z: np.ndarray  # [n] spectroscopic redshift
+    z: np.ndarray  # [n] spectroscopic redshift; of classification the label of the class
     x_mag: torch.Tensor  # [n, 5, 3] scaled
     x_colour: torch.Tensor  # [n, 4 + 2 k] scaled; k further columns of the catalogue
-    target: torch.Tensor  # [n] scaled log1p(z) or z
+    target: torch.Tensor  # [n] scaled log1p(z) or z; labels, int64
     extinction: torch.Tensor  # [n, 5] scaled
     fetch: Fetch | None  # None: a network of photometry alone reads no image
 
@@ -91,18 +92,22 @@ def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: 
     scalers = info["scalers"]
     phot = ft.photometry(rows, info["magnitudes"], info.get("columns", ()))
     x_mag, x_colour = ft.tokens(phot)
-    target = target_of(rows["z"].to_numpy(), info["crossmodal"]["target"])
-    target = (target - scalers["z"]["centre"]) / scalers["z"]["width"]
+    if "classes" in info:
+        truth = target = cl.labels(rows, info["classes"])
+    else:
+        truth = rows["z"].to_numpy()
+        target = target_of(truth, info["crossmodal"]["target"])
+        target = ((target - scalers["z"]["centre"]) / scalers["z"]["width"]).astype(np.float32)
     arrays = (
         ft.apply_scaler(scalers["x_mag"], x_mag),
         ft.apply_scaler(scalers["x_colour"], x_colour),
-        target.astype(np.float32),
+        target,
         ft.apply_scaler(scalers["extinction"], phot.extinction),
     )
     on_device = (torch.from_numpy(array).to(device) for array in arrays)
     noise = scalers.get("sky_noise")
     fetch = None if noise is None else image_source(store, rows["row"].to_numpy(), noise, device)
-    return Part(rows["objID"].to_numpy(), rows["z"].to_numpy(), *on_device, fetch)
+    return Part(rows["objID"].to_numpy(), truth, *on_device, fetch)
 
 
 def fit_scalers(
@@ -140,10 +145,11 @@ def cosine(progress: float) -> float:
 
 
 class Estimate(NamedTuple):
-    """z_phot [n] of one input pattern and, of a mixture head, the PDFs in ln(1 + z)."""
+    """z_phot [n] of one input pattern and, of a mixture head, the PDFs in ln(1 + z); or the probabilities [n, c] of classes."""
 
-    z_phot: np.ndarray
+    z_phot: np.ndarray | None
     pdf: Mixture | None
+    probability: np.ndarray | None = None
 
 
 def features(net: CrossModal, part: Part, positions: np.ndarray, z_patterns: str, augment: bool = False) -> Features:
@@ -165,6 +171,8 @@ def predict(nets: Sequence[CrossModal], part: Part, info: dict) -> dict[str, Est
 
 
 def _mean(estimates: list[Estimate]) -> Estimate:
+    if estimates[0].probability is not None:
+        return Estimate(None, None, np.mean([estimate.probability for estimate in estimates], axis=0))
     if estimates[0].pdf is None:
         return Estimate(np.mean([estimate.z_phot for estimate in estimates], axis=0), None)
     found = pdf.ensemble([estimate.pdf for estimate in estimates])
@@ -174,24 +182,50 @@ def _mean(estimates: list[Estimate]) -> Estimate:
 @torch.no_grad()
 def _predict_one(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]:
     net.eval()
-    scale, kind, z_patterns = info["scalers"]["z"], info["crossmodal"]["target"], info["crossmodal"]["z_patterns"]
+    z_patterns = info["crossmodal"]["z_patterns"]
     found: dict[str, list[torch.Tensor]] = {inputs: [] for inputs in input_patterns(z_patterns)}
     for positions in np.array_split(np.arange(len(part.z)), math.ceil(len(part.z) / 512)):
         with autocast(part.target.device):
             chi = features(net, part, positions, z_patterns)
             for inputs, heads in found.items():
                 heads.append(net.z(chi, inputs).float().cpu())
-    return {inputs: _estimate(torch.cat(parts), scale, kind) for inputs, parts in found.items()}
+    return {inputs: _estimate(torch.cat(parts), info) for inputs, parts in found.items()}
 
 
 def redshift_score(estimate: Estimate, z: np.ndarray) -> float:
-    """What chooses the epoch: mean CRPS of PDFs, which a few outliers do not rule as they do an RMSE; RMSE of dz of points."""
+    """What chooses the epoch: mean CRPS of PDFs, which a few outliers do not rule as they do an RMSE; RMSE of dz of points.
+
+    Of classes the log loss.
+    """
+    if estimate.probability is not None:
+        return cl.log_loss(estimate.probability, z)
     if estimate.pdf is None:
-        return float(np.sqrt(np.mean(dz(estimate.z_phot, z) ** 2)))
+        return error_of(estimate, z)
     return float(pdf.crps(estimate.pdf, np.log1p(z)).mean())
 
 
-def _estimate(head: torch.Tensor, scale: dict[str, float], kind: str) -> Estimate:
+def error_of(estimate: Estimate, z: np.ndarray) -> float:
+    """RMSE of dz; of classes the share of wrong ones."""
+    if estimate.probability is not None:
+        return float(np.mean(estimate.probability.argmax(1) != z))
+    return float(np.sqrt(np.mean(dz(estimate.z_phot, z) ** 2)))
+
+
+def temperatures(found: dict[str, Estimate], z: np.ndarray) -> dict[str, float]:
+    """What recalibrates the PDFs or probabilities of each input pattern, from those of the validation part."""
+    fitted = {}
+    for inputs, estimate in found.items():
+        if estimate.probability is not None:
+            fitted[inputs] = cl.fit_temperature(estimate.probability, z)
+        elif estimate.pdf is not None:
+            fitted[inputs] = pdf.fit_temperature(estimate.pdf, np.log1p(z))
+    return fitted
+
+
+def _estimate(head: torch.Tensor, info: dict) -> Estimate:
+    if "classes" in info:
+        return Estimate(None, None, head.double().softmax(1).numpy())
+    scale, kind = info["scalers"]["z"], info["crossmodal"]["target"]
     if head.shape[1] == 1:
         point = head.squeeze(1).numpy().astype(float) * scale["width"] + scale["centre"]
         return Estimate(redshift_of(point, kind), None)
@@ -220,6 +254,7 @@ def train(
     training: dict,
     magnitudes: str,
     columns: Sequence[str] = (),
+    classes: Sequence[str] = (),
     seed: int,
     code: str,
     threads: int = 1,
@@ -227,7 +262,8 @@ def train(
 ) -> None:
     """Train one network on one split; write its weights, what is needed to use them, and the history of the training.
 
-    `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`; `magnitudes` and `columns` those of `photometry`. A run that was killed goes on
+    `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`; `magnitudes` and `columns` those of `photometry`. With `classes`
+    the network tells these apart instead of redshifts. A run that was killed goes on
     from `resume_path` and gives the same bytes as one that was not; a resume point of other data, code or settings is
     left aside with a message. `stop` is asked after every epoch whether to write a resume point and end with an error. With `members` in the block `train`, so many networks from different random starts: their
     PDFs are averaged, and recalibrated together on the validation part. Test rows are never looked at.
@@ -247,7 +283,10 @@ def train(
         "scalers": fit_scalers(train_rows, store, magnitudes, crossmodal, columns),
     }
     info |= {"columns": list(columns)} if columns else {}
+    info |= {"classes": list(classes)} if classes else {}
     part, val = (load_part(some, store, info, device) for some in (train_rows, val_rows))
+    for name, some in (("train", part), ("val", val)) if classes else ():
+        cl.require_all(some.z, classes, f"{split_path}, part {name}")
     fingerprint = _fingerprint(info, code, (part, val), shard_paths)
 
     point = _resume(resume_path, fingerprint, device)
@@ -263,14 +302,10 @@ def train(
         members.append(train_member(len(members), part, val, info, keep, stop, point and point["running"]))
         point = None
 
-    nets = [build(crossmodal, columns).to(device, memory_format=torch.channels_last) for _ in members]
+    nets = [build(crossmodal, columns, classes).to(device, memory_format=torch.channels_last) for _ in members]
     for net, member in zip(nets, members, strict=True):
         net.load_state_dict(member["weights"])
-    temperature = {
-        name: pdf.fit_temperature(estimate.pdf, np.log1p(val.z))
-        for name, estimate in predict(nets, val, info).items()
-        if estimate.pdf is not None
-    }
+    temperature = temperatures(predict(nets, val, info), val.z)
     weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
     torch.save([{name: value.cpu() for name, value in member["weights"].items()} for member in members], weights)
     with atomic_path(model_path) as temporary:
@@ -304,7 +339,9 @@ def train_member(
     crossmodal, training, seed = info["crossmodal"], info["train"], info["seed"]
     patterns = trained_patterns(crossmodal["z_patterns"])
     torch.manual_seed(_seed(seed, part.objID, number, -1))
-    net = build(crossmodal, info.get("columns", ())).to(part.target.device, memory_format=torch.channels_last)
+    net = build(crossmodal, info.get("columns", ()), info.get("classes", ())).to(
+        part.target.device, memory_format=torch.channels_last
+    )
     optimizer = _optimizer(net, training)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=training["patience"] // 3)
     things = {"net": net, "optimizer": optimizer, "plateau": plateau}
@@ -321,7 +358,7 @@ def train_member(
         torch.manual_seed(_seed(seed, part.objID, number, state["epoch"]))
         losses = train_epoch(net, optimizer, part, info, state["epoch"], patterns)
         found = predict([net], val, info)
-        rmse = {name: float(np.sqrt(np.mean(dz(estimate.z_phot, val.z) ** 2))) for name, estimate in found.items()}
+        errors = {name: error_of(estimate, val.z) for name, estimate in found.items()}
         score = float(np.mean([redshift_score(found[inputs], val.z) for inputs in patterns]))
         if not math.isfinite(score + losses["loss"]):
             raise CrosszError(f"training diverged in epoch {state['epoch']}; lower train.learning_rate")
@@ -330,7 +367,7 @@ def train_member(
         if score < state["best"]:
             state |= {"best": score, "best_epoch": state["epoch"], "weights": copy.deepcopy(net.state_dict())}
         row = {"epoch": state["epoch"], "learning_rate": optimizer.param_groups[0]["lr"]} | losses | {"score": score}
-        state["history"].append(row | {f"val {name}": value for name, value in rmse.items()})
+        state["history"].append(row | {f"val {name}": value for name, value in errors.items()})
         state["epoch"] += 1
         now = time.monotonic()
         if stop() or now - saved > RESUME_SECONDS:
@@ -339,10 +376,11 @@ def train_member(
         if now - printed > PROGRESS_SECONDS or state["epoch"] == epochs:
             printed = now
             pace = (now - started) / (state["epoch"] - begun)
+            kind, error = ("classes", "wrong") if "classes" in info else ("redshift", "RMSE")
             which = f"network {number + 1}/{training['members']}, " if training["members"] > 1 else ""
             print(
-                f"{which}epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses['redshift']:.4f}  "
-                f"val RMSE {rmse[patterns[0]]:.4f}, score {score:.4f} (best {state['best']:.4f})  "
+                f"{which}epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses[kind]:.4f}  "
+                f"val {error} {errors[patterns[0]]:.4f}, score {score:.4f} (best {state['best']:.4f})  "
                 f"{len(part.z) / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left",
                 flush=True,
             )
@@ -390,11 +428,11 @@ def thinned(rows: pd.DataFrame, share: float) -> pd.DataFrame:
     return rows.iloc[kept]
 
 
-def build(crossmodal: dict, columns: Sequence[str] = ()) -> CrossModal:
-    """The network that the configuration's block `crossmodal` describes, which reads further `columns` of the catalogue."""
+def build(crossmodal: dict, columns: Sequence[str] = (), classes: Sequence[str] = ()) -> CrossModal:
+    """The network that the configuration's block `crossmodal` describes, with further `columns` of the catalogue, of `classes`."""
     settings = {key: crossmodal[key] for key in ("backbone", "stem", "attention", "attention_layers", "dropout")}
     components = crossmodal["components"] if crossmodal["head"] == "mixture" else 0
-    return CrossModal(**settings, components=components, further=len(columns))
+    return CrossModal(**settings, components=components, further=len(columns), classes=len(classes))
 
 
 def load_networks(model_path: str | Path, info_path: str | Path, device: torch.device) -> tuple[list[CrossModal], dict]:
@@ -407,7 +445,7 @@ def load_networks(model_path: str | Path, info_path: str | Path, device: torch.d
         raise CrosszError(f"{model_path}: its checksum is not the one in {info_path}; delete both and train again")
     nets = []
     for weights in torch.load(model_path, map_location="cpu", weights_only=True):
-        net = build(info["crossmodal"], info.get("columns", ()))
+        net = build(info["crossmodal"], info.get("columns", ()), info.get("classes", ()))
         net.load_state_dict(weights)
         nets.append(net.to(device, memory_format=torch.channels_last).eval())
     return nets, info
@@ -436,11 +474,17 @@ def evaluate(
     rows = rows[rows["subset"] != "train"]
     found = predict(nets, load_part(rows, store, info, device), info)
     for pattern, path in prediction_paths.items():
-        write_predictions(path, rows, *recalibrated(found[pattern], pattern, info))
+        estimate = recalibrated(found[pattern], pattern, info)
+        if estimate.probability is not None:
+            write_classes(path, rows, estimate.probability, info["classes"])
+        else:
+            write_predictions(path, rows, estimate.z_phot, estimate.pdf)
 
 
 def recalibrated(estimate: Estimate, inputs: str, info: dict) -> Estimate:
     """The estimate with its PDFs at the temperature that the validation part chose; z_phot stays."""
+    if estimate.probability is not None:
+        return estimate._replace(probability=cl.tempered(estimate.probability, info["temperature"][inputs]))
     if estimate.pdf is None:
         return estimate
     return estimate._replace(pdf=pdf.tempered(estimate.pdf, info["temperature"][inputs]))
@@ -467,7 +511,7 @@ def predict_photometry(nets: Sequence[CrossModal], phot: ft.Photometry, info: di
                 net.z(net.features_of_photometry(mag, colour), inputs).float().cpu()
                 for mag, colour in zip(x_mag.split(4096), x_colour.split(4096), strict=True)
             ]
-        members.append(_estimate(torch.cat(heads), scalers["z"], info["crossmodal"]["target"]))
+        members.append(_estimate(torch.cat(heads), info))
     return inputs, recalibrated(_mean(members), inputs, info)
 
 
