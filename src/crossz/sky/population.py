@@ -82,7 +82,7 @@ def main_galaxies(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndar
     """
     r = _from_density(rng, _MAIN_R, n)
     z = np.clip(0.1 * 10 ** (0.2 * (r - 17.3)) * np.exp(rng.normal(0, 0.35, n)), 0.005, 0.8)
-    old = rng.random(n) < 0.5
+    old = rng.random(n) < 0.65
     young = np.where(old, rng.beta(1, 12, n), rng.beta(3, 3, n))
     spectra = templates.spectra(young, np.abs(rng.normal(0, 0.08, n)), z, filters.WAVELENGTH)
     flux = filters.fluxes(spectra)
