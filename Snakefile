@@ -36,7 +36,5 @@ localrules:
 rule all:
     default_target: True
     input:
-        "results/metrics.csv",
-        "results/metrics_binned.csv",
-        "results/comparison.md",
+        TABLES,
         FIGURES,

@@ -65,6 +65,8 @@ def test_the_default_is_valid():
         ),
         ("photometry.columns", ["w1mpro", "ZERR"], "photometry.columns: ZERR (of crossmodal) comes with a spectrum"),
         ("variants.phot", {"photometry": {"columns": ["Z"]}}, "photometry.columns: Z (of phot) comes with a spectrum"),
+        ("task", "classification", "mml.run: that baseline estimates redshifts, not classes"),
+        ("classes", ["STAR"], "classes: ['STAR'] is too short"),
         ("survey", "photometry", "networks: crossmodal needs images, which survey photometry has not"),
         ("seed", None, "seed: None is not of type 'integer'"),
     ],

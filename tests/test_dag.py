@@ -80,6 +80,12 @@ def test_a_catalogue_alone_trains_photometry_alone(workdir):
     assert set(names) == COMMON - {"evaluate", "figure_gallery"} | {"all", "bring", "no_images", "evaluate_alone"}
 
 
+def test_classes_run_the_same_rules_without_the_figures_of_redshifts(workdir):
+    names = jobs(workdir, ROOT / "config/classes.yaml")
+    of_redshifts = {"metrics_binned", "comparison", "figure_redshifts", "figure_scores", "figure_gallery"}
+    assert set(names) == COMMON - of_redshifts | {"all", "embedded_sky", "query", "stamps", "cutouts"}
+
+
 def test_cutouts_somebody_made_enter_at_the_catalogue(workdir):
     (workdir / "data/cutouts/mat").mkdir(parents=True)
     (workdir / "data/cutouts/catalog.csv").touch()

@@ -141,6 +141,15 @@ def test_table_1_sets_ours_beside_the_printed_value_and_says_what_was_not_run(ru
     assert any(line.startswith("| baseline | knn | phot | 2 | 0.00 ± 0.00 |") for line in lines)
 
 
+def test_galaxies_stand_below_what_pasquet_et_al_report():
+    row = {"dataset": "galaxies", "model": "crossmodal", "inputs": "phot+img"} | dict.fromkeys(metrics.POINT, 0.012)
+    table = metrics.table1(pd.DataFrame([row | {"split": split} for split in (0, 1)]))
+    lines = table.splitlines()
+    at = lines.index("| Pasquet et al. (2019) | img | — | < 0.0001 | — | < 0.01 | — |")
+    assert lines[at + 1].startswith("| crossmodal | phot+img | 2 | 0.01200 ± 0.00000 |")
+    assert "Pasquet" not in metrics.table1(pd.DataFrame([row | {"split": 0, "dataset": "mine"}]))
+
+
 def test_the_printed_table_is_the_papers():
     """Digits of Table 1 of Zhang et al. (2023) add up as read from the paper."""
     printed = metrics.PAPER

@@ -14,7 +14,7 @@ from astropy.wcs import WCS
 from scipy.ndimage import map_coordinates
 
 from crossz import BANDS, sky
-from crossz.sky import filters, geometry, images
+from crossz.sky import filters, galaxies, geometry, images
 
 QUASARS, FRAME = 100, (300, 400)
 STEP = FRAME[1] - geometry.OVERLAP
@@ -379,3 +379,57 @@ def test_a_psf_of_the_truth_fits_the_stars(truth):
         assert arcsec.between(1.0, 1.9).all()
     assert truth["fwhm_u"].mean() > truth["fwhm_r"].mean()
     assert images.psf(3.0).weight.sum() == pytest.approx(1)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory) -> tuple[pd.DataFrame, Path]:
+    """A sky with further galaxies and stars: its primary rows with their first spectra, and where its frames lie."""
+    root = tmp_path_factory.mktemp("mixed")
+    sky.build(
+        root / "sky.sqlite", root / "sas", root / "truth.parquet", seed=11, quasars=30, frame=FRAME,
+        quasars_per_field=8, galaxies=60, stars=50, workers=1, progress=lambda line: None,
+    )  # fmt: skip
+    with sqlite3.connect(root / "sky.sqlite") as connection:
+        photo, spec = (pd.read_sql(f"SELECT * FROM {name}", connection) for name in ("PhotoObjAll", "SpecObjAll"))
+    rows = photo[photo["mode"] == 1].merge(spec, left_on="objID", right_on="bestObjID", suffixes=("", "_spec"))
+    return rows.drop_duplicates("objID"), root
+
+
+def test_stars_and_galaxies_are_there_when_asked_for_and_stand_apart(mixed):
+    rows, _ = mixed
+    counts = rows["class"].value_counts()
+    assert 60 <= counts["GALAXY"] <= 64  # and the few that are targets by mistake
+    assert 50 <= counts["STAR"] <= 54
+    assert (rows.loc[rows["class"] == "STAR", "z"].abs() < 0.01).sum() >= 50
+    place = rows[["ra", "dec"]].to_numpy() * [np.cos(np.deg2rad(rows["dec"].mean())), 1] * 3600
+    distance = np.linalg.norm(place[:, None] - place[None], axis=-1) + 1e9 * np.eye(len(place))
+    assert np.sort(distance.min(1))[5:].min() > 3  # a neighbour that is a target by mistake may be near
+
+
+def test_a_galaxy_s_model_magnitude_is_its_light_in_the_frame_and_psfMag_its_core(mixed):
+    rows, root = mixed
+    bright = rows[(rows["class"] == "GALAXY") & (rows["petroMag_r"] < 18.5)]
+    bright = bright[bright["psfMag_r"] - bright["petroMag_r"] > 0.3]
+    differences = []
+    for row in bright.itertuples():
+        image, _, _ = opened(frame_path(root, row.run, row.camcol, row.field, "r"))
+        x, y, radius = row.colc_r - 0.5, row.rowc_r - 0.5, 3.5 * row.petroRad_r / 2 / 0.396
+        if min(x, y, FRAME[0] - x, FRAME[1] - y) > radius:
+            ys, xs = np.mgrid[: FRAME[1], : FRAME[0]]
+            flux = image[np.hypot(xs - x, ys - y) < radius].sum()
+            differences.append(22.5 - 2.5 * np.log10(flux) - row.petroMag_r)
+    assert len(differences) > 6
+    assert abs(np.median(differences)) < 0.1
+    dereddened = bright["dered_r"] + bright["extinction_r"]
+    assert dereddened.to_numpy() == pytest.approx(bright["petroMag_r"].to_numpy(), abs=1e-4)
+
+
+def test_an_old_galaxy_reddens_as_its_break_moves_through_the_bands():
+    z = np.array([0.0, 0.1, 0.2, 0.3, 0.4])
+    flux = filters.fluxes(galaxies.spectra(np.zeros(5), np.zeros(5), z, filters.WAVELENGTH))
+    colour = -2.5 * np.log10(flux[:, :-1] / flux[:, 1:])
+    assert (np.diff(colour[:, 1]) > 0.05).all()  # g-r
+    assert colour[0, 1] == pytest.approx(0.77, abs=0.1)
+    assert colour[1, 1] == pytest.approx(0.95, abs=0.1)
+    young = filters.fluxes(galaxies.spectra(np.ones(5), np.zeros(5), z, filters.WAVELENGTH))
+    assert (-2.5 * np.log10(young[:, 1] / young[:, 2]) < colour[:, 1] - 0.3).all()

@@ -51,6 +51,18 @@ def test_a_disc_is_an_exponential_of_its_half_light_radius():
     assert (flat * (rows - 200) ** 2).sum() == pytest.approx(4 * (flat * (columns - 200) ** 2).sum(), rel=0.03)
 
 
+def test_a_de_vaucouleurs_profile_has_half_its_light_within_its_radius_and_ends():
+    size = 401
+    rows, columns = np.mgrid[:size, :size]
+    light = images.disc(
+        images.psf(0.8), whole(np.zeros((size, size))), 200, 200, np.array([20.0, 1.0, 0.0]), images.DE_VAUCOULEURS
+    )
+    r = np.hypot(columns - 200, rows - 200)
+    assert light.sum() == pytest.approx(1, abs=0.01)
+    assert light[r < 20].sum() == pytest.approx(0.52, abs=0.015)  # 0.53 of a profile that ends at 8 half-light radii
+    assert light[200, 240] / light[200, 220] == pytest.approx(np.exp(-7.669 * (2**0.25 - 1)), rel=0.05)
+
+
 @pytest.mark.parametrize("band", BANDS)
 def test_noise_is_that_of_real_frames(band):
     detector = images.DETECTORS[band]

@@ -28,7 +28,7 @@ def database(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("dataset", ["baseline", "extended", "quasars_all"])
+@pytest.mark.parametrize("dataset", ["baseline", "extended", "quasars_all", "classes", "galaxies"])
 def test_the_projects_queries_are_one_select_and_name_their_table(dataset):
     text = (ROOT / f"workflow/sql/{dataset}.sql").read_text()
     assert f"into mydb.crossz_{dataset}" in text

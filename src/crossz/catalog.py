@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from crossz import BANDS
+from crossz import classes as cl
 from crossz.errors import CrosszError, fail_if
 from crossz.files import atomic_path, digests, sha256, write_json
 
@@ -258,11 +259,25 @@ def write_brought(
 
 
 def write_catalog(
-    raw_path: str | Path, catalog_path: str | Path, counts_path: str | Path, radius_arcsec: float
+    raw_path: str | Path,
+    catalog_path: str | Path,
+    counts_path: str | Path,
+    radius_arcsec: float,
+    classes: Sequence[str] = (),
 ) -> None:
-    """Dedupe and group the rows of `raw_path`; write one row per objID, and the account of every row."""
+    """Dedupe and group the rows of `raw_path`; write one row per objID, and the account of every row.
+
+    With `classes` (classification), rows of other classes are dropped first. A failed fit is dropped there too: its class is
+    as uncertain as its redshift; a star's fit has a valid zErr.
+    """
     raw = pq.read_table(raw_path)
-    catalog, counts = dedupe(raw.to_pandas())
+    rows = raw.to_pandas()
+    wanted = cl.cleaned(rows["class"]).isin(classes).to_numpy(bool) if classes else np.ones(len(rows), bool)
+    if not wanted.any():
+        raise CrosszError(f"{raw_path}: no row's class is one of {', '.join(classes)}; select class in the query")
+    catalog, counts = dedupe(rows[wanted])
+    if classes:
+        counts = {"rows": len(rows), "dropped_other_class": int((~wanted).sum())} | {**counts, "rows": len(rows)}
     if catalog.empty:
         raise CrosszError(
             f"{raw_path}: none of its {counts['rows']} rows has a valid redshift (zErr > 0); check zErr and z of the query"

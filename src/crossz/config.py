@@ -130,6 +130,8 @@ def _contradictions(config: dict, root: Path) -> list[str]:
                 found.append(f"catalog.files.{dataset}: no file {brought}")
         elif not (root / f"workflow/sql/{dataset}.sql").is_file():
             found.append(f"datasets: {dataset}: its query: no file workflow/sql/{dataset}.sql")
+    if config["task"] == "classification" and config["mml"]["run"]:
+        found.append("mml.run: that baseline estimates redshifts, not classes; set it to false")
     if survey in ("cutouts", "photometry") and config["mml"]["run"]:
         found.append(f"mml.run: no spectra come with survey {survey}; set it to false")
     if survey == "cutouts":

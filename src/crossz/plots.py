@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 
-from crossz import pdf
+from crossz import classes, pdf
 from crossz.files import atomic_path
 from crossz.metrics import PAPER, score
 from crossz.samples import dz, mixtures_of, read_predictions
@@ -52,6 +52,7 @@ _PIT_BINS = 20
 _LOSSES = {
     "loss": ("$J$, all together", ("k", "", "-")),
     "redshift": (r"$J_z$, redshift", (COLOURS[0], "", "--")),
+    "classes": (r"$J_z$, classes", (COLOURS[0], "", "--")),
     "extinction": (r"$J_\mathrm{ext}$, extinction", (COLOURS[1], "", "-.")),
     "adversarial": (r"$J_\mathrm{adv}$, adversarial", (COLOURS[2], "", ":")),
 }
@@ -154,6 +155,26 @@ def estimate(z_spec: np.ndarray, z_phot: np.ndarray, title: str) -> plt.Figure:
         ]
         right.text(0.98, 0.97, "\n".join(text), transform=right.transAxes, ha="right", va="top", fontsize=8)
         figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def confusion(label: np.ndarray, found: np.ndarray, names: Sequence[str], title: str) -> plt.Figure:
+    """Which class is taken for which: shares of each true class (rows), and numbers of objects; labels and estimates [n]."""
+    matrix = classes.confusion(label, found, len(names))
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(1.6 + 0.9 * len(names), 1.4 + 0.8 * len(names)))
+        axes.imshow(share, vmin=0, vmax=1, cmap="Blues")
+        for (row, column), count in np.ndenumerate(matrix):
+            colour = "w" if share[row, column] > 0.6 else "k"
+            text = f"{100 * share[row, column]:.1f} %\n{count:,}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlabel="photometric class", ylabel="spectroscopic class")
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        figure.suptitle(f"{title}; {100 * np.trace(matrix) / matrix.sum():.1f} % right", fontsize=8, wrap=True)
     return figure
 
 
@@ -302,7 +323,7 @@ def learning(histories: Sequence[pd.DataFrame], title: str) -> plt.Figure:
     patterns = {name: (name.removeprefix("val "), LOOKS.get(name.removeprefix("val "), _OTHER)) for name in scores}
     panels = {
         "training loss": {name: drawn for name, drawn in _LOSSES.items() if name in names},
-        "validation RMSE of Δz": patterns,
+        "validation: share of wrong classes" if "classes" in names else "validation RMSE of Δz": patterns,
         "accuracy of the discriminator": {"accuracy": (None, ("k", "", "-"))} if "accuracy" in names else {},
     }
     panels = {title: drawn for title, drawn in panels.items() if drawn}
@@ -454,7 +475,7 @@ def write_estimates(
 ) -> None:
     """Figure 3 of one dataset and model, one figure .../{dataset}/{model}/{inputs}.png and .pdf an input pattern.
 
-    The test rows of all splits together.
+    Of classes, the confusion matrix. The test rows of all splits together.
     """
     tests = tests_of(prediction_paths)
     for paths in zip(png_paths, pdf_paths, strict=True):
@@ -462,6 +483,9 @@ def write_estimates(
         dataset, model, inputs = *png.parts[-3:-1], png.stem
         test = tests[dataset, model, inputs]
         title = f"{dataset}: {model}, {inputs}; {_tests_title(test)}"
+        if (told := classes.probabilities_of(test)) is not None:
+            save(confusion(classes.labels(test, told[0]), told[1].argmax(1), told[0], title), paths)
+            continue
         save(estimate(test["z_spec"].to_numpy(), test["z_phot"].to_numpy(), title), paths)
 
 

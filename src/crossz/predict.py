@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crossz import BANDS, catalog, machine, pdf
+from crossz import BANDS, catalog, classes, machine, pdf
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path
@@ -67,7 +67,7 @@ def redshifts(
     for what is missing; missing: letters of bands without photometry; image: status of the image; edge: no frame covers a part of it;
     unusual: a feature beyond all that the networks have seen, not to be trusted; faint: g > FAINT. Then z_phot, from the mean of
     ln(1 + z), z_median, z_low_68 and so on, the PDF and its two highest peaks (samples.mixture_columns), which networks with a
-    point head do not have; NaN unless status is ok.
+    point head do not have; NaN unless status is ok. Networks of classes: class_phot and p_{class} instead.
     Raises CrosszError when the targets lack a column.
     """
     image = np.full(len(targets), "") if images is None else images.image
@@ -96,7 +96,9 @@ def redshifts(
         "unusual": known & unlike,
         "faint": phot.mag[:, BANDS.index("g")] > FAINT,
     }
-    if estimates[0].pdf is None:
+    if estimates[0].probability is not None:
+        found = classes.columns(np.mean([estimate.probability for estimate in estimates], axis=0), info["classes"])
+    elif estimates[0].pdf is None:
         found = {"z_phot": np.mean([estimate.z_phot for estimate in estimates], axis=0)}
     else:
         mixtures = pdf.ensemble([estimate.pdf for estimate in estimates])

@@ -1,6 +1,6 @@
 """Which rows every model of a split sees, and the table of predictions that each of them writes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from crossz import pdf, shards
+from crossz import classes, pdf, shards
 from crossz.errors import CrosszError
 from crossz.files import atomic_path
 from crossz.pdf import Mixture
@@ -50,6 +50,18 @@ def write_predictions(
         columns |= mixture_columns(mixtures)
     with atomic_path(path) as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)
+
+
+def write_classes(path: str | Path, rows: pd.DataFrame, probability: np.ndarray, names: Sequence[str]) -> None:
+    """Write objID, class, class_phot (the most probable one), subset, and p_{class} [n] of the classes `names`.
+
+    Raises CrosszError when a probability is not finite.
+    """
+    if not np.isfinite(probability).all():
+        raise CrosszError(f"{path}: {int((~np.isfinite(probability)).any(1).sum())} predictions are not finite")
+    columns = {"objID": rows["objID"], "class": classes.cleaned(rows["class"]).astype(object), "subset": rows["subset"]}
+    with atomic_path(path) as temporary:
+        pd.DataFrame(columns | classes.columns(probability, names)).to_parquet(temporary, index=False)
 
 
 def mixture_columns(mixtures: Mixture) -> dict[str, np.ndarray]:

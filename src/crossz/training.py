@@ -19,13 +19,14 @@ import torch
 from torch import nn
 
 from crossz import BANDS, machine, pdf, processes, shards
+from crossz import classes as cl
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path, read_json, sha256, write_json
 from crossz.models import backbones
 from crossz.models.crossmodal import ALONE, CrossModal, input_patterns, mixture, trained_patterns
 from crossz.pdf import Mixture
-from crossz.samples import dz, load_rows, write_predictions
+from crossz.samples import dz, load_rows, write_classes, write_predictions
 
 RESUME_SECONDS = 20.0
 """A resume point is written at the end of an epoch when the last one is older than this."""
@@ -78,10 +79,10 @@ class Part(NamedTuple):
     """The rows of one part of a split, on the device: scaled inputs and targets, and where their images come from."""
 
     objID: np.ndarray  # [n] int64
-    z: np.ndarray  # [n] spectroscopic redshift
+    z: np.ndarray  # [n] spectroscopic redshift; of classification the label of the class
     x_mag: torch.Tensor  # [n, 5, 3] scaled
     x_colour: torch.Tensor  # [n, 4 + 2 k] scaled; k further columns of the catalogue
-    target: torch.Tensor  # [n] scaled log1p(z) or z
+    target: torch.Tensor  # [n] scaled log1p(z) or z; labels, int64
     extinction: torch.Tensor  # [n, 5] scaled
     fetch: Fetch | None  # None: a network of photometry alone reads no image
 
@@ -91,18 +92,22 @@ def load_part(rows: pd.DataFrame, store: shards.ImageStore, info: dict, device: 
     scalers = info["scalers"]
     phot = ft.photometry(rows, info["magnitudes"], info.get("columns", ()))
     x_mag, x_colour = ft.tokens(phot)
-    target = target_of(rows["z"].to_numpy(), info["crossmodal"]["target"])
-    target = (target - scalers["z"]["centre"]) / scalers["z"]["width"]
+    if "classes" in info:
+        truth = target = cl.labels(rows, info["classes"])
+    else:
+        truth = rows["z"].to_numpy()
+        target = target_of(truth, info["crossmodal"]["target"])
+        target = ((target - scalers["z"]["centre"]) / scalers["z"]["width"]).astype(np.float32)
     arrays = (
         ft.apply_scaler(scalers["x_mag"], x_mag),
         ft.apply_scaler(scalers["x_colour"], x_colour),
-        target.astype(np.float32),
+        target,
         ft.apply_scaler(scalers["extinction"], phot.extinction),
     )
     on_device = (torch.from_numpy(array).to(device) for array in arrays)
     noise = scalers.get("sky_noise")
     fetch = None if noise is None else image_source(store, rows["row"].to_numpy(), noise, device)
-    return Part(rows["objID"].to_numpy(), rows["z"].to_numpy(), *on_device, fetch)
+    return Part(rows["objID"].to_numpy(), truth, *on_device, fetch)
 
 
 def fit_scalers(
@@ -145,10 +150,11 @@ def cosine(progress: float) -> float:
 
 
 class Estimate(NamedTuple):
-    """z_phot [n] of one input pattern and, of a mixture head, the PDFs in ln(1 + z)."""
+    """z_phot [n] of one input pattern and, of a mixture head, the PDFs in ln(1 + z); or the probabilities [n, c] of classes."""
 
-    z_phot: np.ndarray
+    z_phot: np.ndarray | None
     pdf: Mixture | None
+    probability: np.ndarray | None = None
 
 
 def inputs_of(part: Part, positions: torch.Tensor, z_patterns: str) -> tuple[torch.Tensor | None, ...]:
@@ -168,6 +174,8 @@ def predict(nets: Sequence[CrossModal], part: Part, info: dict) -> dict[str, Est
 
 
 def _mean(estimates: list[Estimate]) -> Estimate:
+    if estimates[0].probability is not None:
+        return Estimate(None, None, np.mean([estimate.probability for estimate in estimates], axis=0))
     if estimates[0].pdf is None:
         return Estimate(np.mean([estimate.z_phot for estimate in estimates], axis=0), None)
     found = pdf.ensemble([estimate.pdf for estimate in estimates])
@@ -177,7 +185,7 @@ def _mean(estimates: list[Estimate]) -> Estimate:
 @torch.no_grad()
 def _predict_one(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]:
     net.eval()
-    scale, kind, z_patterns = info["scalers"]["z"], info["crossmodal"]["target"], info["crossmodal"]["z_patterns"]
+    z_patterns = info["crossmodal"]["z_patterns"]
     device, found = part.target.device, {}
     chunks = processes.count() * math.ceil(len(part.z) / 512 / processes.count())
     chunks = torch.arange(len(part.z), device=device).tensor_split(chunks)
@@ -187,17 +195,43 @@ def _predict_one(net: CrossModal, part: Part, info: dict) -> dict[str, Estimate]
             for inputs in input_patterns(z_patterns):
                 head = net.z(chi, inputs).float()
                 found.setdefault(inputs, head.new_zeros(len(part.z), head.shape[1]))[positions] = head
-    return {inputs: _estimate(processes.summed(heads).cpu(), scale, kind) for inputs, heads in found.items()}
+    return {inputs: _estimate(processes.summed(heads).cpu(), info) for inputs, heads in found.items()}
 
 
 def redshift_score(estimate: Estimate, z: np.ndarray) -> float:
-    """What chooses the epoch: mean CRPS of PDFs, which a few outliers do not rule as they do an RMSE; RMSE of dz of points."""
+    """What chooses the epoch: mean CRPS of PDFs, which a few outliers do not rule as they do an RMSE; RMSE of dz of points.
+
+    Of classes the log loss.
+    """
+    if estimate.probability is not None:
+        return cl.log_loss(estimate.probability, z)
     if estimate.pdf is None:
-        return float(np.sqrt(np.mean(dz(estimate.z_phot, z) ** 2)))
+        return error_of(estimate, z)
     return float(pdf.crps(estimate.pdf, np.log1p(z)).mean())
 
 
-def _estimate(head: torch.Tensor, scale: dict[str, float], kind: str) -> Estimate:
+def error_of(estimate: Estimate, z: np.ndarray) -> float:
+    """RMSE of dz; of classes the share of wrong ones."""
+    if estimate.probability is not None:
+        return float(np.mean(estimate.probability.argmax(1) != z))
+    return float(np.sqrt(np.mean(dz(estimate.z_phot, z) ** 2)))
+
+
+def temperatures(found: dict[str, Estimate], z: np.ndarray) -> dict[str, float]:
+    """What recalibrates the PDFs or probabilities of each input pattern, from those of the validation part."""
+    fitted = {}
+    for inputs, estimate in found.items():
+        if estimate.probability is not None:
+            fitted[inputs] = cl.fit_temperature(estimate.probability, z)
+        elif estimate.pdf is not None:
+            fitted[inputs] = pdf.fit_temperature(estimate.pdf, np.log1p(z))
+    return fitted
+
+
+def _estimate(head: torch.Tensor, info: dict) -> Estimate:
+    if "classes" in info:
+        return Estimate(None, None, head.double().softmax(1).numpy())
+    scale, kind = info["scalers"]["z"], info["crossmodal"]["target"]
     if head.shape[1] == 1:
         point = head.squeeze(1).numpy().astype(float) * scale["width"] + scale["centre"]
         return Estimate(redshift_of(point, kind), None)
@@ -227,6 +261,7 @@ def train(
     training: dict,
     magnitudes: str,
     columns: Sequence[str] = (),
+    classes: Sequence[str] = (),
     seed: int,
     code: str,
     threads: int = 1,
@@ -235,7 +270,8 @@ def train(
 ) -> None:
     """Train one network on one split; write its weights, what is needed to use them, and the history of the training.
 
-    `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`; `magnitudes` and `columns` those of `photometry`. A run that was killed goes on
+    `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`; `magnitudes` and `columns` those of `photometry`. With `classes`
+    the network tells these apart instead of redshifts. A run that was killed goes on
     from `resume_path` and gives the same bytes as one that was not; a resume point of other data, code or settings is
     left aside with a message. `stop` is asked after every epoch whether to write a resume point and end with an error. With `members` in the block `train`, so many networks from different random starts: their
     PDFs are averaged, and recalibrated together on the validation part. Test rows are never looked at.
@@ -261,7 +297,10 @@ def train(
         "scalers": fit_scalers(train_rows, store, magnitudes, crossmodal, columns),
     }
     info |= {"columns": list(columns)} if columns else {}
+    info |= {"classes": list(classes)} if classes else {}
     part, val = (load_part(some, store, info, device) for some in (train_rows, val_rows))
+    for name, some in (("train", part), ("val", val)) if classes else ():
+        cl.require_all(some.z, classes, f"{split_path}, part {name}")
     fingerprint = _fingerprint(info, code, (part, val), shard_paths)
 
     point = _resume(resume_path, fingerprint, device)
@@ -279,14 +318,10 @@ def train(
         members.append(train_member(len(members), part, val, info, keep, stop, point and point["running"]))
         point = None
 
-    nets = [build(crossmodal, columns).to(device, memory_format=torch.channels_last) for _ in members]
+    nets = [build(crossmodal, columns, classes).to(device, memory_format=torch.channels_last) for _ in members]
     for net, member in zip(nets, members, strict=True):
         net.load_state_dict(member["weights"])
-    temperature = {
-        name: pdf.fit_temperature(estimate.pdf, np.log1p(val.z))
-        for name, estimate in predict(nets, val, info).items()
-        if estimate.pdf is not None
-    }
+    temperature = temperatures(predict(nets, val, info), val.z)
     if processes.number() > 0:
         return None
     weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
@@ -327,7 +362,9 @@ def train_member(
     torch.manual_seed(_seed(seed, part.objID, number, -1))
     device = part.target.device
     net = processes.synchronised(
-        build(crossmodal, info.get("columns", ())).to(device, memory_format=torch.channels_last)
+        build(crossmodal, info.get("columns", ()), info.get("classes", ())).to(
+            device, memory_format=torch.channels_last
+        )
     )
     if training["compile"]:
         machine.compile_once(net.encode_img.cnn)
@@ -348,7 +385,7 @@ def train_member(
         torch.manual_seed(_seed(seed, part.objID, number, state["epoch"]))
         losses = train_epoch(trained, optimizer, part, info, state["epoch"], patterns)
         found = predict([net], val, info)
-        rmse = {name: float(np.sqrt(np.mean(dz(estimate.z_phot, val.z) ** 2))) for name, estimate in found.items()}
+        errors = {name: error_of(estimate, val.z) for name, estimate in found.items()}
         score = float(np.mean([redshift_score(found[inputs], val.z) for inputs in patterns]))
         if not math.isfinite(score + losses["loss"]):
             raise CrosszError(f"training diverged in epoch {state['epoch']}; lower train.learning_rate")
@@ -357,7 +394,7 @@ def train_member(
         if score < state["best"]:
             state |= {"best": score, "best_epoch": state["epoch"], "weights": copy.deepcopy(net.state_dict())}
         row = {"epoch": state["epoch"], "learning_rate": optimizer.param_groups[0]["lr"]} | losses | {"score": score}
-        state["history"].append(row | {f"val {name}": value for name, value in rmse.items()})
+        state["history"].append(row | {f"val {name}": value for name, value in errors.items()})
         state["epoch"] += 1
         now = time.monotonic()
         ending = processes.any_of(stop(), device)
@@ -367,10 +404,11 @@ def train_member(
         if now - printed > PROGRESS_SECONDS or state["epoch"] == epochs:
             printed = now
             pace = (now - started) / (state["epoch"] - begun)
+            kind, error = ("classes", "wrong") if "classes" in info else ("redshift", "RMSE")
             which = f"network {number + 1}/{training['members']}, " if training["members"] > 1 else ""
             print(
-                f"{which}epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses['redshift']:.4f}  "
-                f"val RMSE {rmse[patterns[0]]:.4f}, score {score:.4f} (best {state['best']:.4f})  "
+                f"{which}epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses[kind]:.4f}  "
+                f"val {error} {errors[patterns[0]]:.4f}, score {score:.4f} (best {state['best']:.4f})  "
                 f"{len(part.z) / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left",
                 flush=True,
             )
@@ -434,11 +472,11 @@ def thinned(rows: pd.DataFrame, share: float) -> pd.DataFrame:
     return rows.iloc[kept]
 
 
-def build(crossmodal: dict, columns: Sequence[str] = ()) -> CrossModal:
-    """The network that the configuration's block `crossmodal` describes, which reads further `columns` of the catalogue."""
+def build(crossmodal: dict, columns: Sequence[str] = (), classes: Sequence[str] = ()) -> CrossModal:
+    """The network that the configuration's block `crossmodal` describes, with further `columns` of the catalogue, of `classes`."""
     settings = {key: crossmodal[key] for key in ("backbone", "stem", "attention", "attention_layers", "dropout")}
     components = crossmodal["components"] if crossmodal["head"] == "mixture" else 0
-    return CrossModal(**settings, components=components, further=len(columns))
+    return CrossModal(**settings, components=components, further=len(columns), classes=len(classes))
 
 
 def load_networks(model_path: str | Path, info_path: str | Path, device: torch.device) -> tuple[list[CrossModal], dict]:
@@ -451,7 +489,7 @@ def load_networks(model_path: str | Path, info_path: str | Path, device: torch.d
         raise CrosszError(f"{model_path}: its checksum is not the one in {info_path}; delete both and train again")
     nets = []
     for weights in torch.load(model_path, map_location="cpu", weights_only=True):
-        net = build(info["crossmodal"], info.get("columns", ()))
+        net = build(info["crossmodal"], info.get("columns", ()), info.get("classes", ()))
         net.load_state_dict(weights)
         nets.append(net.to(device, memory_format=torch.channels_last).eval())
     return nets, info
@@ -480,11 +518,17 @@ def evaluate(
     rows = rows[rows["subset"] != "train"]
     found = predict(nets, load_part(rows, store, info, device), info)
     for pattern, path in prediction_paths.items():
-        write_predictions(path, rows, *recalibrated(found[pattern], pattern, info))
+        estimate = recalibrated(found[pattern], pattern, info)
+        if estimate.probability is not None:
+            write_classes(path, rows, estimate.probability, info["classes"])
+        else:
+            write_predictions(path, rows, estimate.z_phot, estimate.pdf)
 
 
 def recalibrated(estimate: Estimate, inputs: str, info: dict) -> Estimate:
     """The estimate with its PDFs at the temperature that the validation part chose; z_phot stays."""
+    if estimate.probability is not None:
+        return estimate._replace(probability=cl.tempered(estimate.probability, info["temperature"][inputs]))
     if estimate.pdf is None:
         return estimate
     return estimate._replace(pdf=pdf.tempered(estimate.pdf, info["temperature"][inputs]))
@@ -521,22 +565,26 @@ def predict_new(
                 for net, parts in zip(nets, heads, strict=True):
                     chi = net.features_of_photometry(*given) if image is None else net.features(*given, image)
                     parts.append(net.z(chi, pattern).float().cpu())
-        members = [_estimate(torch.cat(parts), scalers["z"], info["crossmodal"]["target"]) for parts in heads]
+        members = [_estimate(torch.cat(parts), info) for parts in heads]
         found[pattern] = here, recalibrated(_mean(members), pattern, info)
-    return inputs, _scattered(found.values(), len(inputs))
+    return inputs, _scattered(found.values(), len(inputs), len(nets), info)
 
 
-def _scattered(found: Iterable[tuple[np.ndarray, Estimate]], count: int) -> Estimate:
-    """Estimates of (positions, their estimates) as one of `count` objects: NaN, and the PDF of a unit Gaussian, elsewhere."""
-    z_phot, mixtures = np.full(count, np.nan), None
+def _scattered(found: Iterable[tuple[np.ndarray, Estimate]], count: int, members: int, info: dict) -> Estimate:
+    """Estimates of (positions, their estimates) as one of `count` objects; elsewhere NaN, and the PDF of a unit Gaussian."""
+    whole = Estimate(np.full(count, np.nan), None)
+    if "classes" in info:
+        whole = Estimate(None, None, np.full((count, len(info["classes"])), np.nan))
+    elif info["crossmodal"]["head"] == "mixture":
+        shape = (count, info["crossmodal"]["components"] * members)
+        whole = whole._replace(pdf=Mixture(np.full(shape, 1 / shape[1]), np.zeros(shape), np.ones(shape)))
     for here, estimate in found:
-        z_phot[here] = estimate.z_phot
-        if estimate.pdf is not None:
-            shape = (count, estimate.pdf.weight.shape[1])
-            mixtures = mixtures or Mixture(np.full(shape, 1 / shape[1]), np.zeros(shape), np.ones(shape))
-            for whole, part in zip(mixtures, estimate.pdf, strict=True):
-                whole[here] = part
-    return Estimate(z_phot, mixtures)
+        pairs = [(whole.z_phot, estimate.z_phot), (whole.probability, estimate.probability)]
+        pairs += [] if whole.pdf is None else zip(whole.pdf, estimate.pdf, strict=True)
+        for array, part in pairs:
+            if array is not None:
+                array[here] = part
+    return whole
 
 
 def _optimizer(net: nn.Module, training: dict) -> torch.optim.Optimizer:

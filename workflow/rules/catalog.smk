@@ -15,6 +15,7 @@ rule catalog:
         "../../envs/pipeline.yaml"
     params:
         radius_arcsec=lookup("catalog/group_radius_arcsec", within=config),
+        classes=CLASSES,
         code=code_digest("catalog"),
     script:
         "../scripts/catalog.py"

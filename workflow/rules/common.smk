@@ -22,6 +22,7 @@ INPUTS = {
 }
 MAIN = config["networks"][0]  # the network that figures show and others are compared with
 REFERENCES = config["references"]["models"]
+CLASSES = config["classes"] if config["task"] == "classification" else []
 FURTHER = further_columns(config)
 
 # One training job a graphics card; where there is none, jobs run side by side, one thread each. A cluster's profile

@@ -2,15 +2,16 @@
 # Needs   results/predictions/, results/models/, results/catalog/, results/cutouts/, results/metrics.csv, results/metrics_binned.csv
 # Makes   results/figures/redshifts.*, results/figures/{dataset}/{model}/{inputs}.*,
 #         results/figures/{dataset}/{models,error_vs_z,pit,calibration,learning,gallery}.*
+# Of classes: confusion matrices instead of estimates, and of the others those alone that make sense.
 
-PAPER_FIGURES = ["results/figures/redshifts.png"] + collect(
+PAPER_FIGURES = ["results/figures/redshifts.png"] * (not CLASSES) + collect(
     f"results/figures/{{dataset}}/{MAIN}/{{inputs}}.png", dataset=DATASETS, inputs=INPUTS[MAIN]
 )
 SEES_IMAGES = INPUTS[MAIN] != ["phot"]
+OF_NETWORK = ["learning"] if CLASSES else ["pit", "calibration", "learning"]
+OF_REDSHIFTS = [] if CLASSES else ["models", "error_vs_z"] + ["gallery"] * SEES_IMAGES
 FIGURES = PAPER_FIGURES + collect(
-    "results/figures/{dataset}/{figure}.png",
-    dataset=DATASETS,
-    figure=["models", "error_vs_z", "pit", "calibration", "learning"] + ["gallery"] * SEES_IMAGES,
+    "results/figures/{dataset}/{figure}.png", dataset=DATASETS, figure=OF_REDSHIFTS + OF_NETWORK
 )
 
 
@@ -39,7 +40,7 @@ rule figure_estimates:
     output:
         png=report(
             collect(f"results/figures/{{{{dataset}}}}/{MAIN}/{{inputs}}.png", inputs=INPUTS[MAIN]),
-            caption="../report/estimate.rst",
+            caption=f"../report/{'confusion' if CLASSES else 'estimate'}.rst",
             category="Figures",
         ),
         pdf=collect(f"results/figures/{{{{dataset}}}}/{MAIN}/{{inputs}}.pdf", inputs=INPUTS[MAIN]),
@@ -79,9 +80,7 @@ rule figure_network:
         ),
         histories=collect(f"results/models/{{{{dataset}}}}/{MAIN}/{{split}}/history.csv", split=SPLITS),
     output:
-        pit=figure("results/figures/{dataset}/pit", "pit"),
-        calibration=figure("results/figures/{dataset}/calibration", "calibration"),
-        learning=figure("results/figures/{dataset}/learning", "learning"),
+        **{name: figure(f"results/figures/{{dataset}}/{name}", name) for name in OF_NETWORK},
     log:
         "logs/figure_network/{dataset}.log",
     conda:

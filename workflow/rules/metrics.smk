@@ -18,6 +18,8 @@ MML_PREDICTIONS = collect(
     "results/predictions/{dataset}/mml/{split}/{inputs}.parquet", dataset=MML_DATASETS, split=SPLITS, inputs=MML_INPUTS
 )
 
+TABLES = ["results/metrics.csv"] + ([] if CLASSES else ["results/metrics_binned.csv", "results/comparison.md"])
+
 
 rule metrics:
     input:
@@ -32,7 +34,9 @@ rule metrics:
         figures=PAPER_FIGURES,
     output:
         metrics=report("results/metrics.csv", caption="../report/metrics.rst", category="Results"),
-        table=report("results/table1.md", caption="../report/table1.rst", category="Results"),
+        table=report(
+            "results/table1.md", caption=f"../report/{'classes' if CLASSES else 'table1'}.rst", category="Results"
+        ),
         record=report("results/run.yaml", caption="../report/run.rst", category="Provenance"),
     log:
         "logs/metrics.log",

@@ -18,6 +18,7 @@ rule references:
         mem_mb=800,
     params:
         photometry=lookup("photometry", within=config),
+        classes=CLASSES,
         seed=lookup("seed", within=config),
         code=code_digest("models.references"),
     script:

@@ -29,6 +29,7 @@ rule train:
         crossmodal=lambda wildcards: settings(wildcards)["crossmodal"],
         training=lambda wildcards: settings(wildcards)["train"],
         photometry=lambda wildcards: settings(wildcards)["photometry"],
+        classes=CLASSES,
         seed=lookup("seed", within=config),
         code=code_digest("training"),
     script:

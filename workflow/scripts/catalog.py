@@ -10,5 +10,9 @@ if TYPE_CHECKING:
 
 with stage(snakemake.log[0]):
     catalog.write_catalog(
-        snakemake.input[0], snakemake.output.catalog, snakemake.output.counts, snakemake.params.radius_arcsec
+        snakemake.input[0],
+        snakemake.output.catalog,
+        snakemake.output.counts,
+        snakemake.params.radius_arcsec,
+        snakemake.params.classes,
     )

@@ -9,6 +9,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with stage(snakemake.log[0]):
-    plots.write_pit(snakemake.input.predictions, snakemake.output.pit)
-    plots.write_calibration(snakemake.input.predictions, snakemake.output.calibration)
-    plots.write_learning(snakemake.input.histories, snakemake.output.learning)
+    for name, paths in snakemake.output.items():
+        given = snakemake.input.histories if name == "learning" else snakemake.input.predictions
+        getattr(plots, f"write_{name}")(given, paths)

@@ -14,5 +14,6 @@ with stage(snakemake.log[0]):
         *snakemake.input,
         {Path(path).parts[-3]: path for path in snakemake.output},
         **snakemake.params.photometry,
+        classes=snakemake.params.classes,
         seed=snakemake.params.seed,
     )

@@ -17,6 +17,7 @@ with stage(snakemake.log[0]), sigterm_noted() as stop:
         crossmodal=snakemake.params.crossmodal,
         training=snakemake.params.training,
         **snakemake.params.photometry,
+        classes=snakemake.params.classes,
         seed=snakemake.params.seed,
         code=snakemake.params.code,
         threads=snakemake.threads,

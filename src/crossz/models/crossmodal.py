@@ -141,7 +141,9 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential
 
 
 class CrossModal(nn.Module):
-    """The whole network. Settings: the `crossmodal` block of the configuration, and how many `further` columns it reads."""
+    """The whole network. Settings: the `crossmodal` block of the configuration, how many `further` columns it reads, and how
+    many `classes` its head tells apart: 0 of a head of redshifts.
+    """
 
     def __init__(
         self,
@@ -153,6 +155,7 @@ class CrossModal(nn.Module):
         dropout: float,
         components: int,
         further: int = 0,
+        classes: int = 0,
     ):
         super().__init__()
         self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout, further)
@@ -162,8 +165,8 @@ class CrossModal(nn.Module):
         self.judge_phot = mlp(CHI, 128, 2, dropout)  # D_1 of eq. 7: class 1 is real, class 0 generated
         self.judge_img = mlp(CHI, 128, 2, dropout)  # D_2 of eq. 7
         self.extinction = mlp(CHI, 128, len(BANDS), dropout)  # eq. 6, from chi_img
-        # eq. 6, from (chi_img, chi_phot): a point, or the weights, means and sigmas of a mixture of Gaussians
-        self.redshift = mlp(2 * CHI, 256, 3 * components or 1, dropout)
+        # eq. 6, from (chi_img, chi_phot): a point, or the weights, means and sigmas of a mixture of Gaussians; or logits of classes
+        self.redshift = mlp(2 * CHI, 256, classes or 3 * components or 1, dropout)
 
     def features(
         self, x_mag: torch.Tensor | None, x_colour: torch.Tensor | None, image: torch.Tensor | None
@@ -195,7 +198,7 @@ class CrossModal(nn.Module):
     def z(self, features: Features, inputs: str) -> torch.Tensor:
         """What the redshift head says of the pair of features that the input pattern names (eq. 6).
 
-        Point head: [n, 1], the scaled target. Mixture head: [n, 3 K], see `mixture`.
+        Point head: [n, 1], the scaled target. Mixture head: [n, 3 K], see `mixture`. Classes: [n, c], their logits.
         """
         phot, img = (name and getattr(features, name) for name in (PATTERNS | ALONE)[inputs])
         phot, img = torch.zeros_like(img) if phot is None else phot, torch.zeros_like(phot) if img is None else img
@@ -230,7 +233,9 @@ def mixture_crps(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def redshift_loss(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """J_z: mean squared error of a point (eq. 10), CRPS of a mixture."""
+    """J_z: mean squared error of a point (eq. 10), CRPS of a mixture; of labels (int64) the cross-entropy of their classes."""
+    if not target.is_floating_point():
+        return F.cross_entropy(head, target)
     return F.mse_loss(head.squeeze(1), target) if head.shape[1] == 1 else mixture_crps(head, target)
 
 
@@ -267,12 +272,12 @@ def objective(
 ) -> dict[str, torch.Tensor]:
     """J = alpha J_adv + beta J_ext + (1 - alpha - beta) J_z (eq. 8), and its parts.
 
-    z [n] and extinction [n, 5] are scaled targets. J_z is the mean over the `patterns` that are trained. `pair_weight`
+    z [n] and extinction [n, 5] are scaled targets, or z labels of classes. J_z is the mean over the `patterns` that are trained. `pair_weight`
     adds the squared distance of a generated feature from its object's real one. A network of one modality has nothing to
     generate, one without images no extinction to learn: those parts are left out.
     """
     j_z = torch.stack([redshift_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
-    terms = {"loss": (1 - alpha - beta) * j_z, "redshift": j_z}
+    terms = {"loss": (1 - alpha - beta) * j_z, "redshift" if z.is_floating_point() else "classes": j_z}
     if features.img is not None:
         terms["extinction"] = F.mse_loss(net.extinction(features.img), extinction)
         terms["loss"] = terms["loss"] + beta * terms["extinction"]

@@ -3,7 +3,7 @@
 `build` makes the tables (SQLite), the frames (`.fits.bz2`, in the archive's own layout) and the truth behind them;
 `write_spectra` makes the spectroscopic files of the same quasars, which only the spectral baseline needs.
 
-    filters      fluxes through ugriz, asinh magnitudes      seds, igm    spectra of quasars
+    filters      fluxes through ugriz, asinh magnitudes      seds, igm    spectra of quasars; galaxies: of galaxies
     geometry     strips, fields, WCS, dust                   population   what is on the sky
     images       PSF, rendering, noise, PSF fluxes           frames       FITS files of images
     catalogue    rows of SpecObjAll, PhotoObjAll, truth      spectroscopy FITS files of spectra

@@ -27,7 +27,7 @@ PHOTO_COLUMNS = (
     dict.fromkeys(
         ("objID", "run", "rerun", "camcol", "field", "obj", "mode", "type", "clean", "flags", "thing_id"), "INTEGER"
     )
-    | dict.fromkeys(("ra", "dec", "petroRad_r"), "REAL")
+    | dict.fromkeys(("ra", "dec", "petroRad_r", "petroMag_r"), "REAL")
     | {f"{name}_{band}": "REAL" for name in _BY_BAND for band in BANDS}
 )
 SPEC_COLUMNS = (
@@ -48,18 +48,20 @@ def build(
     quasars: int,
     frame: tuple[int, int],
     quasars_per_field: int,
+    galaxies: int = 0,
+    stars: int = 0,
     workers: int,
     progress: Callable[[str], None] = print,
 ) -> None:
     """Make a synthetic SDSS of `quasars`: the SQLite file `database`, frames under `sas`, the table `truth`.
 
     `frame` is (columns, rows) of a frame: (2048, 1489) as the real ones, or smaller; about `quasars_per_field` lie on
-    each. The result depends on `seed` and these numbers, byte for byte, and not on `workers` processes. One frame is
+    each, and of the further `galaxies` and `stars` with spectra their share. The result depends on `seed` and these numbers, byte for byte, and not on `workers` processes. One frame is
     left out on purpose: real archives lack some. Two thirds of the time is bz2; with frames of 512 x 512 and 24 quasars
     on each, a core makes 35 quasars a second (2,000 in 29 s on two cores, 100,000 in 25 minutes). Memory does not grow
     with the number of quasars but for their rows. Raises ValueError when a frame is too small or the sky is full.
     """
-    plan = geometry.strips(quasars, frame, quasars_per_field, seed)
+    plan = geometry.strips(quasars, frame, quasars_per_field, seed, galaxies, stars)
     absent = (plan[0].fields // 2, BANDS[np.random.default_rng([seed, 0]).integers(len(BANDS))])
     jobs = [(strip, Path(sas), seed, absent if strip.number == 0 else None) for strip in plan]
     start = time.perf_counter()

@@ -48,7 +48,7 @@ def _some(rng: np.random.Generator, pool: np.ndarray, share: float, of: int | No
 
 
 def choose_targets(rng: np.random.Generator, sources, strip: geometry.Strip) -> np.ndarray:
-    """Indices of the sources that the catalogue lists: every quasar, and some stars and galaxies with spectra."""
+    """Indices of the sources that the catalogue lists: every quasar, some stars and galaxies with spectra, all that are wanted."""
     n = strip.quasars
     r = 22.5 - 2.5 * np.log10(sources.flux[:, BANDS.index("r")])
     x, y = sources.pixels[..., 0], sources.pixels[..., 1]
@@ -57,7 +57,8 @@ def choose_targets(rng: np.random.Generator, sources, strip: geometry.Strip) -> 
     stars = bright[(bright >= n) & (bright < sources.galaxy0)]
     galaxies = bright[bright >= sources.galaxy0]
     chosen = [_some(rng, pool, SHARES[kind], n) for kind, pool in (("stars", stars), ("galaxies", galaxies))]
-    return np.concatenate([np.arange(n), *(np.sort(pool) for pool in chosen)])
+    listed = np.concatenate([np.arange(n), *(np.sort(pool) for pool in chosen)])
+    return np.concatenate([listed, np.setdiff1d(sources.wanted, listed)])
 
 
 def rows(rng, strip, tangents, sources, targets, psf_flux, psf_error, fwhm) -> Rows:
@@ -109,6 +110,12 @@ def _photo(rng, strip, tangents, sources, targets, psf_flux, psf_error) -> pd.Da
     extinction = sources.ebv[source][:, None] * filters.EXTINCTION
     psfMag, psfMagErr = filters.asinh_magnitude(psf_flux[at], psf_error[at])
     model = psfMag + rng.normal(0, 1, psfMag.shape) * np.hypot(0.01, 0.3 * psfMagErr)
+    extended = np.isin(source, sources.wanted) & (source >= sources.galaxy0)
+    if extended.any():  # a model holds all of a galaxy's light, the PSF its core
+        error = psf_error[at][extended]
+        total = sources.flux[source[extended]] + rng.normal(0, 1.5, error.shape) * error
+        model[extended] = filters.asinh_magnitude(total, error)[0]
+    photo["petroMag_r"] = model[:, BANDS.index("r")].round(5)
     for name, values in (
         ("psfMag", psfMag.round(5)),
         ("psfMagErr", psfMagErr.round(6)),
@@ -163,7 +170,8 @@ def _spec(rng, strip, sources, targets, photo) -> pd.DataFrame:
     true_z = np.concatenate(
         [sources.quasars["z"], rng.normal(0, 3e-4, sources.galaxy0 - n), np.full(len(sources.shapes), np.nan)]
     )
-    true_z[sources.galaxy0 :] = np.clip(rng.lognormal(np.log(0.25), 0.5, len(sources.shapes)), 0.02, 1.1)
+    drawn = np.clip(rng.lognormal(np.log(0.25), 0.5, len(sources.shapes)), 0.02, 1.1)
+    true_z[sources.galaxy0 :] = np.where(np.isnan(sources.galaxy_z), drawn, sources.galaxy_z)
     kind = np.where(np.arange(len(sources.flux)) < n, "QSO", "STAR").astype(object)
     kind[sources.galaxy0 :] = "GALAXY"
 

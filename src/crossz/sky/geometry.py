@@ -47,6 +47,8 @@ class Strip(NamedTuple):
     quasars: int
     columns: int
     rows: int
+    galaxies: int = 0
+    stars: int = 0
 
     @property
     def step(self) -> int:
@@ -78,8 +80,10 @@ class Tangent(NamedTuple):
         return wcs
 
 
-def strips(quasars: int, frame: tuple[int, int], quasars_per_field: int, seed: int) -> list[Strip]:
-    """Divide a survey of `quasars` into strips of at most FIELDS_PER_STRIP fields of `frame` = (columns, rows).
+def strips(
+    quasars: int, frame: tuple[int, int], quasars_per_field: int, seed: int, galaxies: int = 0, stars: int = 0
+) -> list[Strip]:
+    """Divide a survey of `quasars`, and so many further galaxies and stars with spectra, into strips of at most FIELDS_PER_STRIP fields of `frame` = (columns, rows).
 
     Raises ValueError when a frame is too small to be cut out with its overlaps, or the sky is full.
     """
@@ -92,7 +96,10 @@ def strips(quasars: int, frame: tuple[int, int], quasars_per_field: int, seed: i
     if count > most:
         raise ValueError(f"{quasars} quasars need {count} strips, the sky has {most}: raise quasars_per_field")
     of_fields = np.diff(np.linspace(0, fields, count + 1).round().astype(int))
-    of_quasars = np.diff((np.cumsum(np.r_[0, of_fields]) * quasars / fields).round().astype(int))
+    of_quasars, of_galaxies, of_stars = (
+        np.diff((np.cumsum(np.r_[0, of_fields]) * number / fields).round().astype(int))
+        for number in (quasars, galaxies, stars)
+    )
     plan = []
     for number in range(count):
         run, camcol = number // 6, number % 6 + 1
@@ -112,6 +119,8 @@ def strips(quasars: int, frame: tuple[int, int], quasars_per_field: int, seed: i
                 quasars=int(of_quasars[number]),
                 columns=columns,
                 rows=rows,
+                galaxies=int(of_galaxies[number]),
+                stars=int(of_stars[number]),
             )
         )
     return plan

@@ -75,18 +75,38 @@ def render_points(image: np.ndarray, psf: Psf, xy: np.ndarray, flux: np.ndarray)
 # An exponential disc as Gaussians, in half-light radii: Hogg & Lang (2013), PASP 125, 719, Table 1 (M = 6).
 _EXP_WEIGHT = np.array([2.34853813e-3, 3.07995260e-2, 2.23364214e-1, 1.17949102, 4.33873750, 5.99820770])
 _EXP_VARIANCE = np.array([1.20078965e-3, 8.84526493e-3, 3.91463084e-2, 1.39976817e-1, 4.60962500e-1, 1.50159566])
-_EXP_WEIGHT /= _EXP_WEIGHT.sum()
+# A de Vaucouleurs profile that ends at 8 half-light radii, as SDSS models do: the same paper (M = 8).
+_DEV_WEIGHT = np.array(
+    [4.26347652e-2, 2.40127183e-1, 6.85907632e-1, 1.51937350, 2.83627243, 4.46467501, 5.72440830, 5.60989349]
+)
+_DEV_VARIANCE = np.array(
+    [2.23759216e-4, 1.00220099e-3, 4.18731126e-3, 1.69432589e-2, 6.84850479e-2, 2.87207080e-1, 1.33320254, 8.40215071]
+)
 
 
-def disc(psf: Psf, window: tuple[slice, slice], x: float, y: float, shape: np.ndarray) -> np.ndarray:
-    """An exponential disc of unit flux seen through the PSF; `shape` = half-light radius (pixels), axis ratio, angle."""
+class Profile(NamedTuple):
+    """A galaxy's light as concentric Gaussians: weights that sum to 1, variances (half-light radii^2), and how far it is drawn."""
+
+    weight: np.ndarray
+    variance: np.ndarray
+    reach: float  # half-light radii
+
+
+EXPONENTIAL = Profile(_EXP_WEIGHT / _EXP_WEIGHT.sum(), _EXP_VARIANCE, 5)
+DE_VAUCOULEURS = Profile(_DEV_WEIGHT / _DEV_WEIGHT.sum(), _DEV_VARIANCE, 8)
+
+
+def disc(
+    psf: Psf, window: tuple[slice, slice], x: float, y: float, shape: np.ndarray, profile: Profile = EXPONENTIAL
+) -> np.ndarray:
+    """A galaxy of unit flux seen through the PSF; `shape` = half-light radius (pixels), axis ratio, angle."""
     half_light, ratio, angle = shape
     along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
     unit = half_light**2 * (np.outer(along, along) + ratio**2 * np.outer(across, across))
     dy = (np.arange(window[0].start, window[0].stop) - y)[:, None]
     dx = np.arange(window[1].start, window[1].stop) - x
     image = np.zeros((dy.shape[0], dx.shape[0]))
-    for weight, variance in zip(_EXP_WEIGHT, _EXP_VARIANCE, strict=True):
+    for weight, variance in zip(profile.weight, profile.variance, strict=True):
         for share, sigma in zip(psf.weight, psf.sigma, strict=True):
             (xx, xy), (_, yy) = variance * unit + sigma**2 * np.eye(2)
             determinant = xx * yy - xy**2
@@ -95,9 +115,11 @@ def disc(psf: Psf, window: tuple[slice, slice], x: float, y: float, shape: np.nd
     return image
 
 
-def disc_window(image: np.ndarray, psf: Psf, x: float, y: float, half_light: float) -> tuple[slice, slice]:
-    """Where a disc has all but 0.3 % of its light."""
-    return _window(image.shape, x, y, int(np.ceil(np.hypot(5 * half_light, psf.radius))))
+def disc_window(
+    image: np.ndarray, psf: Psf, x: float, y: float, half_light: float, reach: float = EXPONENTIAL.reach
+) -> tuple[slice, slice]:
+    """Where a galaxy has all but 0.3 % (de Vaucouleurs: 1 %) of its light."""
+    return _window(image.shape, x, y, int(np.ceil(np.hypot(reach * half_light, psf.radius))))
 
 
 def expose(

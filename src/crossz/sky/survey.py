@@ -9,7 +9,7 @@ import pandas as pd
 from crossz import BANDS
 from crossz.sky import catalogue, filters, frames, geometry, images, population
 
-_KINDS = {"population": 10, "seeing": 11, "noise": 12, "catalogue": 13}
+_KINDS = {"population": 10, "seeing": 11, "noise": 12, "catalogue": 13, "targets": 14}
 _EDGE = ((6.0, 6.0), (14.0, 24.0))
 """Least distance of a quasar's r position from the lower and the upper edges (columns, rows) of its strip, pixels:
 the largest offset of another band, and a little."""
@@ -23,7 +23,11 @@ class Sources(NamedTuple):
     """Everything that shines on one strip, quasars first, then stars, then galaxies; n sources."""
 
     quasars: pd.DataFrame
-    shapes: np.ndarray  # [galaxies, 3]
+    shapes: (
+        np.ndarray
+    )  # [galaxies, 4] half-light radius (arcsec), axis ratio, angle, whether it is a de Vaucouleurs profile
+    galaxy_z: np.ndarray  # [galaxies]; NaN of neighbours
+    wanted: np.ndarray  # numbers of the stars and galaxies that are there to have spectra
     flux: np.ndarray  # [n, 5] nmgy, below the Galactic dust
     ebv: np.ndarray  # [n]
     sky: np.ndarray  # [n, 2] degrees
@@ -65,6 +69,17 @@ def _populate(strip: geometry.Strip, tangents: list[list[geometry.Tangent]], see
     stars = population.stars(rng, rng.poisson(population.STAR_DENSITY * area))
     galaxies, shapes = population.galaxies(rng, rng.poisson(population.GALAXY_DENSITY * area))
     places += [rng.uniform(-_MARGIN, size + _MARGIN, (len(fluxes), 2)) for fluxes in (stars, galaxies)]
+    own = _rng(seed, "targets", strip)
+    more_stars = population.stars(own, strip.stars)
+    more_galaxies, more_shapes, z = population.main_galaxies(own, strip.galaxies)
+    more = population.apart(own, strip.stars + strip.galaxies, _EDGE[0], size - _EDGE[1], _APART, beside=places[0])
+    places = [*places[:2], more[: strip.stars], places[2], more[strip.stars :]]
+    stars, first_star = np.concatenate([stars, more_stars]), strip.quasars + len(stars)
+    galaxy_z = np.concatenate([np.full(len(galaxies), np.nan), z])
+    shapes = np.concatenate([np.column_stack([shapes, np.zeros(len(shapes))]), more_shapes])
+    first_galaxy = strip.quasars + len(stars) + len(galaxies)
+    galaxies = np.concatenate([galaxies, more_galaxies])
+    wanted = np.r_[first_star : first_star + strip.stars, first_galaxy : first_galaxy + strip.galaxies]
     xy = np.concatenate(places)
     field = geometry.primary_field(strip, xy[:, 1])
     sky, pixels = geometry.in_every_band(
@@ -73,7 +88,7 @@ def _populate(strip: geometry.Strip, tangents: list[list[geometry.Tangent]], see
     ebv = geometry.dust(sky, seed)
     flux = np.concatenate([quasars[[f"flux_{band}" for band in BANDS]].to_numpy(), stars, galaxies])
     flux = flux * 10 ** (-0.4 * ebv[:, None] * filters.EXTINCTION)
-    return Sources(quasars, shapes, flux, ebv, sky, field, pixels)
+    return Sources(quasars, shapes, galaxy_z, wanted.astype(int), flux, ebv, sky, field, pixels)
 
 
 def _band(
@@ -99,9 +114,10 @@ def _band(
     images.render_points(model, psf, xy[:galaxy0], flux[:galaxy0])
     true = flux[targets]
     for galaxy, (place, shape) in enumerate(zip(xy[galaxy0:], sources.shapes, strict=True), galaxy0):
-        shape = shape / [ARCSEC, 1, 1]
-        window = images.disc_window(model, psf, *place, shape[0])
-        disc = flux[galaxy] * images.disc(psf, window, *place, shape)
+        profile = images.DE_VAUCOULEURS if shape[3] else images.EXPONENTIAL
+        shape = shape[:3] / [ARCSEC, 1, 1]
+        window = images.disc_window(model, psf, *place, shape[0], profile.reach)
+        disc = flux[galaxy] * images.disc(psf, window, *place, shape, profile)
         model[window] += disc
         if galaxy in targets:
             p = images.point(psf, window, *place)
