@@ -26,6 +26,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/qp.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/bundle.smk"
 include: "workflow/rules/verify.smk"
 
 

@@ -1,6 +1,7 @@
 """The workflow graph, checked without data: seconds, no network, no GPU."""
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def workdir(tmp_path, monkeypatch):
     return tmp_path
 
 
-def jobs(workdir, *configfiles, **overrides):
+def jobs(workdir, *configfiles, targets=frozenset(), **overrides):
     """Names of the rules of all jobs, after touching every output."""
     with api.SnakemakeApi(api.OutputSettings()) as smk:
         workflow = smk.workflow(
@@ -49,8 +50,20 @@ def jobs(workdir, *configfiles, **overrides):
                 configfiles=(ROOT / "config/config.yaml", *configfiles), config=copy.deepcopy(overrides)
             ),
         )
-        workflow.dag().execute_workflow(executor="touch")
+        workflow.dag(api.DAGSettings(targets=targets)).execute_workflow(executor="touch")
         return [job.rule.name for job in workflow._workflow.dag.jobs]  # no public accessor yet
+
+
+def test_jobs_run_this_folder_s_code_whichever_crossz_is_installed(workdir, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/somewhere/else")
+    assert jobs(workdir)
+    assert os.environ["PYTHONPATH"] == f"{ROOT / 'src'}{os.pathsep}/somewhere/else"
+
+
+def test_a_bundle_is_made_of_all_splits_of_its_network(workdir):
+    targets = {"results/bundle/baseline-crossmodal.zip"}
+    names = jobs(workdir, targets=targets)
+    assert [names.count(name) for name in ("bundle", "bundle_zip", "metrics", "train")] == [1, 1, 1, 10]
 
 
 def test_the_embedded_survey_runs_every_stage_and_cuts_the_union_once(workdir):
