@@ -10,6 +10,10 @@ min_version("9.19")
 ROOT = Path(str(workflow.current_basedir))
 sys.path.insert(0, str(ROOT / "src"))
 
+from crossz.provenance import jobs_import_from
+
+jobs_import_from(ROOT / "src")
+
 
 configfile: ROOT / "config/config.yaml"
 

@@ -38,8 +38,8 @@ def workdir(tmp_path, monkeypatch):
     return tmp_path
 
 
-def jobs(workdir, *configfiles, targets=frozenset(), **overrides):
-    """Names of the rules of all jobs, after touching every output."""
+def jobs(workdir, *configfiles, ask=(), **overrides):
+    """Names of the rules of all jobs that the targets `ask` (default: the whole) need, after touching every output."""
     with api.SnakemakeApi(api.OutputSettings()) as smk:
         workflow = smk.workflow(
             snakefile=ROOT / "Snakefile",
@@ -50,7 +50,7 @@ def jobs(workdir, *configfiles, targets=frozenset(), **overrides):
                 configfiles=(ROOT / "config/config.yaml", *configfiles), config=copy.deepcopy(overrides)
             ),
         )
-        workflow.dag(api.DAGSettings(targets=targets)).execute_workflow(executor="touch")
+        workflow.dag(api.DAGSettings(targets=set(ask))).execute_workflow(executor="touch")
         return [job.rule.name for job in workflow._workflow.dag.jobs]  # no public accessor yet
 
 
@@ -61,8 +61,7 @@ def test_jobs_run_this_folder_s_code_whichever_crossz_is_installed(workdir, monk
 
 
 def test_a_bundle_is_made_of_all_splits_of_its_network(workdir):
-    targets = {"results/bundle/baseline-crossmodal.zip"}
-    names = jobs(workdir, targets=targets)
+    names = jobs(workdir, ask=["results/bundle/baseline-crossmodal.zip"])
     assert [names.count(name) for name in ("bundle", "bundle_zip", "metrics", "train")] == [1, 1, 1, 10]
 
 

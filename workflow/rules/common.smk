@@ -3,9 +3,7 @@
 from snakemake.exceptions import WorkflowError
 
 from crossz.config import graphics_card_here, network, problems
-from crossz.provenance import code_digest, jobs_import_from
-
-jobs_import_from(ROOT / "src")
+from crossz.provenance import code_digest
 
 if found := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(found))
