@@ -10,6 +10,10 @@ min_version("9.19")
 ROOT = Path(str(workflow.current_basedir))
 sys.path.insert(0, str(ROOT / "src"))
 
+from crossz.provenance import jobs_import_from
+
+jobs_import_from(ROOT / "src")
+
 
 configfile: ROOT / "config/config.yaml"
 
@@ -26,6 +30,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/metrics.smk"
 include: "workflow/rules/qp.smk"
 include: "workflow/rules/predict.smk"
+include: "workflow/rules/bundle.smk"
 include: "workflow/rules/verify.smk"
 
 

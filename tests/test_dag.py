@@ -1,6 +1,7 @@
 """The workflow graph, checked without data: seconds, no network, no GPU."""
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,17 @@ def jobs(workdir, *configfiles, ask=(), **overrides):
         )
         workflow.dag(api.DAGSettings(targets=set(ask))).execute_workflow(executor="touch")
         return [job.rule.name for job in workflow._workflow.dag.jobs]  # no public accessor yet
+
+
+def test_jobs_run_this_folder_s_code_whichever_crossz_is_installed(workdir, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/somewhere/else")
+    assert jobs(workdir)
+    assert os.environ["PYTHONPATH"] == f"{ROOT / 'src'}{os.pathsep}/somewhere/else"
+
+
+def test_a_bundle_is_made_of_all_splits_of_its_network(workdir):
+    names = jobs(workdir, ask=["results/bundle/baseline-crossmodal.zip"])
+    assert [names.count(name) for name in ("bundle", "bundle_zip", "metrics", "train")] == [1, 1, 1, 10]
 
 
 def test_the_embedded_survey_runs_every_stage_and_cuts_the_union_once(workdir):

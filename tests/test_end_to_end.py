@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import yaml
 from project import ROOT, SMALL, copied, snakemake
 from snakemake import api
 
+from crossz import cli
 from crossz.archive.serve import serve
 
 
@@ -83,6 +85,26 @@ class TestMainJob:
     def test_a_second_run_has_nothing_to_do(self, run):
         output = snakemake(run, "results/metrics.csv")
         assert "Nothing to be done" in output.stdout + output.stderr
+
+    def test_a_bundle_predicts_where_nothing_else_of_the_run_is(self, run, tmp_path):
+        bundle = run / "results/bundle/extended-crossmodal.zip"
+        snakemake(run, "results/bundle/extended-crossmodal.zip")
+        before = bundle.read_bytes()
+        with zipfile.ZipFile(bundle) as archive:
+            archive.extractall(tmp_path)
+        known = pd.read_parquet(run / "results/predictions/extended/crossmodal/0/phot+img_gen.parquet")
+        rows = pd.read_parquet(run / "results/catalog/extended.parquet").drop(columns=["z", "zErr"])
+        rows[rows["objID"].isin(known["objID"])].to_parquet(tmp_path / "targets.parquet", index=False)
+        folder, out = tmp_path / "extended-crossmodal", tmp_path / "out.parquet"
+        cli.main(["predict", str(folder), str(tmp_path / "targets.parquet"), str(out)])
+        found = pd.read_parquet(out).set_index("objID").loc[known["objID"], "z_phot"]
+        assert found.to_numpy() == pytest.approx(known["z_phot"].to_numpy(), abs=1e-4)
+        card = (folder / "card.md").read_text()
+        assert "synthetic sky: for trials" in card
+        assert (ROOT / "workflow/sql/extended.sql").read_text().strip() in card
+        assert "| mlp | phot |" in card
+        snakemake(run, "-R=bundle", "results/bundle/extended-crossmodal.zip")
+        assert bundle.read_bytes() == before
 
     @pytest.mark.parametrize(
         ("overrides", "rules"),

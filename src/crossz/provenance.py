@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import importlib.metadata
+import os
 import platform
 from pathlib import Path
 
@@ -57,6 +58,12 @@ def _sources(name: str, must_exist: bool = False) -> list[Path]:
         raise ModuleNotFoundError(f"code_digest: there is no module {name}")
     above = [PACKAGE.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts))]
     return module[:1] + [package for package in above if package.is_file()]
+
+
+def jobs_import_from(folder: Path) -> None:
+    """Have jobs import the crossz of `folder`, whichever is installed beside them: code digests are of these files."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(folder) if before is None else f"{folder}{os.pathsep}{before}"
 
 
 def versions(*distributions: str) -> dict[str, str]:

@@ -41,6 +41,11 @@ class _Tee:
         self._terminal.flush()
 
 
+def told(error: CrosszError | OSError) -> str:
+    """What a user is told of an error: its message and, where an operating system's needs one, the remedy."""
+    return f"{error}{_REMEDIES.get(getattr(error, 'errno', None), '')}"
+
+
 @contextlib.contextmanager
 def stage(log_path: str | Path) -> Iterator[None]:
     """Run one job's work: what it prints goes to the terminal and to its log.
@@ -53,10 +58,9 @@ def stage(log_path: str | Path) -> Iterator[None]:
         try:
             yield
         except (CrosszError, OSError) as error:
-            told = f"{error}{_REMEDIES.get(getattr(error, 'errno', None), '')}"
             with contextlib.suppress(OSError):  # where the disk is full, the log may not be written either
-                log.write(f"error: {told}\n")
-            sys.exit(f"crossz: {told}")
+                log.write(f"error: {told(error)}\n")
+            sys.exit(f"crossz: {told(error)}")
         except Exception:
             log.write(traceback.format_exc())
             raise

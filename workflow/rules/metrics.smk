@@ -43,7 +43,7 @@ rule metrics:
     conda:
         "../../envs/train.yaml"
     params:
-        config={name: block for name, block in config.items() if name not in ("archive", "verify", "targets")},
+        config={name: block for name, block in config.items() if name not in ("archive", "verify", "targets", "bundle")},
         code={
             name: code_digest(name)
             for name in ("stamps", "cutouts", "training", "models.references", "mml", "metrics")

@@ -1,0 +1,79 @@
+"""Real quasars that no network has seen, predicted by the command from a bundle that was trained on the others."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import toy
+import yaml
+from conftest import ROOT
+from test_bundle import exported
+
+from crossz import bundle, catalog, cli, pdf, predict, shards, splits, training
+from crossz.archive import mat
+from crossz.metrics import score
+from crossz.samples import mixtures_of
+
+EPOCHS = 8  # half of the default
+
+
+@pytest.fixture(scope="module")
+def rows(sdss):
+    """The authors' 1,264 objects, each with its group."""
+    source = sdss / "cutouts/catalog.csv"
+    table, _ = catalog.dedupe(catalog.conform(catalog.read_table(source, {}), str(source)).to_pandas())
+    nobody = np.full(len(table), -1)
+    places = (table[name].to_numpy() for name in ("ra", "dec"))
+    return table.assign(group=catalog.groups(*places, nobody, table["objID"].to_numpy(), 1.0))
+
+
+def images(sdss, folder, table):
+    """Cutouts of the objects of `table` as a shard, and its index."""
+    folder.mkdir()
+    table.assign(rerun=301, run=1, camcol=1, field=1).to_parquet(folder / "plan.parquet")
+    mat.write_mat_cutouts(
+        folder / "plan.parquet", sdss / "cutouts/mat", folder / "cutouts.arrow", folder / "counts.json"
+    )
+    made = [folder / name for name in ("index.parquet", "index.json", "missing.csv")]
+    shards.write_index([folder / "cutouts.arrow"], [folder / "plan.parquet"], *made)
+    return made[0], [folder / "cutouts.arrow"]
+
+
+@pytest.fixture(scope="module")
+def held(sdss, rows, tmp_path_factory):
+    """(bundle, held.csv without redshifts, cutouts of the held) after a training on four fifths of the groups."""
+    where = tmp_path_factory.mktemp("real")
+    names = np.unique(rows["group"])
+    chosen = np.random.default_rng(7).permutation(names)[: len(names) // 5]
+    known = rows[~rows["group"].isin(chosen)].reset_index(drop=True)
+    known.to_parquet(where / "catalog.parquet", index=False)
+    splits.write_splits(where / "catalog.parquet", [where / "0.parquet"], [0.6, 0.2, 0.2], seed=2023)
+    index, cutouts = images(sdss, where / "known", known)
+    survey = toy.Survey(where / "catalog.parquet", where / "0.parquet", index, cutouts)
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    made = [where / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")]
+    training.train(
+        *survey, *made,
+        crossmodal=config["crossmodal"], training=config["train"] | {"epochs": EPOCHS}, magnitudes="psf", seed=2023, code="code",
+    )  # fmt: skip
+
+    folder = exported(survey, (made[:1] * 2, made[1:2] * 2), where / "quasars")
+    targets = rows[rows["group"].isin(chosen)].reset_index(drop=True)
+    targets.drop(columns=["z", "zErr"]).to_csv(where / "held.csv", index=False)
+    return folder, where / "held.csv", images(sdss, where / "held", targets)[1][0], targets["z"].to_numpy()
+
+
+@pytest.mark.skipif(not hasattr(predict, "images_of"), reason="this predict sees no images")
+def test_quasars_that_were_held_back_get_their_redshifts(held, tmp_path):
+    folder, targets, cutouts, z = held
+    for more, inputs in ([], "phot+img_gen"), (["--cutouts", str(cutouts)], "phot+img"):
+        cli.main(["predict", str(folder), str(targets), str(tmp_path / "out.parquet"), *more])
+        table = pd.read_parquet(tmp_path / "out.parquet")
+        assert set(table["inputs"]) == {inputs}
+        found = score(z, table["z_phot"].to_numpy()) | pdf.scores(mixtures_of(table), z)
+        print(inputs, len(z), {name: round(value, 4) for name, value in found.items()})
+        assert found["rmse"] < 0.55 * score(z, np.full(len(z), np.expm1(np.log1p(z).mean())))["rmse"]
+        assert found["sigma_nmad"] < 0.05
+        assert found["coverage_68"] == pytest.approx(0.68, abs=0.12)
+        inside = (table["z_low_68"] < z) & (z < table["z_high_68"])
+        assert inside.mean() == pytest.approx(0.68, abs=0.12)
+    assert bundle.check(folder)["domain"]["features"]["z"][0] > 2.7

@@ -1,0 +1,49 @@
+# The networks of all splits as one folder that needs nothing else, and as one file. Asked for by name:
+# `snakemake results/bundle/baseline-crossmodal` or `... results/bundle/baseline-crossmodal.zip`
+# Needs   results/models/{dataset}/{model}/, results/metrics.csv, results/run.yaml, catalogue, splits, index of images
+# Makes   results/bundle/{dataset}-{model}/, results/bundle/{dataset}-{model}.zip
+
+BROUGHT = set(DATASETS if config["survey"] in ("cutouts", "photometry") else config["catalog"]["files"])
+
+
+rule bundle:
+    input:
+        models=collect("results/models/{{dataset}}/{{model}}/{split}/model.pt", split=SPLITS),
+        infos=collect("results/models/{{dataset}}/{{model}}/{split}/model.json", split=SPLITS),
+        splits=collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
+        catalog="results/catalog/{dataset}.parquet",
+        index="results/images.parquet",
+        receipt="results/catalog/raw/{dataset}.receipt.json",
+        metrics="results/metrics.csv",
+        record="results/run.yaml",
+        query=lambda wildcards: collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - BROUGHT),
+    output:
+        directory("results/bundle/{dataset}-{model}"),
+    log:
+        "logs/bundle/{dataset}-{model}.log",
+    wildcard_constraints:
+        dataset="|".join(DATASETS),
+        model="|".join(NETWORKS),
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=3000,
+    params:
+        align=lambda wildcards: None if INPUTS[wildcards.model] == ["phot"] else settings(wildcards)["cutouts"]["align"],
+        references=REFERENCES,
+        code=code_digest("bundle"),
+    script:
+        "../scripts/bundle.py"
+
+
+rule bundle_zip:
+    input:
+        "results/bundle/{bundle}",
+    output:
+        "results/bundle/{bundle}.zip",
+    log:
+        "logs/bundle_zip/{bundle}.log",
+    conda:
+        "../../envs/train.yaml"
+    script:
+        "../scripts/bundle_zip.py"
