@@ -33,7 +33,11 @@ def networks(survey, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ensemble(networks):
-    return [training.load_networks(*paths, machine.device()) for paths in zip(*networks[:2], strict=True)]
+    return [training.load_networks(*some, machine.device()) for some in zip(*networks[:2], strict=True)]
+
+
+def paths(networks):
+    return [path for pair in zip(*networks[:2], strict=True) for path in pair]
 
 
 @pytest.fixture
@@ -75,7 +79,7 @@ def test_every_row_comes_back_with_what_is_wrong_with_it(networks, targets, tmp_
     rows.loc[6] = rows.loc[0]
     path = tmp_path / "targets.csv"
     rows.drop(columns=[f"extinction_{band}" for band in BANDS]).to_csv(path, index=False)
-    predict.write_redshifts(path, {}, *networks[:2], tmp_path / "out.parquet")
+    predict.write_redshifts(path, {}, paths(networks), tmp_path / "out.parquet")
     table = pd.read_parquet(tmp_path / "out.parquet")
     assert table["status"].tolist() == ["ok", "ok", "no_data", "ok", "no_data", "ok", "ok", "ok"]
     assert table["missing"].tolist() == ["", "u", "ugriz", "g", "ugriz", "", "", ""]
@@ -97,7 +101,7 @@ def test_targets_that_cannot_do_are_named_with_the_remedy(networks, targets, tmp
     path = tmp_path / "mine.csv"
     change(targets).to_csv(path, index=False)
     with pytest.raises(CrosszError, match=rf"mine.csv: .*{words}"):
-        predict.write_redshifts(path, {}, *networks[:2], tmp_path / "out.parquet")
+        predict.write_redshifts(path, {}, paths(networks), tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
 
 
@@ -107,7 +111,7 @@ def test_a_network_that_was_tampered_with_is_refused(networks, targets, tmp_path
     damaged = tmp_path / "model.pt"
     damaged.write_bytes(models[0].read_bytes()[:-1] + b"x")
     with pytest.raises(CrosszError, match="checksum"):
-        predict.write_redshifts(tmp_path / "mine.csv", {}, [damaged], infos[:1], tmp_path / "out.parquet")
+        predict.write_redshifts(tmp_path / "mine.csv", {}, [damaged, infos[0]], tmp_path / "out.parquet")
 
 
 def test_an_object_gets_its_redshift_from_what_there_is_of_it(networks, ensemble, survey, targets):

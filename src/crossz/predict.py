@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crossz import BANDS, catalog, classes, machine, pdf
+from crossz import BANDS, bundle, catalog, classes, machine, pdf
 from crossz import features as ft
 from crossz.errors import CrosszError
 from crossz.files import atomic_path
@@ -124,21 +124,27 @@ def _at_edge(images: Images | None, has_image: np.ndarray) -> np.ndarray:
     return edge
 
 
+def load_ensemble(paths: Sequence[str | Path]) -> list[tuple[list[CrossModal], dict]]:
+    """The networks of all splits, of one bundle (`paths` is its folder alone), or of model.pt and model.json of each split in turn."""
+    if len(paths) == 1:
+        return bundle.load(paths[0], machine.device())
+    return [load_networks(*pair, machine.device()) for pair in zip(paths[::2], paths[1::2], strict=True)]
+
+
 def write_redshifts(
     targets_path: str | Path,
     mapped: dict[str, str],
-    model_paths: Sequence[str | Path],
-    info_paths: Sequence[str | Path],
+    ensemble_paths: Sequence[str | Path],
     path: str | Path,
     image_paths: Sequence[str | Path] = (),
     threads: int = 1,
 ) -> None:
     """Write `redshifts` of the rows of a table of photometry, or of what targets.match made of positions.
 
-    `mapped`: our column's name to the table's. `image_paths`, for matched targets: the index of their images, and the shards.
+    `mapped`: our column's name to the table's. `ensemble_paths`: as load_ensemble takes them. `image_paths`, for matched targets: the index of their images, and the shards.
     """
     machine.deterministic(threads)
-    networks = [load_networks(*paths, machine.device()) for paths in zip(model_paths, info_paths, strict=True)]
+    networks = load_ensemble(ensemble_paths)
     if not image_paths:
         further = networks[0][1].get("columns", ())
         targets, images = catalog.read_table(targets_path, mapped, further).to_pandas(), None

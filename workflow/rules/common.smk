@@ -4,6 +4,7 @@ from snakemake.exceptions import WorkflowError
 
 from crossz.config import further_columns, graphics_card_here, network, problems
 from crossz.errors import CrosszError
+from crossz.files import read_json
 from crossz.provenance import code_digest
 from crossz.targets import positional
 
@@ -89,3 +90,19 @@ def target_images(wildcards):
     folder = f"results/predict/{wildcards.name}"
     shards = collect(f"{folder}/cutouts/{{shard}}.arrow", shard=SHARDS)
     return [f"{folder}/images.parquet", *shards] if matched(wildcards) else []
+
+
+def ensemble(wildcards):
+    """The networks that estimate redshifts of new objects: a bundle, or model.pt and model.json of every split of the last dataset."""
+    if config["bundle"] is not None:
+        return [config["bundle"]]
+    folder = f"results/models/{DATASETS[-1]}/{MAIN}"
+    return [f"{folder}/{split}/{name}" for split in SPLITS for name in ("model.pt", "model.json")]
+
+
+def target_align(wildcards):
+    """How the images of new objects are aligned: as those that the networks were trained on."""
+    if config["bundle"] is None:
+        return NETWORKS[MAIN]["cutouts"]["align"]
+    facts = read_json(Path(config["bundle"]) / "bundle.json")
+    return facts["images"]["align"] if facts["images"] else config["cutouts"]["align"]

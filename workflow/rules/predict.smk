@@ -1,14 +1,13 @@
 # Redshifts of new objects: asked for by name, with --config targets=FILE.
-# Needs   the table that `targets` names; results/models/{dataset}/, of the last of `datasets`; for targets without magnitudes
-#         results/predict/{name}/ (targets.smk)
+# Needs   the table that `targets` names; `bundle`, or results/models/{dataset}/ of the last of `datasets`; for targets without
+#         magnitudes results/predict/{name}/ (targets.smk)
 # Makes   results/predict/{name}.parquet, results/predict/{name}.html
 
 
 rule predict:
     input:
         targets=targets_table,
-        models=collect(f"results/models/{DATASETS[-1]}/{MAIN}/{{split}}/model.pt", split=SPLITS),
-        infos=collect(f"results/models/{DATASETS[-1]}/{MAIN}/{{split}}/model.json", split=SPLITS),
+        ensemble=ensemble,
         images=target_images,
     output:
         "results/predict/{name}.parquet",

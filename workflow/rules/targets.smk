@@ -37,7 +37,7 @@ use rule cutouts as target_cutouts with:
     log:
         "logs/target_cutouts/{name}/{shard}.log",
     params:
-        align=NETWORKS[MAIN]["cutouts"]["align"],
+        align=target_align,
         cache="results/predict/{name}/frames/{shard}",
         code=code_digest("cutouts"),
 

@@ -12,8 +12,7 @@ with stage(snakemake.log[0]):
     predict.write_redshifts(
         snakemake.input.targets,
         snakemake.params.columns,
-        snakemake.input.models,
-        snakemake.input.infos,
+        snakemake.input.ensemble,
         snakemake.output[0],
         snakemake.input.images,
         snakemake.threads,
