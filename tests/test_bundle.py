@@ -15,7 +15,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from test_training import CROSSMODAL, TRAIN
 
-from crossz import BANDS, bundle, features, machine, predict, training
+from crossz import BANDS, bundle, features, machine, page, predict, training
 from crossz.errors import CrosszError
 from crossz.files import sha256, write_json
 
@@ -27,8 +27,8 @@ def survey(tmp_path_factory):
     return toy.write(tmp_path_factory.mktemp("toy"), 120)
 
 
-def trained(survey, folder, **settings):
-    """[model.pt], [model.json] of two networks of two members on the same split."""
+def trained(survey, folder, more=None, **settings):
+    """[model.pt], [model.json] of two networks of two members on the same split; `more`: arguments of train."""
     made = [[folder / f"{number}.{name}" for name in ("pt", "json", "csv", "resume")] for number in (0, 1)]
     folder.mkdir(exist_ok=True)
     for paths in made:
@@ -37,7 +37,7 @@ def trained(survey, folder, **settings):
             "training": TRAIN | {"epochs": 2, "members": 2},
             "magnitudes": "dered_model",
         }
-        training.train(*survey, *paths, **given, seed=7, code="code")
+        training.train(*survey, *paths, **given | (more or {}), seed=7, code="code")
     return [paths[0] for paths in made], [paths[1] for paths in made]
 
 
@@ -64,11 +64,11 @@ def scores():
     return pd.DataFrame(rows)
 
 
-def exported(survey, networks, folder, query=None, **changes):
+def exported(survey, networks, folder, query=None, scored=None, **changes):
     """A bundle in `folder`, from a made-up record of a run beside it."""
     beside = folder.parent / f"{folder.name}.run"
     beside.mkdir(parents=True)
-    scores().to_csv(beside / "metrics.csv", index=False)
+    (scores() if scored is None else scored).to_csv(beside / "metrics.csv", index=False)
     record = {
         "config": {
             "survey": "cutouts",
@@ -143,6 +143,26 @@ def test_networks_of_one_modality_and_of_points_make_bundles_too(survey, tmp_pat
     card = (folder / bundle.CARD).read_text()
     assert ("sees no image" in card) == alone
     assert ("no PDF" in card) == ("head" in settings)
+
+
+def test_networks_of_classes_and_of_further_columns_make_bundles_too(survey, tmp_path):
+    def classed(table):
+        return toy.told(table).assign(**{"class": np.where(table["z"] < 2.5, "STAR", "QSO")})
+
+    survey = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path / "classes", classed))
+    networks = trained(survey, tmp_path / "models", {"classes": ["STAR", "QSO"], "columns": ["w1mpro"]})
+    of_classes = scores().assign(accuracy=0.9, log_loss=0.3, roc_auc=0.95).drop(columns=["rmse", "crps"])
+    folder = exported(survey, networks, tmp_path / "bundle", scored=of_classes)
+    targets = pd.read_parquet(survey.catalog).drop(columns=["z", "class"])
+    models = [training.load_networks(*paths, machine.device()) for paths in zip(*networks, strict=True)]
+    found = predict.redshifts(targets, bundle.load(folder))
+    pd.testing.assert_frame_equal(found, predict.redshifts(targets, models), check_exact=True)
+    assert set(found["class_phot"]) <= {"STAR", "QSO"}
+    card = (folder / bundle.CARD).read_text()
+    assert "Classes (STAR, QSO)" in card
+    assert "`w1mpro`" in card
+    assert "0.9000" in card
+    assert "class_phot" in page.page(found.assign(ra=10.0, dec=0.0), "mine")
 
 
 def test_equal_networks_give_equal_bytes_and_one_file_holds_them_all(survey, networks, whole, tmp_path):

@@ -152,6 +152,12 @@ def test_new_objects_are_matched_and_cut_unless_they_bring_magnitudes(workdir):
     assert names.count("target_stamps") == 4
     names = jobs(workdir, ask=["results/predict/theirs.html"], targets="theirs.csv")
     assert set(names) == TRAINED | {"embedded_sky", "query", "predict", "predict_page"}
+    (workdir / "model").mkdir()
+    (workdir / "model/bundle.json").write_text('{"images": {"align": "integer"}}')
+    names = jobs(workdir, ask=["results/predict/own.parquet"], targets="theirs.csv", bundle="model")
+    assert names == ["predict"]
+    names = jobs(workdir, ask=["results/predict/own2.parquet"], targets="mine.csv", bundle="model")
+    assert set(names) == MATCHED | {"embedded_sky", "match"}  # nothing is trained
     names = jobs(workdir, ROOT / "config/dr17.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv")
     assert {"archive_match", "target_stamps"} < set(names)
 

@@ -43,7 +43,14 @@ FORMAT = 1
 SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
 QUANTILES = (0.0, 0.01, 0.5, 0.99, 1.0)
 """Of each feature of the training objects, in the training domain."""
-_COMMON = ("crossmodal", "train", "magnitudes", "seed")  # of model.json: what the splits of one network share
+_COMMON = (
+    "crossmodal",
+    "train",
+    "magnitudes",
+    "columns",
+    "classes",
+    "seed",
+)  # of model.json: what the splits of one network share
 _TOLERANCE = 2e-3  # of ln(1 + z), between what a probe gets here and what it got where the bundle was made
 
 
@@ -77,9 +84,9 @@ def export(
     from crossz.training import load_networks
 
     infos = [read_json(path) for path in info_paths]
-    common = {name: infos[0][name] for name in _COMMON}
+    common = {name: infos[0][name] for name in _COMMON if name in infos[0]}
     for path, info in zip(info_paths, infos, strict=True):
-        if other := [name for name in _COMMON if info[name] != common[name]]:
+        if other := [name for name in _COMMON if info.get(name) != common.get(name)]:
             raise CrosszError(f"{path}: {', '.join(other)} differ from {info_paths[0]}; train all splits anew")
     files, splits, probes = {}, [], []
     for number, (paths, info) in enumerate(zip(zip(model_paths, info_paths, strict=True), infos, strict=True)):
@@ -226,7 +233,7 @@ def load(folder: str | Path, device: "torch.device | None" = None) -> "list[tupl
     for number, split in enumerate(facts["splits"]):
         path = Path(folder) / split["weights"]
         try:
-            info = {name: facts[name] for name in _COMMON} | split
+            info = {name: facts[name] for name in _COMMON if name in facts} | split
             nets = _networks(path, info)
             found, told = probe(nets, info), facts["probe"][number]
             apart = max(_apart(found[inputs], told[inputs]) for inputs in found | told)
@@ -236,7 +243,7 @@ def load(folder: str | Path, device: "torch.device | None" = None) -> "list[tupl
             raise CrosszError(f"{Path(folder) / FACTS}: incomplete ({error!r}); get the bundle again") from error
         if not apart <= _TOLERANCE:
             raise CrosszError(
-                f"{path}: its networks answer otherwise than when they were exported (ln(1 + z) differs by {apart:.2g}); crossz {facts['crossz']} and torch "
+                f"{path}: its networks answer otherwise than when they were exported (by {apart:.2g} of ln(1 + z) or of a probability); crossz {facts['crossz']} and torch "
                 f"{facts['made']['versions']['torch']} made the bundle, here are crossz {VERSION} and torch {torch.__version__}: use the former"
             )
         device = machine.device() if device is None else device
@@ -252,7 +259,8 @@ def _networks(path: Path, info: dict) -> "list[CrossModal]":
 
     try:
         weights = load_file(path)
-        nets = [build(info["crossmodal"]) for _ in info["members"]]
+        further = (info.get("columns", ()), info.get("classes", ()))
+        nets = [build(info["crossmodal"], *further) for _ in info["members"]]
         for member, net in enumerate(nets):
             begin = f"{member}."
             net.load_state_dict(
@@ -272,7 +280,7 @@ def _networks(path: Path, info: dict) -> "list[CrossModal]":
 
 
 def probe(nets: "list[CrossModal]", info: dict) -> dict[str, dict[str, list[float]]]:
-    """ln(1 + z_phot) and, of PDFs, the standard deviation, of four made-up objects from each input pattern.
+    """ln(1 + z_phot) and, of PDFs, the standard deviation, or the probabilities of classes, of four made-up objects from each input pattern.
 
     Weights and settings may be whole and yet mean something else to code that has changed: this tells.
     """
@@ -282,7 +290,7 @@ def probe(nets: "list[CrossModal]", info: dict) -> dict[str, dict[str, list[floa
 
     rng = np.random.default_rng(0)
     mag = rng.uniform(18.5, 21.0, 4)[:, None] + rng.uniform(-0.3, 0.3, (4, len(BANDS)))
-    columns = {"objID": np.arange(4), "row": np.arange(4), "z": np.full(4, 2.0)}
+    columns = {"objID": np.arange(4), "row": np.arange(4), "z": np.full(4, 2.0), "class": info.get("classes", [""])[0]}
     for number, band in enumerate(BANDS):
         own = {
             "dered": mag[:, number],
@@ -291,6 +299,7 @@ def probe(nets: "list[CrossModal]", info: dict) -> dict[str, dict[str, list[floa
             "extinction": np.full(4, 0.1),
         }
         columns |= {f"{name}_{band}": values for name, values in own.items()}
+    columns |= {name: rng.uniform(14.0, 18.0, 4) for name in info.get("columns", ())}
     columns["dered_u"][3] = columns["psfMag_u"][3] = np.nan
     r2 = ((np.mgrid[:64, :64] - 31.7) ** 2).sum(0)
     flux = 16 * 10 ** (0.4 * (22.5 - np.where(np.isnan(mag), 22.0, mag)))
@@ -301,6 +310,9 @@ def probe(nets: "list[CrossModal]", info: dict) -> dict[str, dict[str, list[floa
     estimates = predict(nets, load_part(pd.DataFrame(columns), store, info, torch.device("cpu")), info)
     answers = {}
     for inputs, estimate in estimates.items():
+        if estimate.probability is not None:
+            answers[inputs] = {"p": recalibrated(estimate, inputs, info).probability.round(6).tolist()}
+            continue
         answers[inputs] = {"y": np.log1p(estimate.z_phot).round(6).tolist()}
         if estimate.pdf is not None:
             weight, mean, sigma = recalibrated(estimate, inputs, info).pdf

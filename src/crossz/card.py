@@ -13,6 +13,7 @@ _SCORES = {
     "outlier_0.15": "outliers",
     "crps": "CRPS",
 }
+_CLASS_SCORES = {"accuracy": "accuracy", "log_loss": "log loss", "roc_auc": "ROC-AUC"}
 _CALIBRATION = {"coverage_68": "68 % sets cover", "coverage_95": "95 % sets cover", "pit_ks": "PIT, KS distance"}
 
 
@@ -21,17 +22,18 @@ def card(facts: dict, metrics: pd.DataFrame, references: Sequence[str], query: s
     made, domain, splits = facts["made"], facts["domain"], facts["splits"]
     ours = metrics[(metrics["dataset"] == facts["dataset"]) & (metrics["model"] == facts["network"])]
     theirs = metrics[(metrics["dataset"] == facts["dataset"]) & metrics["model"].isin(references)]
-    z = domain["features"]["z"]
+    z, classes = domain["features"]["z"], facts.get("classes")
+    what = f"Classes ({', '.join(classes)})" if classes else "Photometric redshifts"
     sections = [
         f"# {name}",
-        f"Photometric redshifts by the network `{facts['network']}` of crossz {facts['crossz']}, after Zhang, Wang, Qu, Zhang & Jiang (2023), "
+        f"{what} by the network `{facts['network']}` of crossz {facts['crossz']}, after Zhang, Wang, Qu, Zhang & Jiang (2023), "
         f"trained on {domain['objects']:,} objects of the dataset `{facts['dataset']}`, {z[0]:.2f} <= z <= {z[-1]:.2f}. "
         f"{len(splits)} split(s) of {len(splits[0]['members'])} network(s) each; their PDFs are averaged.",
         *(["**Made from a synthetic sky: for trials, not for real objects.**"] if made["survey"] == "embedded" else []),
         "## How to use it",
         f"```sh\ncrossz predict {name} targets.csv redshifts.parquet\n```",
         f'```python\nfrom crossz import bundle, predict\n\ntable = predict.redshifts(targets, bundle.load("{name}"))\n```',
-        f"Needs {_columns(facts['magnitudes'])} of each object{_images(facts['images'])}.",
+        f"Needs {_columns(facts['magnitudes'])}{_further(facts.get('columns'))} of each object{_images(facts['images'])}.",
         "## Data",
         f"Survey `{made['survey']}`, source {made['source']} (SHA-256 {made['source_sha256']}).",
         *([f"```sql\n{query.strip()}\n```"] if query else []),
@@ -42,9 +44,9 @@ def card(facts: dict, metrics: pd.DataFrame, references: Sequence[str], query: s
         "On the test part, mean ± sd over the splits; dz = (z_phot - z_spec) / (1 + z_spec). Below the network, models of photometry alone on the same "
         "objects and splits. Each row scores the networks of single splits: all of them together have seen every object, so that their "
         "mean, which is what a bundle gives, cannot be scored on them. To be expected: RMSE and CRPS a little better, sets a little wide.",
-        _scores(pd.concat([ours, theirs]), _SCORES),
+        _scores(pd.concat([ours, theirs]), _CLASS_SCORES if classes else _SCORES),
         "## Calibration",
-        *_calibration(ours, splits),
+        *_calibration(ours, splits, {} if classes else _CALIBRATION),
         "## Training domain",
         f"Quantiles of the {domain['objects']:,} training objects. What lies far outside is flagged `unusual` in the predictions; do not trust it.",
         _domain(domain),
@@ -63,6 +65,10 @@ def _columns(magnitudes: str) -> str:
         "dered_model": "`dered_u ... dered_z` (dereddened model magnitudes) and `psfMagErr_u ... psfMagErr_z`",
         "psf": "`psfMag_u ... psfMag_z`, `psfMagErr_u ... psfMagErr_z` and `extinction_u ... extinction_z`",
     }[magnitudes]
+
+
+def _further(columns: list[str] | None) -> str:
+    return f" and {', '.join(f'`{name}`' for name in columns)} (empty where unknown)" if columns else ""
 
 
 def _images(images: dict | None) -> str:
@@ -88,15 +94,15 @@ def _scores(metrics: pd.DataFrame, columns: dict[str, str]) -> str:
     return _table(["model", "inputs", *columns.values()], rows)
 
 
-def _calibration(ours: pd.DataFrame, splits: list[dict]) -> list[str]:
+def _calibration(ours: pd.DataFrame, splits: list[dict], scores: dict[str, str]) -> list[str]:
     if "temperature" not in splits[0]:
         return ["None: the network gives a point, no PDF."]
     rows = [
         [inputs, *(f"{split['temperature'][inputs]:.3f}" for split in splits)] for inputs in splits[0]["temperature"]
     ]
     return [
-        _scores(ours, _CALIBRATION),
-        "Every sigma of a PDF is scaled by one factor an input pattern, chosen on the validation part by CRPS:",
+        *([_scores(ours, scores)] if scores else []),
+        "One temperature an input pattern, chosen on the validation part, scales every sigma of a PDF, or flattens the probabilities of classes:",
         _table(["inputs", *(f"split {number}" for number in range(len(splits)))], rows),
     ]
 
@@ -110,11 +116,14 @@ def _domain(domain: dict) -> str:
 
 def _limits(facts: dict) -> str:
     z = facts["domain"]["features"]["z"]
+    alone = [
+        "* Whether an object is of the kind trained on is not decided here: a star gets a redshift too, a wrong one.",
+        f"* Redshifts outside {z[0]:.2f} ... {z[-1]:.2f} are never found, whatever the object; near these ends estimates lean inwards.",
+    ]
     return "\n".join(
         [
-            "* Whether an object is a quasar at all is not decided here: stars and galaxies get a redshift too, a wrong one.",
-            f"* Redshifts outside {z[0]:.2f} ... {z[-1]:.2f} are never found, whatever the object; near these ends estimates lean inwards.",
-            "* PDFs are calibrated for objects as the training's: its cuts, its depth, its mixture of redshifts. Of another selection they are too narrow or too wide.",
+            *(["* Every object gets one of these classes, whatever it is."] if "classes" in facts else alone),
+            "* PDFs and probabilities are calibrated for objects as the training's: its cuts, its depth, its mixture of redshifts. Of another selection they are too narrow or too wide.",
             "* Spectroscopic samples lack what was too faint or too odd for a spectrum; so does this.",
             "* The sums guard against damage, not against somebody who writes new ones: compare the fingerprint (`crossz info`) with a published one.",
         ]

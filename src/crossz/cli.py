@@ -99,12 +99,12 @@ def _predict(given: argparse.Namespace) -> None:
         raise CrosszError(f"{table_path}: no such table of targets")
     if out.exists() and out.samefile(table_path):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
-    columns = dict(_pair(text) for text in given.columns)
     facts = bundle.check(given.bundle)
-    read = catalog.read_table(table_path, columns)
+    columns = dict(_pair(text, {*catalog.COLUMNS, *facts.get("columns", ())}) for text in given.columns)
+    read = catalog.read_table(table_path, columns, facts.get("columns", ()))
     targets = read.to_pandas()
     kinds = {"dered_model": ("dered", "psfMagErr"), "psf": ("psfMag", "psfMagErr", "extinction")}[facts["magnitudes"]]
-    needed = [f"{kind}_{band}" for kind in kinds for band in BANDS]
+    needed = [*(f"{kind}_{band}" for kind in kinds for band in BANDS), *facts.get("columns", ())]
     if absent := [name for name in needed if name not in targets]:
         raise CrosszError(
             f"{table_path}: no column {', '.join(absent)}, which this bundle reads; where it has another name: --columns {absent[0]}=NAME"
@@ -134,14 +134,12 @@ def _predict(given: argparse.Namespace) -> None:
     print(f"{out}: {len(table):,} targets: {counts}; {time.monotonic() - begun:.1f} s", file=sys.stderr)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    from crossz.catalog import COLUMNS
-
+def _pair(text: str, known: set[str]) -> tuple[str, str]:
     ours, mark, theirs = text.partition("=")
     if not (ours and mark and theirs):
         raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag")
-    if ours not in COLUMNS:
-        near = difflib.get_close_matches(ours, COLUMNS, 1, 0.5)
+    if ours not in known:
+        near = difflib.get_close_matches(ours, sorted(known), 1, 0.5)
         raise CrosszError(
             f"--columns {text}: crossz has no column {ours}" + (f"; did you mean {near[0]}?" if near else "")
         )

@@ -119,11 +119,11 @@ def portraits(table: pd.DataFrame, image_paths: Sequence[str | Path]) -> plt.Fig
 
 
 def page(table: pd.DataFrame, name: str, image_paths: Sequence[str | Path] = ()) -> str:
-    """HTML, all of it in one file. `table`: predict.redshifts; `image_paths`: index and shards of the targets' images, if any."""
+    """HTML, all of it in one file; of classes no figure but the map. `table`: predict.redshifts; `image_paths`: index and shards of the targets' images, if any."""
     figures = []
     if (drawn := sky_map(table)) is not None:
         figures.append((drawn, "Where the targets are; east is left."))
-    if (table["status"] == OK).any():
+    if (table["status"] == OK).any() and "z_phot" in table:
         figures.append((distribution(table), "Redshifts: the estimates, and the sum of the objects' PDFs."))
         figures.append(
             (
@@ -137,7 +137,10 @@ def page(table: pd.DataFrame, name: str, image_paths: Sequence[str | Path] = ())
         for name in ("row", "ra", "dec", "objID", "separation_arcsec", "duplicate_of", "status", "inputs")
         if name in shown
     ]
-    head = [*names, "z_phot", "68 %", "95 %", "flags"]
+    answers = [
+        name for name in shown if name == "class_phot" or (name.startswith("p_") and not name.startswith("p_peak"))
+    ]
+    head = [*names, *(answers or ["z_phot", "68 %", "95 %"]), "flags"]
     lines = []
     for _, one in shown.astype(object).iterrows():
         flags = [flag for flag in _FLAGS if one[flag]] + (
@@ -147,11 +150,17 @@ def page(table: pd.DataFrame, name: str, image_paths: Sequence[str | Path] = ())
         cells = [_cell(name, one[name]) for name in names]
         cells[names.index("status")] += why
         known = one["status"] == OK
-        spans = [
-            f"{one[f'z_low_{share}']:.2f} – {one[f'z_high_{share}']:.2f}" if known and f"z_low_{share}" in one else ""
-            for share in (68, 95)
-        ]
-        cells += [f"{one['z_phot']:.3f}" if known else "", *spans, ", ".join(flags)]
+        if answers:
+            cells += [_cell(name, one[name]) for name in answers]
+        else:
+            spans = [
+                f"{one[f'z_low_{share}']:.2f} – {one[f'z_high_{share}']:.2f}"
+                if known and f"z_low_{share}" in one
+                else ""
+                for share in (68, 95)
+            ]
+            cells += [f"{one['z_phot']:.3f}" if known else "", *spans]
+        cells.append(", ".join(flags))
         lines.append(
             "<tr>"
             + "".join(f"<td{_class(key)}>{html.escape(cell)}</td>" for key, cell in zip(head, cells, strict=True))
@@ -175,7 +184,7 @@ def _class(name: str) -> str:
 def _cell(name: str, value: object) -> str:
     if pd.isna(value):
         return ""
-    digits = {"ra": 5, "dec": 5, "separation_arcsec": 2}.get(name)
+    digits = 3 if name.startswith("p_") else {"ra": 5, "dec": 5, "separation_arcsec": 2}.get(name)
     return str(value) if digits is None or isinstance(value, str) else f"{value:.{digits}f}"
 
 
