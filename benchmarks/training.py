@@ -1,10 +1,12 @@
 """Images trained a second, beside a plain loop on the same network and rows, and beside what the device could do.
 
-    PYTHONPATH=src python benchmarks/training.py [--backbone small resnet18] [--objects 768] [--batch 64] [--output training.json]
+    PYTHONPATH=src python benchmarks/training.py --threads 1                                             # a processor
+    PYTHONPATH=src python benchmarks/training.py --backbone resnet18 resnet50 resnet101 --objects 16384 --batch 1024   # a graphics card
 
 `crossz` is the epoch of crossz.training: images resident on the device, stretched once, channels_last, bfloat16 on a graphics card, no wait for the device in
-a step. `plain` is what one writes first: a DataLoader over a file an object, float32, `loss.item()` every step. Repetitions take both in turn; medians. Needs only torch, numpy, pandas and pyarrow (and
-torchvision for a backbone of its own).
+a step. `plain` is what one writes first: a DataLoader over a file an object, float32, `loss.item()` every step. Repetitions take both in turn; medians. The ceiling is
+a measured product of matrices in the type that crossz trains in; `of the ceiling` counts the network's operations, forward and backward. Needs only
+torch, numpy, pandas and pyarrow: the ResNets are torchvision's, written out here.
 """
 
 import argparse
@@ -19,18 +21,62 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
 
 from crossz import BANDS, machine, shards
 from crossz.models import backbones
-from crossz.models.crossmodal import objective, trained_patterns
+from crossz.models.crossmodal import CHI, CrossModal, objective, trained_patterns
 from crossz.training import Part, build, fit_scalers, load_part, train_epoch
 
 CROSSMODAL = {
-    "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.3, "alpha": 0.2, "beta": 0.1, "reversal": 0.1,
-    "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 4, "target": "log1p",
+    "backbone": "small", "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.3, "alpha": 0.2, "beta": 0.1,
+    "reversal": 0.1, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 4, "target": "log1p",
 }  # fmt: skip
 SHAPE = (len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE)
+RESNETS = {
+    "resnet18": ((2, 2, 2, 2), 1),
+    "resnet34": ((3, 4, 6, 3), 1),
+    "resnet50": ((3, 4, 6, 3), 4),
+    "resnet101": ((3, 4, 23, 3), 4),
+}
+
+
+class Block(nn.Module):
+    """Two convolutions of 3 x 3, or (wider by 4) one between two of 1 x 1, added to what it got."""
+
+    def __init__(self, inputs: int, width: int, wider: int, stride: int):
+        super().__init__()
+        sizes = ((1, 1), (3, stride), (1, 1)) if wider > 1 else ((3, stride), (3, 1))
+        layers, last = [], inputs
+        for number, (size, step) in enumerate(sizes):
+            outputs = width * wider if number == len(sizes) - 1 else width
+            layers += [nn.Conv2d(last, outputs, size, step, size // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+            last = outputs
+        self.layers = nn.Sequential(*layers[:-1])
+        same = inputs == last and stride == 1
+        self.short = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, last, 1, stride, bias=False), nn.BatchNorm2d(last))  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.layers(x) + self.short(x))
+
+
+def network(backbone: str) -> CrossModal:
+    """crossz's network with `backbone`, the ResNets under the small stem."""
+    net = build(CROSSMODAL)
+    if backbone == "small":
+        return net
+    depths, wider = RESNETS[backbone]
+    layers: list[nn.Module] = [nn.Conv2d(len(BANDS), 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    last = 64
+    for number, depth in enumerate(depths):
+        for place in range(depth):
+            layers.append(Block(last, 64 << number, wider, 2 if number and not place else 1))
+            last = (64 << number) * wider
+    net.encode_img.cnn = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net.encode_img.mlp[0] = nn.Linear(last, CHI)
+    return net
 
 
 def survey(folder: Path, count: int) -> tuple[pd.DataFrame, shards.ImageStore]:
@@ -57,28 +103,19 @@ class Files(Dataset):
     """A file an object."""
 
     def __init__(self, folder: Path, part: Part):
-        self._folder, self._part = folder, part
+        self._folder = folder
+        self._rows = [array.cpu().numpy() for array in (part.x_mag, part.x_colour, part.target, part.extinction)]
 
     def __len__(self) -> int:
-        return len(self._part.z)
+        return len(self._rows[0])
 
     def __getitem__(self, row: int) -> tuple:
         image = np.rot90(np.load(self._folder / f"{row}.npy"), int(torch.randint(4, ())), (1, 2)).copy()
-        return (
-            image,
-            *(
-                array[row].cpu()
-                for array in (self._part.x_mag, self._part.x_colour, self._part.target, self._part.extinction)
-            ),
-        )
+        return image, *(array[row] for array in self._rows)
 
 
 def plain_epoch(
-    net: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loader: DataLoader,
-    patterns: list[str],
-    device: torch.device,
+    net: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoader, patterns: list[str], device: torch.device
 ) -> float:
     total = 0.0
     net.train()
@@ -90,13 +127,15 @@ def plain_epoch(
         )  # fmt: skip
         optimizer.zero_grad()
         terms["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         total += terms["loss"].item()
     return total
 
 
 def seconds(work, device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
     start = time.perf_counter()
     work()
     if device.type == "cuda":
@@ -108,60 +147,93 @@ def ceilings(device: torch.device) -> dict[str, float]:
     """Measured: TFLOP/s of a matrix product in the type that is trained in, GB/s of a copy."""
     kind, size = (torch.bfloat16, 8192) if device.type == "cuda" else (torch.float32, 2048)
     a, b = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
-    big = torch.empty(1 << 28, dtype=torch.uint8, device=device)
-    product, copy = (min(seconds(work, device) for _ in range(6)) for work in (lambda: a @ b, lambda: big.clone()))
-    return {"matmul TFLOP/s": round(2 * size**3 / product / 1e12, 2), "copy GB/s": round(2 * len(big) / copy / 1e9, 1)}
+    big = torch.ones(1 << 28, dtype=torch.uint8, device=device)
+    to = torch.empty_like(big)
+    product, copy = (min(seconds(work, device) for _ in range(8)) for work in (lambda: a @ b, lambda: to.copy_(big)))
+    return {"matmul TFLOP/s": round(2 * size**3 / product / 1e12, 3), "copy GB/s": round(2 * len(big) / copy / 1e9, 1)}
+
+
+def operations(net: nn.Module, part: Part, patterns: list[str]) -> float:
+    """Floating-point operations of the products and convolutions of one object, forward and backward."""
+    some = torch.arange(4, device=part.target.device)
+    with FlopCounterMode(display=False) as counter:
+        terms = net(
+            part.x_mag[some], part.x_colour[some], part.fetch(some), part.target[some], part.extinction[some],
+            patterns=patterns, alpha=0.2, beta=0.1, pair_weight=0.0, reversal=0.1,
+        )  # fmt: skip
+        terms["loss"].backward()
+    return counter.get_total_flops() / len(some)
+
+
+def compare(backbone: str, rows: pd.DataFrame, store: shards.ImageStore, folder: Path, arguments) -> dict[str, float]:
+    """Images a second of both ways, and operations of an image."""
+    device = machine.device()
+    training = {
+        "batch_size": arguments.batch, "epochs": 100, "schedule": "cosine", "learning_rate": 1e-3, "augment": True,
+        "gradient_clip": 1.0, "precision": "auto",
+    }  # fmt: skip
+    info = {"crossmodal": CROSSMODAL, "train": training, "magnitudes": "dered_model"}
+    info["scalers"] = fit_scalers(rows, store, "dered_model", CROSSMODAL)
+    part, patterns = load_part(rows, store, info, device), trained_patterns("all")
+    ours = network(backbone).to(device, memory_format=torch.channels_last)
+    theirs = network(backbone).to(device)
+    if arguments.compile:
+        machine.compile_once(ours.encode_img.cnn)
+    optimizers = [torch.optim.AdamW(ours.parameters(), 1e-3, fused=True), torch.optim.AdamW(theirs.parameters(), 1e-3)]
+    loader = DataLoader(
+        Files(folder, part), arguments.batch, shuffle=True, num_workers=arguments.workers, persistent_workers=True
+    )
+
+    def crossz() -> None:
+        machine.deterministic(arguments.threads)
+        train_epoch(ours, optimizers[0], part, info, 1, patterns)
+        torch.use_deterministic_algorithms(False)
+
+    ways = {"crossz": crossz, "plain": lambda: plain_epoch(theirs, optimizers[1], loader, patterns, device)}
+    pace: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(arguments.repeats + 1):  # the first warms up
+        for way, work in ways.items():
+            pace[way].append(len(rows) / seconds(work, device))
+    found = {way: round(statistics.median(runs[1:]), 1) for way, runs in pace.items()}
+    return found | {"GFLOP": round(operations(theirs, part, patterns) / 1e9, 3)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backbone", nargs="+", default=["small", "resnet18"])
+    parser.add_argument("--backbone", nargs="+", choices=["small", *RESNETS], default=["small", "resnet18"])
     parser.add_argument("--objects", type=int, default=768)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=min(8, os.cpu_count()), help="of the plain loop's DataLoader")
+    parser.add_argument("--compile", action="store_true", help="train.compile: true")
     parser.add_argument("--output", type=Path, default=Path("training.json"))
     arguments = parser.parse_args()
     device = machine.device()
     torch.set_num_threads(arguments.threads)
-    training = {
-        "batch_size": arguments.batch, "epochs": 100, "schedule": "cosine", "learning_rate": 1e-3, "augment": True,
-        "gradient_clip": 1.0,
-    }  # fmt: skip
-    found = {}
     with tempfile.TemporaryDirectory() as name:
         rows, store = survey(Path(name), arguments.objects)
+        ceiling = ceilings(device)
+        found = {}
         for backbone in arguments.backbone:
-            crossmodal = CROSSMODAL | {"backbone": backbone}
-            scalers = fit_scalers(rows, store, "dered_model", crossmodal)
-            info = {"crossmodal": crossmodal, "train": training, "magnitudes": "dered_model", "scalers": scalers}
-            part = load_part(rows, store, info, device)
-            patterns = trained_patterns("all")
-            ours, theirs = build(crossmodal).to(device, memory_format=torch.channels_last), build(crossmodal).to(device)
-            optimizers = [torch.optim.AdamW(net.parameters(), 1e-3) for net in (ours, theirs)]
-            loader = DataLoader(
-                Files(Path(name), part), arguments.batch, shuffle=True, num_workers=2, persistent_workers=True
-            )
-            ways = {
-                "crossz": lambda: train_epoch(ours, optimizers[0], part, info, 1, patterns),  # noqa: B023
-                "plain": lambda: plain_epoch(theirs, optimizers[1], loader, patterns, device),  # noqa: B023
-            }
-            pace: dict[str, list[float]] = {way: [] for way in ways}
-            for _ in range(arguments.repeats + 1):  # the first warms up
-                for way, work in ways.items():
-                    pace[way].append(arguments.objects / seconds(work, device))
-            found[backbone] = {way: round(statistics.median(runs[1:])) for way, runs in pace.items()}
+            row = compare(backbone, rows, store, Path(name), arguments)
+            row["of the ceiling"] = round(row["crossz"] * row["GFLOP"] / 1e3 / ceiling["matmul TFLOP/s"], 3)
+            found[backbone] = row | {"ratio": round(row["crossz"] / row["plain"], 2)}
             print(backbone, found[backbone], flush=True)
-        result = {
-            "device": torch.cuda.get_device_name() if device.type == "cuda" else f"{platform.machine()}, {arguments.threads} threads",
-            "torch": torch.__version__, "objects": arguments.objects, "batch": arguments.batch,
-            "ceilings": ceilings(device), "images/s": found,
-        }  # fmt: skip
+    result = {
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
+        "threads": arguments.threads, "workers": arguments.workers, "torch": torch.__version__, "objects": arguments.objects,
+        "batch": arguments.batch, "compile": arguments.compile, "ceilings": ceiling, "images/s": found,
+    }  # fmt: skip
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"{result['device']}, torch {result['torch']}, batch {arguments.batch}; {result['ceilings']}\n")
-    print("| backbone | crossz, images/s | plain loop | ratio |\n|---|---|---|---|")
+    print(f"\n{result['device']}, torch {result['torch']}, batch {arguments.batch}; {ceiling}\n")
+    print(
+        "| backbone | GFLOP an image | crossz, images/s | plain loop | ratio | of the ceiling |\n|---|---|---|---|---|---|"
+    )
     for backbone, row in found.items():
-        print(f"| {backbone} | {row['crossz']:,} | {row['plain']:,} | {row['crossz'] / row['plain']:.1f} |")
+        print(
+            f"| {backbone} | {row['GFLOP']} | {row['crossz']:,.0f} | {row['plain']:,.0f} | {row['ratio']} | {row['of the ceiling']:.0%} |"
+        )
 
 
 if __name__ == "__main__":

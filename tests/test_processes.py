@@ -20,7 +20,7 @@ from crossz.errors import CrosszError
 # Every layer but dropout: BatchNorm, both discriminators, a clipped gradient, batches that do not halve (31 and 30).
 SETTINGS = {
     "crossmodal": CROSSMODAL | {"dropout": 0.0},
-    "training": TRAIN | {"epochs": 14, "gradient_clip": 0.1},
+    "training": TRAIN | {"epochs": 10, "gradient_clip": 0.1},
     "magnitudes": "dered_model",
     "seed": 7,
     "code": "code",

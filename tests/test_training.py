@@ -269,6 +269,50 @@ def test_a_split_without_a_usable_test_object_is_refused(survey, tmp_path):
         train(survey._replace(split=split), tmp_path)
 
 
+def test_bfloat16_trains_the_same_science_and_not_the_same_bytes(survey, tmp_path, plain):
+    assert train(survey, tmp_path / "float32", precision="float32")[0] == plain[0]  # auto, on a processor
+    assert train(survey, tmp_path / "bfloat16", precision="bfloat16")[0] != plain[0]
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/history.csv").write_bytes(plain[2])
+    histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("plain", "bfloat16")]
+    for name in ("redshift", "extinction"):
+        first, second = (history[name] for history in histories)
+        np.testing.assert_allclose(second, first, rtol=0.15, err_msg=name)
+
+
+def test_auto_is_bfloat16_on_a_graphics_card_alone(monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda *_, enabled: enabled)
+    for kind, on_card, on_processor in (("auto", True, False), ("float32", False, False), ("bfloat16", True, True)):
+        assert training.autocast(torch.device("cuda"), kind) is on_card
+        assert training.autocast(torch.device("cpu"), kind) is on_processor
+
+
+def test_a_compiled_backbone_trains_the_same_network(survey, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    store = shards.ImageStore(survey.index, survey.shards)
+    rows = training.load_rows(survey.catalog, survey.split, store)[:60]
+    crossmodal = CROSSMODAL | {"z_patterns": "img"}
+    info = {"crossmodal": crossmodal, "train": TRAIN | {"batch_size": 30}, "magnitudes": "dered_model"}
+    info["scalers"] = training.fit_scalers(rows, store, "dered_model", crossmodal)
+    part, found = training.load_part(rows, store, info, torch.device("cpu")), []
+    for compiled in (False, True):
+        torch.manual_seed(3)
+        net = training.build(crossmodal)
+        if compiled:
+            training.machine.compile_once(net.encode_img.cnn)
+        optimizer = torch.optim.SGD(net.parameters(), 0.01)
+        found.append(training.train_epoch(net, optimizer, part, info, 0, ["img"]))
+        found[-1] |= {name: float(value.double().norm()) for name, value in net.state_dict().items()}
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    assert found[1] == pytest.approx(found[0], rel=1e-4, abs=1e-6)
+
+
+def test_torch_compile_without_a_compiler_is_an_error(survey, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(CrosszError, match=r"train\.compile.* there is no no-such-compiler"):
+        train(survey, tmp_path, compile=True)
+
+
 def test_chance_outside_is_left_alone(survey, tmp_path, plain):
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -2,6 +2,7 @@
 # Needs   results/catalog/, results/splits/, results/images.parquet, results/cutouts/
 # Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv),
 #         results/predictions/{dataset}/{model}/{split}/{inputs}.parquet
+# A training is so many processes as its resource gpu, a card each: --set-resources train:gpu=4 --set-threads train=4
 # Kept    results/resume/: undeclared, so that a killed training goes on where it was
 
 

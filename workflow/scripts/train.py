@@ -8,18 +8,16 @@ from crossz.stage import sigterm_noted, stage
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]), sigterm_noted() as stop:
-    training.train(
-        *(snakemake.input[name] for name in ("catalog", "split", "index")),
-        snakemake.input.shards,
-        *snakemake.output,
-        snakemake.params.resume,
-        crossmodal=snakemake.params.crossmodal,
-        training=snakemake.params.training,
-        **snakemake.params.photometry,
-        classes=snakemake.params.classes,
-        seed=snakemake.params.seed,
-        code=snakemake.params.code,
-        threads=snakemake.threads,
-        stop=stop,
-    )
+if __name__ == "__main__":  # each process of a training imports this file
+    with stage(snakemake.log[0]), sigterm_noted() as stop:
+        training.train(
+            *(snakemake.input[name] for name in ("catalog", "split", "index")),
+            snakemake.input.shards,
+            *snakemake.output,
+            snakemake.params.resume,
+            **{name: snakemake.params[name] for name in ("crossmodal", "training", "classes", "seed", "code")},
+            **snakemake.params.photometry,
+            threads=snakemake.threads,
+            together=max(1, snakemake.resources.gpu),
+            stop=stop,
+        )
