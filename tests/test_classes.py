@@ -77,6 +77,7 @@ def test_the_temperature_undoes_overconfidence():
     label = np.array([rng.choice(3, p=p) for p in honest])
     too_sharp = classes.tempered(honest, 0.5)
     np.testing.assert_allclose(too_sharp.sum(1), 1)
+    assert (too_sharp.max(1) >= honest.max(1) - 1e-9).all()
     assert classes.fit_temperature(too_sharp, label) == pytest.approx(2, rel=0.15)
     assert classes.fit_temperature(honest, label) == pytest.approx(1, rel=0.12)
 

@@ -23,6 +23,17 @@ def changed(dotted, value):
     return config
 
 
+@pytest.mark.parametrize("name", ["classes", "galaxies", "best"])
+def test_overlays_of_the_embedded_sky_are_valid(name):
+    overlay = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    merged = {
+        key: value | overlay.get(key, {}) if isinstance(value, dict) else overlay.get(key, value)
+        for key, value in DEFAULT.items()
+    }
+    assert set(overlay) <= set(DEFAULT)
+    assert problems(merged, SCHEMA, ROOT) == []
+
+
 def test_the_default_is_valid():
     assert problems(DEFAULT, SCHEMA, ROOT) == []
 

@@ -6,8 +6,10 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import toy
 import yaml
 from project import ROOT, SMALL, copied, snakemake
 from snakemake import api
@@ -245,3 +247,28 @@ def test_an_empty_query_stops_the_run_and_names_it(tmp_path):
     assert done.returncode != 0
     assert "baseline.sql: no rows; loosen the query's cuts" in done.stderr
     assert not list((tmp_path / "results").rglob("baseline*"))
+
+
+def test_classes_by_magnitudes_and_a_further_column_of_a_brought_file(tmp_path):
+    """Survey photometry, task classification, photometry.columns and new objects, all by configuration."""
+    objects = toy.told(toy.catalog(150))
+    names = ["STAR", "GALAXY", "QSO"]
+    kind = np.array(names)[np.digitize(objects["z"], [1.8, 3.0])]
+    place = {"specObjID": objects["objID"], "ra": 0.1 * np.arange(150), "dec": 0.0, "zErr": 1e-4, "class": kind}
+    objects = objects.rename(columns={"w1mpro": "W1"}).assign(**place)
+    where = copied(tmp_path)
+    (where / "data").mkdir()
+    objects.to_csv(where / "data/quasars.csv", index=False)
+    objects.drop(columns=["z", "zErr", "class"]).head(7).to_csv(where / "new.csv", index=False)
+    overrides = yaml.safe_load((where / "config/photometry.yaml").read_text()) | {
+        "task": "classification", "splits": {"count": 1}, "train": {"epochs": 8, "batch_size": 16},
+        "photometry": {"magnitudes": "dered_model", "columns": ["w1mpro"]}, "references": {"models": ["mean", "knn"]},
+        "targets": "new.csv",
+    }  # fmt: skip
+    overrides["catalog"]["columns"] = {"w1mpro": "W1"}
+    snakemake(where, "results/metrics.csv", "results/predict/new.parquet", **overrides)
+    metrics = pd.read_csv(where / "results/metrics.csv").set_index("model")
+    assert (metrics.loc[["phot", "knn"], "accuracy"] > metrics.loc["mean", "accuracy"] + 0.2).all()
+    assert (where / "results/figures/quasars/phot/phot.png").stat().st_size > 5000
+    found = pd.read_parquet(where / "results/predict/new.parquet")
+    assert (found["class_phot"].to_numpy() == kind[:7]).sum() >= 5

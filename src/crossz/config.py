@@ -24,6 +24,8 @@ TOLD = (
     "fiberID",
     "run2d",
     "group",
+    "subset",
+    "row",
 )
 """Columns that only an object with a spectrum has, or that name it: no model may see them."""
 _EXPONENT = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")

@@ -131,7 +131,7 @@ def table1(metrics: pd.DataFrame) -> str:
             lines.append("| " + " | ".join([*key, str(splits.get(key, 0)), *cells]) + " |")
         lines += ["", "## Further rows", ""]
     if (metrics["dataset"] == "galaxies").any():
-        lines += [*_galaxies(metrics[metrics["dataset"] == "galaxies"]), "", "## All scores of the quasars' table", ""]
+        lines += [*_galaxies(metrics[metrics["dataset"] == "galaxies"]), "", "## Further scores", ""]
     lines += ["Mean ± sd over the splits, on the same test objects; not printed in the paper.", "", head]
     shown = {tuple(key) for key in paper[keys].to_numpy()}
     for key in mean.index:

@@ -93,11 +93,12 @@ def redshift_histogram(z: dict[str, np.ndarray]) -> plt.Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(4.2, 2.9))
         every = np.concatenate(list(z.values()))
-        bins = np.arange(np.floor(every.min() * 10), np.ceil(every.max() * 10) + 1) / 10
+        per, things = (10, "quasars") if every.max() >= 1 else (100, "galaxies")
+        bins = np.arange(np.floor(every.min() * per), np.ceil(every.max() * per) + 1) / per
         for (name, values), colour in zip(z.items(), COLOURS, strict=False):
             axes.hist(values, bins, histtype="stepfilled", color=colour, alpha=0.15)
-            axes.hist(values, bins, histtype="step", color=colour, lw=1.4, label=f"{name}: {len(values):,} quasars")
-        axes.set(xlabel=r"spectroscopic redshift $z_\mathrm{spec}$", ylabel="quasars per 0.1 in z")
+            axes.hist(values, bins, histtype="step", color=colour, lw=1.4, label=f"{name}: {len(values):,} {things}")
+        axes.set(xlabel=r"spectroscopic redshift $z_\mathrm{spec}$", ylabel=f"{things} per {1 / per:g} in z")
         axes.set_ylim(top=1.18 * axes.get_ylim()[1])  # room for the legend
         axes.legend(loc="upper right")
     return figure
