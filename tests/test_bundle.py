@@ -181,7 +181,7 @@ def test_equal_networks_give_equal_bytes_and_one_file_holds_them_all(survey, net
 
 def test_one_flipped_byte_in_any_file_is_refused(copy):
     rng = np.random.default_rng(1)
-    for path in sorted(copy.iterdir()):
+    for path in sorted(copy.iterdir(), key=lambda path: path.name == bundle.SUMS):
         content = path.read_bytes()
         for place in (0, len(content) - 1, *rng.integers(len(content), size=10)):
             flipped = bytearray(content)
@@ -191,6 +191,9 @@ def test_one_flipped_byte_in_any_file_is_refused(copy):
                 bundle.check(copy)
         path.write_bytes(content)
     bundle.check(copy)
+    (copy / bundle.SUMS).write_bytes(content + b"and a line\n")
+    with pytest.raises(CrosszError, match="SHA256SUMS: damaged"):
+        bundle.check(copy)
 
 
 def test_files_that_are_cut_gone_or_strange_are_named_all_at_once(copy):

@@ -5,7 +5,6 @@ Imports stand where they are used: a wrong call should not wait seconds for torc
 
 import argparse
 import difflib
-import os
 import sys
 import tempfile
 import time
@@ -69,7 +68,11 @@ def parser() -> argparse.ArgumentParser:
         help="images, found by objID: shards as results/cutouts/*.arrow",
     )
     predict.add_argument(
-        "--threads", type=int, default=os.cpu_count(), metavar="N", help="of the processor (default: all)"
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of the processor (default: 1; more pay with large backbones)",
     )
     predict.set_defaults(run=_predict)
     info = commands.add_parser(
@@ -116,7 +119,7 @@ def _predict(given: argparse.Namespace) -> None:
 
     from crossz import machine, predict
 
-    machine.deterministic(given.threads)
+    machine.deterministic(max(given.threads, 1))
     ensemble = bundle.load(given.bundle)
     print(f"{given.bundle}: {len(ensemble)} splits, trained on {facts['domain']['objects']:,} objects", file=sys.stderr)
     with tempfile.TemporaryDirectory() as scratch:
