@@ -1,5 +1,5 @@
 -- Stars, galaxies and quasars with good spectra, for task: classification. Clean primary photometry, the magnitudes of the quasars.
--- DR17 has some millions of them; `and a.fiberID % 10 = 0` keeps a tenth.
+-- DR17 has some millions of them, more stars than the 500,000 rows of a slice: `and a.fiberID % 10 = 0` keeps a tenth.
 select
     b.rerun, b.run, b.camcol, b.field, b.objID, b.ra, b.dec, b.thing_id, b.mode, b.type, b.clean,
     b.rowc_u, b.rowc_g, b.rowc_r, b.rowc_i, b.rowc_z, b.colc_u, b.colc_g, b.colc_r, b.colc_i, b.colc_z,
