@@ -29,7 +29,7 @@ def planned(where, *arguments, **overrides):
 
 TRAINING = {"train", "evaluate", "figure_estimates", "metrics"}
 OTHERS = {"references", "mml"}
-FROM_IMAGES = {"images", "gate"} | OTHERS | TRAINING
+FROM_IMAGES = {"images", "gate", "splits"} | OTHERS | TRAINING
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@
 rule splits:
     input:
         "results/catalog/{dataset}.parquet",
-        gate=ancient("results/gate.json"),  # nothing is trained before enough images are there
+        gate="results/gate.json",  # nothing is trained before enough images are there
     output:
         collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
     log:
