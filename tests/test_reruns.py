@@ -47,6 +47,7 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
     ],
     "`splits`": [({"splits": {"fractions": [0.5, 0.25, 0.25]}}, SPLITS)],
     "`photometry.magnitudes`": [({"photometry": {"magnitudes": "psf"}}, MODELS)],
+    "`photometry.columns`": [({"photometry": {"columns": ["pm"]}}, CATALOG | {"query"})],
     "`crossmodal`, `train`": [({"crossmodal": {"dropout": 0.1}}, NETWORKS), ({"train": {"epochs": 3}}, NETWORKS)],
     "`networks`, `variants`": [
         ({"networks": [*EMBEDDED["networks"], "softmax"]}, SCORES | {"train softmax", "evaluate softmax"}),
