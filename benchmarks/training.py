@@ -158,7 +158,7 @@ def operations(net: nn.Module, part: Part, patterns: list[str]) -> float:
     some = torch.arange(4, device=part.target.device)
     with FlopCounterMode(display=False) as counter:
         terms = net(
-            part.x_mag[some], part.x_colour[some], part.fetch(some), part.target[some], part.extinction[some],
+            part.x_mag[some], part.x_colour[some], part.fetch(some).float(), part.target[some], part.extinction[some],
             patterns=patterns, alpha=0.2, beta=0.1, pair_weight=0.0, reversal=0.1,
         )  # fmt: skip
         terms["loss"].backward()

@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +42,10 @@ Fetch = Callable[[torch.Tensor], torch.Tensor]
 
 
 def image_source(store: shards.ImageStore, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
-    """A function from positions in `rows`, on `device`, to stretched images [b, 5, 64, 64] float32 there.
+    """A function from positions in `rows`, on `device`, to stretched images [b, 5, 64, 64] float16 there.
 
-    Images that fit (RESIDENT_BYTES) are gathered and stretched once; others batch by batch. Both are rounded to float16
-    on the way, so that which of the two a machine's memory allows does not change a result.
+    Images that fit (RESIDENT_BYTES) are gathered and stretched once; others batch by batch. Both are rounded to float16,
+    so that which of the two a machine's memory allows does not change a result.
     """
 
     def load(some: np.ndarray) -> torch.Tensor:
@@ -53,7 +54,7 @@ def image_source(store: shards.ImageStore, rows: np.ndarray, sky_noise: list[flo
 
     limit = RESIDENT_BYTES if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
     if len(rows) * len(BANDS) * backbones.IMAGE_SIZE**2 * 2 > limit:
-        return lambda positions: load(rows[positions.cpu().numpy()]).float()
+        return lambda positions: load(rows[positions.cpu().numpy()])
     resident = torch.empty(
         (len(rows), len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE),
         dtype=torch.float16,
@@ -62,7 +63,7 @@ def image_source(store: shards.ImageStore, rows: np.ndarray, sky_noise: list[flo
     )
     for some in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / 512)):
         resident[some] = load(rows[some])
-    return lambda positions: resident[positions].float()
+    return lambda positions: resident[positions]
 
 
 def target_of(z: np.ndarray, kind: str) -> np.ndarray:
@@ -137,8 +138,11 @@ def augmented(
     parts, quarter = [], math.ceil((batch or len(image)) / 4)
     for begin in range(-first, (batch or len(image)) - first, quarter):
         turns, flip = torch.randint(4, (2,), generator=chance).tolist()
-        part = torch.rot90(image[max(begin, 0) : max(begin + quarter, 0)], turns, (2, 3))
-        parts.append(part.flip(3) if flip % 2 else part)
+        part = image[max(begin, 0) : max(begin + quarter, 0)]
+        if turns % 2:
+            part = part.transpose(2, 3)
+        axes = [2] * (turns in (1, 2)) + [3] * ((turns in (2, 3)) != flip % 2)
+        parts.append(part.flip(axes) if axes else part)  # one copy for a turn and a flip
     return torch.cat(parts)
 
 
@@ -157,11 +161,15 @@ class Estimate(NamedTuple):
     probability: np.ndarray | None = None
 
 
-def inputs_of(part: Part, positions: torch.Tensor, z_patterns: str) -> tuple[torch.Tensor | None, ...]:
+def inputs_of(
+    part: Part, positions: torch.Tensor, z_patterns: str, turned: Callable[[torch.Tensor], torch.Tensor] | None = None
+) -> tuple[torch.Tensor | None, ...]:
     """X_mag, X_colour and image of the rows `positions` of `part`; a network of one modality is shown nothing of the other."""
-    image = None if z_patterns == "phot" else part.fetch(positions)
     phot = (None, None) if z_patterns == "img" else (part.x_mag[positions], part.x_colour[positions])
-    return *phot, image
+    if z_patterns == "phot":
+        return *phot, None
+    image = part.fetch(positions)
+    return *phot, (turned(image) if turned else image).float()  # half the bytes to turn
 
 
 def predict(nets: Sequence[CrossModal], part: Part, info: dict) -> dict[str, Estimate]:
@@ -439,14 +447,11 @@ def train_epoch(
         if training["schedule"] == "cosine":
             for group in optimizer.param_groups:
                 group["lr"] = training["learning_rate"] * cosine(progress)
-        x_mag, x_colour, image = inputs_of(part, positions, crossmodal["z_patterns"])
-        if training["augment"] and image is not None:
-            image = augmented(image, mine.start, len(everyone), turns)
+        turned = partial(augmented, first=mine.start, batch=len(everyone), chance=turns)
+        inputs = inputs_of(part, positions, crossmodal["z_patterns"], turned if training["augment"] else None)
         with autocast(device, training["precision"]):
             terms = net(
-                x_mag,
-                x_colour,
-                image,
+                *inputs,
                 part.target[positions],
                 part.extinction[positions],
                 patterns=patterns,
@@ -560,7 +565,7 @@ def predict_new(
         heads: list[list[torch.Tensor]] = [[] for _ in nets]
         for positions in np.array_split(here, math.ceil(len(here) / 512)):
             given = (None, None) if pattern == "img" else (x_mag[positions], x_colour[positions])
-            image = fetch(positions) if pattern.endswith("img") else None
+            image = fetch(positions).float() if pattern.endswith("img") else None
             with autocast(device, info["train"]["precision"]):
                 for net, parts in zip(nets, heads, strict=True):
                     chi = net.features_of_photometry(*given) if image is None else net.features(*given, image)
