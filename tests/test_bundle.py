@@ -374,3 +374,19 @@ def test_the_training_domain_is_that_of_the_training_objects_with_an_image(surve
     g_r = rows["dered_g"] - rows["dered_r"]
     assert domain["features"]["g-r"] == pytest.approx(np.quantile(g_r, domain["quantiles"]), abs=1e-4)
     assert domain["missing"] == dict.fromkeys(BANDS, 0.0)
+
+
+def test_the_training_domain_tells_further_columns_and_leaves_missing_values_aside(survey, tmp_path):
+    def change(table):
+        values = np.where(table.index % 2, -9999.0, table.index)
+        return table.assign(w1mpro=values, w2mpro=np.nan, dered_u=table["dered_u"].where(table.index < 60))
+
+    catalog = toy.rewrite(survey.catalog, tmp_path, change)
+    found = bundle.domain(catalog, [survey.split], survey.index, "dered_model", 1.0, ["w1mpro", "w2mpro"])
+    number = np.arange(3, 120)
+    train = number[(number % 5 < 3) & (number % 2 == 0)]
+    assert found["features"]["w1mpro"] == np.quantile(train, found["quantiles"]).round(4).tolist()
+    assert found["features"]["w2mpro"] is None
+    assert found["missing"]["u"] == round(36 / 69, 4)
+    half = bundle.domain(catalog, [survey.split], survey.index, "dered_model", 0.5)
+    assert half["objects"] == round(found["objects"] / 2)

@@ -105,7 +105,14 @@ def export(
     facts = {"format": FORMAT, "crossz": VERSION, "dataset": dataset, "network": network} | common
     facts |= {
         "images": None if align is None else {"bands": BANDS, "pixels": 64, "align": align},
-        "domain": domain(catalog_path, split_paths, index_path, common["magnitudes"], common["train"]["share"]),
+        "domain": domain(
+            catalog_path,
+            split_paths,
+            index_path,
+            common["magnitudes"],
+            common["train"]["share"],
+            common.get("columns", ()),
+        ),
         "made": {
             "survey": config["survey"],
             "source": Path(receipt["source"]).name,
@@ -326,10 +333,15 @@ def _apart(found: dict[str, list[float]], told: dict[str, list[float]]) -> float
 
 
 def domain(
-    catalog_path: str | Path, split_paths: Sequence[str | Path], index_path: str | Path, magnitudes: str, share: float
+    catalog_path: str | Path,
+    split_paths: Sequence[str | Path],
+    index_path: str | Path,
+    magnitudes: str,
+    share: float,
+    columns: Sequence[str] = (),
 ) -> dict:
-    """Where the networks were trained: quantiles (QUANTILES) of redshift and photometry of all training objects, None where a band
-    has no value; how many objects they are; the share of them that lacks each band."""
+    """Where the networks were trained: quantiles (QUANTILES) of redshift, photometry and further `columns` of all training objects,
+    None where there is no value; how many objects they are; the share of them that lacks each band."""
     from crossz.training import thinned
 
     index = pd.read_parquet(index_path)
@@ -347,6 +359,7 @@ def domain(
     features |= {f"{a}-{b}": phot.colour[:, number] for number, (a, b) in enumerate(itertools.pairwise(BANDS))}
     features |= {f"err_{band}": phot.err[:, number] for number, band in enumerate(BANDS)}
     features["extinction_r"] = phot.extinction[:, BANDS.index("r")]
+    features |= {name: rows[name].where(rows[name] > -9999).to_numpy(float) for name in columns}
     return {
         "objects": len(rows),
         "quantiles": list(QUANTILES),

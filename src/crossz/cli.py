@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "targets",
         metavar="TARGETS",
-        help="table of photometry: CSV, FITS or Parquet; `crossz info BUNDLE` names its columns",
+        help="table of photometry: CSV, FITS, VOTable or Parquet; `crossz info BUNDLE` names its columns",
     )
     predict.add_argument("out", metavar="OUT", help=f"what is written: {', '.join(WRITERS)}")
     predict.add_argument(
