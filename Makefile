@@ -17,6 +17,10 @@ test: .venv/ready
 test-slurm: .venv/ready
 	$(BIN)/python -m pytest -n 0 tests/slurm
 
+# docs/performance.md, measured on this machine.
+benchmarks: .venv/ready
+	PYTHONPATH=src $(BIN)/python benchmarks/run.py
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,4 +42,4 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --upgrade requirements.in -o requirements.txt
 
-.PHONY: metrics report test test-slurm lint lock
+.PHONY: metrics report test test-slurm benchmarks lint lock

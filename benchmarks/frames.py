@@ -10,8 +10,6 @@ import argparse
 import bz2
 import hashlib
 import json
-import os
-import platform
 import re
 import statistics
 import tempfile
@@ -24,6 +22,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
+from common import table
 
 from crossz import blocks, sky, stamps
 from crossz.frames import FieldID, decode
@@ -114,7 +113,6 @@ def main() -> None:
     result = {
         "frames": "real" if arguments.sas else "embedded sky, 2048 x 1489",
         "repetitions": len(seconds["floor"]),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": versions("numpy", "astropy"),
         "ways": {
             way: {
@@ -127,9 +125,8 @@ def main() -> None:
         },
     }
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
-    print("| way | ms | of the floor (medians) | of the floor (means) | bytes |\n|---|---|---|---|---|")
-    for way, row in result["ways"].items():
-        print(f"| {way} | {row['ms']} | {row['of_floor']} | {row['mean_of_floor']} | {row['bytes']} |")
+    heads = ["way", "ms", "of the floor (medians)", "of the floor (means)", "bytes"]
+    print(table(heads, [(way, *row.values()) for way, row in result["ways"].items()]))
 
 
 if __name__ == "__main__":

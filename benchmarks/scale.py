@@ -12,8 +12,8 @@ import json
 import math
 import multiprocessing
 import os
-import platform
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from common import table
 
 from crossz import BANDS, binned, catalog, comparison, metrics, plan, shards, splits
 from crossz.files import write_json
@@ -170,26 +171,17 @@ def main() -> None:
                 if process.exitcode:
                     raise SystemExit(f"{stage} failed at {count:,} rows")
                 found[stage][count] = queue.get()
-                print(f"{count:,} {stage}: {found[stage][count][0]:.2f} s, {found[stage][count][1]:.2f} GB", flush=True)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    result = {"machine": machine, "versions": versions("numpy", "pandas", "pyarrow"), "stages": found}
+                print(f"{count:,} {stage}: {found[stage][count]}", file=sys.stderr, flush=True)
+    result = {"versions": versions("numpy", "pandas", "pyarrow"), "stages": found}
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
     counts = arguments.rows
-    print(
-        "| stage | "
-        + " | ".join(f"{count:,} rows" for count in counts)
-        + " | exponent |\n"
-        + "|---" * (len(counts) + 2)
-        + "|"
-    )
+    rows = []
     for stage, cost in found.items():
-        cells = [f"{seconds:.2f} s, {memory:.2f} GB" for seconds, memory in cost.values()]
-        slope = (
-            ""
-            if len(counts) < 2
-            else f"{math.log(cost[counts[-1]][0] / cost[counts[-2]][0]) / math.log(counts[-1] / counts[-2]):.2f}"
-        )
-        print(f"| {stage} | " + " | ".join(cells) + f" | {slope} |")
+        slope = ""
+        if len(counts) > 1:
+            slope = f"{math.log(cost[counts[-1]][0] / cost[counts[-2]][0]) / math.log(counts[-1] / counts[-2]):.2f}"
+        rows.append((stage, *(f"{seconds:.2f} s, {memory:.2f} GB" for seconds, memory in cost.values()), slope))
+    print(table(["stage", *(f"{count:,} rows" for count in counts), "exponent"], rows))
 
 
 if __name__ == "__main__":

@@ -1,33 +1,35 @@
 """What it costs to have the images of a split: the Arrow store beside HDF5, one .npz, and a file an object.
 
-    PYTHONPATH=src python benchmarks/store.py [--objects 20000] [--repeats 3] [--output store.json]
+    PYTHONPATH=src python benchmarks/store.py [--objects 2000] [--repeats 3] [--output store.json]
 
-Every way holds the same float16 images and uint8 masks of 64 x 64 pixels, uncompressed. Opened, and 60 % of the objects gathered in random order, from the page
-cache, each repetition all ways in turn. The floor is one read of as many bytes in their order. Seconds of the clock: reading waits for the machine, not for the processor.
+Every way holds the same float16 images and uint8 masks of 64 x 64 pixels, uncompressed. Opened, then 60 % of the objects gathered in random order at once, then in
+batches of 256, from the page cache, each repetition all ways in turn, each in a process of its own. The floor is reading as many bytes in their order; what memory itself
+gives is the npz, once it is open. Processor time, the kernel's share included. Memory: what a process holds while it streams, without the page cache.
 """
 
 import argparse
 import json
 import os
-import platform
-import resource
-import statistics
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
+from common import table
 
 from crossz import BANDS, shards
 from crossz.provenance import versions
 
-SHARDS, FLOOR = 8, "floor: one read"
+SHARDS, BATCH = 8, 256
 SHAPE = (len(BANDS), 64, 64)
 BYTES = 64 * 64 * (2 * len(BANDS) + 1)  # an object: float16 images, and a mask of a byte a pixel
+Gather = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def make(folder: Path, count: int) -> None:
@@ -49,69 +51,93 @@ def make(folder: Path, count: int) -> None:
     with h5py.File(folder / "all.h5", "w") as file:
         file.create_dataset("image", data=images, chunks=(1, *SHAPE))
         file.create_dataset("mask", data=masks, chunks=(1, *SHAPE[1:]))
-    np.zeros(count * 3 // 5 * BYTES, np.uint8).tofile(folder / "floor.bin")
     np.savez(folder / "all.npz", image=images, mask=masks)
     (folder / "each").mkdir()
     for number in range(count):
         np.savez(folder / "each" / f"{number}.npz", image=images[number], mask=masks[number])
 
 
-def store(folder: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def store(folder: Path) -> Gather:
     found = shards.ImageStore(folder / "images.parquet", sorted(folder.glob("*.arrow")))
-    return found.gather(found.rows(rows + 1))
+    return lambda rows: found.gather(found.rows(rows + 1))
 
 
-def hdf5(folder: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    order = np.argsort(rows)  # h5py takes rows in rising order alone
-    with h5py.File(folder / "all.h5") as file:
-        image, mask = file["image"][rows[order]], file["mask"][rows[order]]
-    back = np.argsort(order)
-    return image[back], mask[back]
+def hdf5(folder: Path) -> Gather:
+    """Row by row: h5py's selection by a list of rows costs ten times as much."""
+    file = h5py.File(folder / "all.h5")
+    image, mask = file["image"], file["mask"]
+
+    def gather(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images, masks = np.empty((len(rows), *SHAPE), np.float16), np.empty((len(rows), *SHAPE[1:]), np.uint8)
+        for place, row in enumerate(rows):
+            image.read_direct(images, np.s_[row], np.s_[place])
+            mask.read_direct(masks, np.s_[row], np.s_[place])
+        return images, masks
+
+    return gather
 
 
-def npz(folder: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def npz(folder: Path) -> Gather:
+    """The whole file is read to open it."""
     with np.load(folder / "all.npz") as file:
-        image, mask = file["image"][rows], file["mask"][rows]
-    return image, mask
+        image, mask = file["image"], file["mask"]
+    return lambda rows: (image[rows], mask[rows])
 
 
-def each(folder: Path, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    images = np.empty((len(rows), *SHAPE), np.float16)
-    masks = np.empty((len(rows), *SHAPE[1:]), np.uint8)
-    for place, row in enumerate(rows):
-        with np.load(folder / "each" / f"{row}.npz") as file:
-            images[place], masks[place] = file["image"], file["mask"]
-    return images, masks
+def each(folder: Path) -> Gather:
+    def gather(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images, masks = np.empty((len(rows), *SHAPE), np.float16), np.empty((len(rows), *SHAPE[1:]), np.uint8)
+        for place, row in enumerate(rows):
+            with np.load(folder / "each" / f"{row}.npz") as file:
+                images[place], masks[place] = file["image"], file["mask"]
+        return images, masks
+
+    return gather
 
 
-def floor(folder: Path, rows: np.ndarray) -> tuple[np.ndarray]:
-    """One read of as many bytes, in their order."""
-    return (np.fromfile(folder / "floor.bin", np.uint8),)
+def in_order(folder: Path) -> Gather:
+    handle = open(folder / "all.npz", "rb", buffering=0)  # noqa: SIM115
+
+    def gather(rows: np.ndarray) -> tuple[np.ndarray]:
+        if handle.tell() + len(rows) * BYTES > len(rows) * BYTES * 5 // 3:
+            handle.seek(0)
+        return (np.fromfile(handle, np.uint8, len(rows) * BYTES),)
+
+    return gather
 
 
-WAYS = {FLOOR: floor, "Arrow store": store, "HDF5": hdf5, "one npz": npz, "a file an object": each}
+FLOOR = "floor: read in order"
+WAYS: dict[str, Callable[[Path], Gather]] = {
+    FLOOR: in_order, "Arrow store": store, "HDF5": hdf5, "one npz": npz, "a file an object": each,
+}  # fmt: skip
 
 
 def once(way: str, folder: Path, rows: np.ndarray) -> None:
-    """Seconds, peak memory without the page cache, and a checksum of what came, on standard output."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    found = WAYS[way](folder, rows)
-    seconds = time.perf_counter() - start
-    print(
-        json.dumps(
-            [
-                seconds,
-                (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6,
-                0.0 if way == FLOOR else float(found[0][:, 0, 0, 0].sum(dtype=float)),
-            ]
-        )
-    )
+    """On standard output: seconds to open, to gather `rows` at once, and in batches; GB held while it streams; a checksum."""
+    before = anonymous()
+    times = [time.process_time()]
+    gather = WAYS[way](folder)
+    times.append(time.process_time())
+    found = gather(rows)
+    times.append(time.process_time())
+    total = 0.0 if way == FLOOR else float(found[0][:, 0, 0, 0].sum(dtype=float))
+    del found
+    times.append(time.process_time())
+    for start in range(0, len(rows), BATCH):
+        batch = gather(rows[start : start + BATCH])
+    times.append(time.process_time())
+    opened, gathered, _, streamed = np.diff(times)
+    print(json.dumps([opened, gathered, streamed, (anonymous() - before) / 1e6, total, len(batch[0])]))
+
+
+def anonymous() -> int:
+    """kB of this process that are no file's pages (Linux)."""
+    return int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--objects", type=int, default=20_000)
+    parser.add_argument("--objects", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--output", type=Path, default=Path("store.json"))
     parser.add_argument("--once", nargs=2, help=argparse.SUPPRESS)
@@ -122,29 +148,28 @@ def main() -> None:
     found: dict[str, list[list[float]]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), arguments.objects)
+        os.sync()
         for _ in range(arguments.repeats + 1):  # the first brings the files into the page cache
             for way in WAYS:
                 command = [sys.executable, __file__, "--objects", str(arguments.objects), "--once", way, folder]
                 found[way].append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
-    if len({one[2] for way, runs in found.items() if way != FLOOR for one in runs}) > 1:
+    if len({one[4] for way, runs in found.items() if way != FLOOR for one in runs}) > 1:
         raise SystemExit("the ways gave different images")
     size = len(rows) * BYTES / 1e9
+    middle = {way: np.median(runs[1:], axis=0) for way, runs in found.items()}
     result = {
-        "objects": arguments.objects, "gathered": len(rows), "GB": round(size, 3),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores", "versions": versions("numpy", "pyarrow", "h5py"),
+        "objects": arguments.objects, "gathered": len(rows), "GB": round(size, 3), "versions": versions("numpy", "pyarrow", "h5py"),
         "ways": {
             way: {
-                "s": round(statistics.median(run[0] for run in runs[1:]), 3),
-                "GB/s": round(size / statistics.median(run[0] for run in runs[1:]), 2),
-                "GB of memory": round(statistics.median(run[1] for run in runs[1:]), 2),
+                "open ms": round(1e3 * opened, 1), "at once GB/s": round(size / gathered, 2),
+                "in batches GB/s": round(size / streamed, 2), "memory GB": round(held, 3),
             }
-            for way, runs in found.items()
+            for way, (opened, gathered, streamed, held, *_) in middle.items()
         },
     }  # fmt: skip
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
-    print("| way | s | GB/s | GB of memory |\n|---|---|---|---|")
-    for way, row in result["ways"].items():
-        print(f"| {way} | {row['s']} | {row['GB/s']} | {row['GB of memory']} |")
+    heads = list(next(iter(result["ways"].values())))
+    print(table(["way", *heads], [(way, *row.values()) for way, row in result["ways"].items()]))
     return None
 
 

@@ -1,0 +1,26 @@
+"""What the benchmarks share: the machine that they ran on, and their tables."""
+
+import os
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def machine() -> str:
+    """Processor, cores, memory and graphics card, without a name of this machine."""
+    found = re.search(r"model name\s*:\s*(.+)", _text("/proc/cpuinfo"))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    card = re.search(r"Model:\s*(.+)", "".join(map(_text, Path("/proc/driver/nvidia/gpus").glob("*/information"))))
+    parts = [found[1] if found else platform.machine(), f"{os.cpu_count()} cores", f"{memory:.0f} GiB"]
+    return ", ".join([*parts, *([card[1]] if card else [])])
+
+
+def _text(path: str | Path) -> str:
+    return Path(path).read_text() if Path(path).is_file() else ""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

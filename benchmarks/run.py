@@ -1,0 +1,70 @@
+"""All benchmarks on this machine, one after the other: benchmarks/results/{machine}.json, and the tables of docs/performance.md.
+
+    make benchmarks                                  # all of them: some half an hour on two idle cores
+    PYTHONPATH=src python benchmarks/run.py --only store scale [--sas FOLDER]
+
+A benchmark writes JSON and prints its table; here the tables go between the page's marks. What is not run this time stays as it is.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from common import machine
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/performance.md"
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+BENCHMARKS: dict[str, dict[str, str]] = {
+    "frames": ONE_THREAD, "store": ONE_THREAD, "scale": ONE_THREAD, "main_job": ONE_THREAD, "training": {},
+}  # fmt: skip
+"""Each file here, in order, and the environment it wants."""
+
+
+def measured(name: str, arguments: list[str]) -> dict:
+    """What one benchmark wrote, with its table and the machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "result.json")
+        command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--output", str(output), *arguments]
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")} | BENCHMARKS[name]
+        done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True)
+        print(done.stdout, flush=True)
+        table = [line for line in done.stdout.splitlines() if line.startswith("|")]
+        return {"machine": machine(), "table": table} | json.loads(output.read_text())
+
+
+def filled(page: str, results: dict[str, dict]) -> str:
+    """`page` with the table of each of `results` between its marks."""
+    for name, result in results.items():
+        block = "\n".join([f"<!-- {name} -->", f"{result['machine']}.", "", *result["table"], f"<!-- /{name} -->"])
+        page, count = re.subn(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _: block, page, flags=re.DOTALL)  # noqa: B023
+        if count != 1:
+            raise SystemExit(
+                f"{PAGE.name} has {count} places for {name}, not one: <!-- {name} --> ... <!-- /{name} -->"
+            )
+    return page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    parser.add_argument("--sas", type=Path, help="real frames for `frames`: a folder in the archive's layout")
+    arguments = parser.parse_args()
+    slug = re.sub(r"[^a-z0-9]+", "-", machine().lower()).strip("-")
+    path = ROOT / "benchmarks/results" / f"{slug}.json"
+    path.parent.mkdir(exist_ok=True)
+    for name in arguments.only:
+        more = ["--sas", str(arguments.sas)] if name == "frames" and arguments.sas else []
+        results = json.loads(path.read_text()) if path.is_file() else {}
+        results[name] = measured(name, more)
+        path.write_text(json.dumps(results, indent=1) + "\n")
+        PAGE.write_text(filled(PAGE.read_text(), {name: results[name]}))
+
+
+if __name__ == "__main__":
+    main()
