@@ -37,9 +37,13 @@ lint: .venv/ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+# After a change of a setting, of the schema or of a docstring: config/README.md and docs/api.md.
+docs: .venv/ready
+	PYTHONPATH=src $(BIN)/python -m crossz.reference
+
 # Maintainers: resolve requirements.in anew. No registry's address goes into the file.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --upgrade requirements.in -o requirements.txt
 
-.PHONY: metrics report test test-slurm benchmarks lint lock
+.PHONY: metrics report test test-slurm benchmarks lint docs lock

@@ -29,6 +29,7 @@ TOLD = (
 )
 """Columns that only an object with a spectrum has, or that name it: no model may see them."""
 _EXPONENT = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")
+_PLAIN = re.compile(r"^([+-]?\d+(\.\d*)?|true|false)$", re.IGNORECASE)
 
 
 def problems(config: dict, schema_path: str | Path, root: str | Path) -> list[str]:
@@ -88,6 +89,8 @@ def _lines(error: jsonschema.ValidationError) -> list[str]:
         mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
         sign = exponent if exponent[0] in "+-" else f"+{exponent}"
         message = f"YAML reads {error.instance} as text, not as a number; write {mantissa}e{sign}"
+    elif error.validator == "type" and isinstance(error.instance, str) and _PLAIN.match(error.instance):
+        message = f"{error.instance!r} is text; write it without quotes, and in a file (--configfile): inside a block --config gives texts alone"
     elif error.validator in ("enum", "type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
         message = f"{message} ({error.schema['description']})" if "description" in error.schema else message
     return [f"{key or 'configuration'}: {message}"]
