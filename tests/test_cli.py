@@ -82,7 +82,6 @@ def test_columns_of_other_names_are_mapped(made, targets, tmp_path):
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
-@pytest.mark.skipif(not hasattr(predict, "images_of"), reason="this predict sees no images")
 def test_cutouts_make_the_estimate_that_of_both(survey, made, targets, tmp_path, capsys):
     out = tmp_path / "out.parquet"
     cli.main(["predict", str(made), str(targets), str(out), "--cutouts", *map(str, survey.shards)])

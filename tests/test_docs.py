@@ -62,6 +62,7 @@ def finished(tmp_path_factory):
     tools.mkdir(parents=True)
     tool(tools / "snakemake", f'exec {sys.executable} -m snakemake ${{DRY:+-n}} "$@"')
     tool(tools / "python", f'exec {sys.executable} "$@"')
+    tool(tools / "crossz", f'PYTHONPATH=src exec {sys.executable} -m crossz "$@"')
     tool(tools / "make", f'exec {shutil.which("make")} ${{DRY:+-n}} "$@"')
     (where / ".venv/ready").touch()
     (where / "data/cutouts/mat").mkdir(parents=True)  # the authors' files are not ours to ship: enough to plan with

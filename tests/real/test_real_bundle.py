@@ -8,7 +8,7 @@ import yaml
 from conftest import ROOT
 from test_bundle import exported
 
-from crossz import bundle, catalog, cli, pdf, predict, shards, splits, training
+from crossz import bundle, catalog, cli, pdf, shards, splits, training
 from crossz.archive import mat
 from crossz.metrics import score
 from crossz.samples import mixtures_of
@@ -62,7 +62,6 @@ def held(sdss, rows, tmp_path_factory):
     return folder, where / "held.csv", images(sdss, where / "held", targets)[1][0], targets["z"].to_numpy()
 
 
-@pytest.mark.skipif(not hasattr(predict, "images_of"), reason="this predict sees no images")
 def test_quasars_that_were_held_back_get_their_redshifts(held, tmp_path):
     folder, targets, cutouts, z = held
     for more, inputs in ([], "phot+img_gen"), (["--cutouts", str(cutouts)], "phot+img"):
