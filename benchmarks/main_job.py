@@ -27,7 +27,7 @@ def note():
     parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     with open(os.environ["CROSSZ_USED"], "a") as handle:
         print(json.dumps([sys.argv[0], *(part.ru_utime + part.ru_stime for part in parts)]), file=handle)
-if len(sys.orig_argv) > 1 and sys.orig_argv[1] != "-c":  # not a worker, whose parent counts it
+if "-c" not in sys.orig_argv[:4]:  # not a worker, whose parent counts it
     atexit.register(note)
 """
 """Run by each Python at its start (as sitecustomize)."""
