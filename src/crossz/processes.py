@@ -6,7 +6,7 @@ that somebody else has begun, such as torchrun.
 
 import contextlib
 import io
-import multiprocessing
+import multiprocessing.connection
 import signal
 import threading
 import time
@@ -124,7 +124,8 @@ def run(processes: int, work: Callable[..., None], settings: dict, stop: Callabl
     try:
         done = False
         while not done:
-            multiprocessing.connection.wait(list(running.sentinels), _LOOK)
+            for sentinel in multiprocessing.connection.wait(list(running.sentinels), _LOOK):
+                running.processes[running.sentinels[sentinel]].join()
             listen()
             if stop() and not asked:
                 asked = True
@@ -138,6 +139,8 @@ def run(processes: int, work: Callable[..., None], settings: dict, stop: Callabl
         listen()
         if problems:
             raise problems[0] from error
+        if killed is None and getattr(error, "signal_name", None):
+            killed = error.error_index
         if killed is None:
             raise
         name = signal.Signals(-running.processes[killed].exitcode).name
