@@ -76,3 +76,12 @@ def test_the_table_pools_the_splits_and_is_the_same_bytes_again(tmp_path):
     table = pd.read_csv(tmp_path / "a.csv")
     assert table[["dataset", "model", "inputs"]].drop_duplicates().to_numpy().tolist() == [["baseline", "knn", "phot"]]
     assert table.loc[table["by"] == "z", "n"].sum() == 200
+
+
+def test_nearby_galaxies_get_narrow_bins():
+    rows = predictions(500)
+    rows["z_spec"] = np.linspace(0.011, 0.39, 500)
+    edges = {(low, high): inside for by, low, high, inside in binned.bins(rows) if by == "z"}
+    assert [low for low, _ in edges] == [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35]
+    assert sum(inside.astype(int) for inside in edges.values()).tolist() == [1] * 500
+    assert all(low <= rows["z_spec"][inside].min() for (low, _), inside in edges.items())

@@ -14,21 +14,25 @@ from crossz.samples import dz, scored
 
 RESAMPLES = 200
 _LEAST = 5  # objects a bin: scores of fewer say nothing and stay empty
-_Z_STEP, _G_STEP = 0.5, 1.0
+_Z_STEP, _NEAR_STEP, _G_STEP = 0.5, 0.05, 1.0
+_NEAR = 1.0  # a sample that ends before is binned by _NEAR_STEP
 
 
 def bins(rows: pd.DataFrame) -> Iterator[tuple[str, float, float, np.ndarray]]:
-    """(binned by, low, high, rows that are in) of every bin: z_spec by 0.5, psfMag_g by 1 mag, zWarning 0 and the rest.
+    """(binned by, low, high, rows that are in) of every bin: z_spec by 0.5, or by 0.05 where all is nearer than 1; psfMag_g by 1 mag;
+    zWarning 0 and the rest.
 
     A bin holds low <= value < high; of zWarning, low and high are 0, 0 or 1, 1 (any warning).
     """
-    for name, column, step in (("z", "z_spec", _Z_STEP), ("g", "psfMag_g", _G_STEP)):
+    near = rows["z_spec"].max() < _NEAR
+    for name, column, step in (("z", "z_spec", _NEAR_STEP if near else _Z_STEP), ("g", "psfMag_g", _G_STEP)):
         values = rows[column].to_numpy(float)
         known = values[np.isfinite(values) & (values > 0)]
         if not len(known):
             continue
-        for low in np.arange(np.floor(known.min() / step), np.floor(known.max() / step) + 1) * step:
-            yield name, low, low + step, (values >= low) & (values < low + step)
+        place = np.floor(values / step)
+        for number in np.arange(np.floor(known.min() / step), np.floor(known.max() / step) + 1):
+            yield name, round(number * step, 6), round((number + 1) * step, 6), place == number
     warned = rows["zWarning"].to_numpy(float)
     for flag in (0, 1):
         yield "zWarning", flag, flag, np.isfinite(warned) & ((warned != 0) == bool(flag))

@@ -52,36 +52,37 @@ rule metrics:
         "../scripts/metrics.py"
 
 
-rule metrics_binned:
-    input:
-        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
-        catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
-    output:
-        report("results/metrics_binned.csv", caption="../report/metrics_binned.rst", category="Results"),
-    log:
-        "logs/metrics_binned.log",
-    conda:
-        "../../envs/train.yaml"
-    params:
-        seed=lookup("seed", within=config),
-        code=code_digest("binned"),
-    script:
-        "../scripts/metrics_binned.py"
+if not CLASSES:
 
+    rule metrics_binned:
+        input:
+            predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+            catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+        output:
+            report("results/metrics_binned.csv", caption="../report/metrics_binned.rst", category="Results"),
+        log:
+            "logs/metrics_binned.log",
+        conda:
+            "../../envs/train.yaml"
+        params:
+            seed=lookup("seed", within=config),
+            code=code_digest("binned"),
+        script:
+            "../scripts/metrics_binned.py"
 
-rule comparison:
-    input:
-        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
-    output:
-        csv="results/comparison.csv",
-        markdown=report("results/comparison.md", caption="../report/comparison.rst", category="Results"),
-    log:
-        "logs/comparison.log",
-    conda:
-        "../../envs/train.yaml"
-    params:
-        main=MAIN,
-        seed=lookup("seed", within=config),
-        code=code_digest("comparison"),
-    script:
-        "../scripts/comparison.py"
+    rule comparison:
+        input:
+            predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+        output:
+            csv="results/comparison.csv",
+            markdown=report("results/comparison.md", caption="../report/comparison.rst", category="Results"),
+        log:
+            "logs/comparison.log",
+        conda:
+            "../../envs/train.yaml"
+        params:
+            main=MAIN,
+            seed=lookup("seed", within=config),
+            code=code_digest("comparison"),
+        script:
+            "../scripts/comparison.py"
