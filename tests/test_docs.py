@@ -128,6 +128,7 @@ def told():
 def test_every_command_is_read_as_it_is_meant(name, line):
     words = [word for word in shlex.split(line, comments=True) if word != "..."]
     arguments = get_argument_parser().parse_args(words)
+    assert "={" not in line, f"{name}: Snakemake reads numbers inside a block as text: snakemake {line}"
     swallowed = [str(path) for path in arguments.configfile or [] if path.suffix != ".yaml"]
     swallowed += [entry for entry in arguments.config or [] if "=" not in entry]
     swallowed += [entry for entry in arguments.forcerun or [] if "/" in entry]

@@ -216,6 +216,7 @@ class TestMainJob:
             assert (tmp_path / "results" / name).read_bytes() == (run / "results" / name).read_bytes(), name
         snakemake(tmp_path, "verify")
         shutil.copy(run / "mine.csv", tmp_path)
+        snakemake(run, "results/predict/mine.parquet", targets="mine.csv")
         with serve(sky / "sky.sqlite", [sky / "sas"]) as server:
             overlay["archive"] |= {"skyserver": f"{server.url}/dr17", "sas": [f"{server.url}/sas"]}
             snakemake(tmp_path, "results/predict/mine.parquet", login=login, **overlay, targets="mine.csv")

@@ -70,16 +70,3 @@ def test_rule_files_hold_no_functions():
     for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]:
         if path.name != "common.smk":
             assert not re.search(r"^\s*def ", path.read_text(), re.MULTILINE), path.name
-
-
-def test_documented_commands_keep_targets_apart_from_options_that_take_several_values():
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "config").iterdir()]
-    commands = [
-        (page.name, command)
-        for page in pages
-        for command in re.findall(r"snakemake [^`#]*?--config[^`#]*?results/[^`\s]+", page.read_text())
-    ]
-    assert len(commands) > 8
-    for page, command in commands:
-        assert " -- " in command, f"{page}: Snakemake takes the target of {command!r} for a value"
-        assert "={" not in command, f"{page}: Snakemake reads numbers inside {command!r} as text"
