@@ -90,16 +90,17 @@ def test_an_objID_finds_its_object_a_second_detection_too_and_goes_before_a_posi
     second = objects[objects["mode"] == 2].astype(object).iloc[0]  # as floats, ids would lose digits
     table = pd.DataFrame(
         {
-            "objID": [str(second["objID"]), "1237", "12.5", None],
-            "ra": [0.0, None, None, second["ra"]],
-            "dec": [0.0, None, None, second["dec"]],
+            "objID": [str(second["objID"]), "1237", "12.5", None, "9" * 19],
+            "ra": [0.0, None, None, second["ra"], None],
+            "dec": [0.0, None, None, second["dec"], None],
         }
     )
     found = targets.matched(table, finder, RADIUS)
     assert found["status"].tolist()[:3] == ["ok", "no_match", "malformed"]
     assert found["objID"][0] == second["objID"]
     assert found["why"][1] == "no object has this objID"
-    assert "no integer" in found["why"][2]
+    assert "no 64-bit integer" in found["why"][2]
+    assert "no 64-bit integer" in found["why"][4]
     assert (
         found["status"][3] == "no_match" or found["objID"][3] != second["objID"]
     )  # positions find primary objects alone

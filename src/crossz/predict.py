@@ -1,5 +1,6 @@
 """Redshifts of objects that have none: the networks of all splits on what there is of each object, their PDFs as one."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -143,6 +144,7 @@ def write_redshifts(
 
     `mapped`: our column's name to the table's. `ensemble_paths`: as load_ensemble takes them. `image_paths`, for matched targets: the index of their images, and the shards.
     """
+    begun = time.monotonic()
     machine.deterministic(threads)
     networks = load_ensemble(ensemble_paths)
     if not image_paths:
@@ -157,7 +159,7 @@ def write_redshifts(
         raise CrosszError(f"{targets_path}: {error}") from error
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)
-    print(summary(table), flush=True)
+    print(f"{summary(table)}; {time.monotonic() - begun:.1f} s", flush=True)
 
 
 def summary(table: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """Targets without photometry: from positions or objIDs in a user's table to objects of the archive, none of them lost."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ COLUMNS: dict[str, pa.DataType] = {
 } | {name: pa.int32() for name in FIELD} | {f"dered_{band}": pa.float64() for band in BANDS}  # fmt: skip
 """What is asked of PhotoObjAll for an object without a spectrum."""
 OK, MALFORMED, NO_MATCH = "ok", "malformed", "no_match"
+_INTEGER = re.compile(r"[0-9]{1,19}")
 _RANGE = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 
 
@@ -55,13 +57,14 @@ def checked(table: pd.DataFrame) -> pd.DataFrame:
     none = pd.Series([None] * len(table), index=table.index, dtype=object)
     texts = {name: _text(table[name]) if name in table else none for name in ("objID", "ra", "dec")}
     numbers = {name: pd.to_numeric(texts[name], errors="coerce").astype(float) for name in _RANGE}
-    objID = texts["objID"].where(texts["objID"].str.fullmatch(r"\d{1,19}").fillna(False).astype(bool))
+    ids = [int(text) if isinstance(text, str) and _INTEGER.fullmatch(text) else None for text in texts["objID"]]
+    objID = pd.Series(pd.array([one if one and one < 1 << 63 else None for one in ids], "Int64"), table.index)
     why = pd.Series("", index=table.index)
     named = texts["objID"].notna()
     why[named & objID.isna()] = (
         "objID '"
         + texts["objID"].astype(str)
-        + "' is no integer; 64-bit ids lose digits in a float: write them as text"
+        + "' is no 64-bit integer; ids lose digits in a float: write them as text"
     )
     for name, (low, high) in _RANGE.items():
         wrong = ~numbers[name].between(low, high, inclusive="left" if name == "ra" else "both") & ~named & (why == "")
@@ -69,8 +72,7 @@ def checked(table: pd.DataFrame) -> pd.DataFrame:
             texts[name].isna(), "is missing", "'" + texts[name].astype(str) + f"' is not {low:g} to {high:g} degrees"
         )
         why[wrong] = (name + " " + pd.Series(said, index=table.index))[wrong]
-    ids = [None if text is None or text != text else int(text) for text in objID]
-    found = pd.DataFrame({"objID": pd.array([i if i is None or i < 1 << 63 else None for i in ids], "Int64")} | numbers)
+    found = pd.DataFrame({"objID": objID} | numbers)
     return found.assign(status=np.where(why == "", OK, MALFORMED), why=why.to_numpy())
 
 
