@@ -6,7 +6,7 @@ import pytest
 import toy
 from test_training import CROSSMODAL, TRAIN
 
-from crossz import BANDS, machine, page, pdf, predict, training
+from crossz import BANDS, machine, page, pdf, predict, shards, training
 from crossz.errors import CrosszError
 from crossz.samples import mixtures_of
 
@@ -183,3 +183,22 @@ def test_a_page_of_photometry_alone_and_one_without_any_redshift(ensemble, targe
     assert page.page(found, "mine").count("data:image/png") == 2  # no positions, no map
     lost = found.assign(status="no_data", ra=10.0, dec=0.0)
     assert page.page(lost, "mine").count("data:image/png") == 1
+
+
+def test_an_image_that_no_frame_covers_whole_is_at_an_edge(ensemble, targets, tmp_path):
+    table = targets.tail(3).sort_values("objID", ignore_index=True)
+    image, _ = shards.to_units(toy.images(table))
+    mask = np.zeros((3, 64, 64), np.uint8)
+    mask[1, :, 60:] = 1  # no u for a strip of the second one
+    status = ["ok", "ok", "missing_frame"]
+    shards.write(
+        tmp_path / "0.arrow", {"objID": table["objID"].to_numpy(), "status": status, "image": image, "mask": mask}
+    )
+    table[["objID"]].to_parquet(tmp_path / "plan.parquet")
+    index = tmp_path / "images.parquet"
+    shards.write_index(
+        [tmp_path / "0.arrow"], [tmp_path / "plan.parquet"], index, tmp_path / "counts.json", tmp_path / "missing.csv"
+    )
+    found = predict.redshifts(table, ensemble, predict.images_of(table["objID"], index, [tmp_path / "0.arrow"]))
+    assert found["edge"].tolist() == [False, True, False]
+    assert found["image"].tolist() == status
