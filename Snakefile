@@ -10,7 +10,7 @@ min_version("9.19")
 ROOT = Path(str(workflow.current_basedir))
 sys.path.insert(0, str(ROOT / "src"))
 
-from crossz.provenance import jobs_import_from
+from crossz.core.provenance import jobs_import_from
 
 jobs_import_from(ROOT / "src")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def machine() -> str:
-    """Processor, cores, memory and graphics card, without a name of this machine."""
+    """Processor, cores, memory and GPU, without a name of this machine."""
     found = re.search(r"model name\s*:\s*(.+)", _text("/proc/cpuinfo"))
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     card = re.search(r"Model:\s*(.+)", "".join(map(_text, Path("/proc/driver/nvidia/gpus").glob("*/information"))))

@@ -24,9 +24,11 @@ from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 from common import table
 
-from crossz import blocks, sky, stamps
-from crossz.frames import FieldID, decode
-from crossz.provenance import versions
+from crossz import sky
+from crossz.core.provenance import versions
+from crossz.images import stamps
+from crossz.sdss import bz2_blocks
+from crossz.sdss.frames import FieldID, decode
 
 warnings.simplefilter("ignore")
 
@@ -67,7 +69,7 @@ def whole(path: Path, y: int) -> float:
 def partial(way: str) -> Callable[[Path, int], float]:
     def read(path: Path, y: int) -> float:
         source = Source(path)
-        frame = blocks.read(source, *identity(path), lambda _: [(y - 40, y + 40)], way).frame
+        frame = bz2_blocks.read(source, *identity(path), lambda _: [(y - 40, y + 40)], way).frame
         stamps.cut(frame.data, 1000.0, y)
         return source.asked / source.size
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from common import table
 
-from crossz.provenance import versions
+from crossz.core.provenance import versions
 
 ROOT = Path(__file__).parents[1]
 NOTE = """

@@ -1,4 +1,4 @@
-"""What the catalogue's stages cost at DR17 scale: processor seconds and peak memory of each at growing numbers of rows.
+"""What the catalog's stages cost at DR17 scale: processor seconds and peak memory of each at growing numbers of rows.
 
     OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/scale.py [--rows 1000 10000 100000 880000] [--output scale.json]
 
@@ -23,12 +23,18 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from common import table
+from crossz.core.names import BANDS
 
-from crossz import BANDS, binned, catalog, comparison, metrics, plan, shards, splits
-from crossz.files import write_json
-from crossz.pdf import Mixture
-from crossz.provenance import versions
-from crossz.samples import load_rows, write_predictions
+from crossz.catalog import plan, splits
+from crossz.catalog.objects import write_catalog, write_user_catalog
+from crossz.core.files import write_json
+from crossz.core.provenance import versions
+from crossz.estimates.pdf import Mixture
+from crossz.estimates.predictions import write_predictions
+from crossz.images.index import write_index, write_without_images
+from crossz.images.store import ImageStore
+from crossz.models.rows import load_rows
+from crossz.scores import binned, comparison, metrics
 
 SPLITS, COMPONENTS = 5, 4
 MIXTURES = ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")
@@ -63,11 +69,11 @@ def rows_of_query(path: Path, count: int) -> None:
 
 
 def bring(folder: Path) -> None:
-    catalog.write_brought(folder / "query.parquet", {}, folder / "raw.parquet", folder / "raw.json")
+    write_user_catalog(folder / "query.parquet", {}, folder / "raw.parquet", folder / "raw.json")
 
 
 def dedupe_and_group(folder: Path) -> None:
-    catalog.write_catalog(folder / "raw.parquet", folder / "sample.parquet", folder / "counts.json", 1.0)
+    write_catalog(folder / "raw.parquet", folder / "sample.parquet", folder / "counts.json", 1.0)
 
 
 def plan_shards(folder: Path) -> None:
@@ -81,11 +87,11 @@ def split(folder: Path) -> None:
 def fill_shards(folder: Path) -> None:
     """Shards without pixels."""
     for path in shard_paths(folder):
-        shards.write_without_images(path, path.with_suffix(".arrow"), path.with_suffix(".json"))
+        write_without_images(path, path.with_suffix(".arrow"), path.with_suffix(".json"))
 
 
 def index_images(folder: Path) -> None:
-    shards.write_index(
+    write_index(
         [path.with_suffix(".arrow") for path in shard_paths(folder)], shard_paths(folder),
         folder / "images.parquet", folder / "images.json", folder / "missing.csv",
     )  # fmt: skip
@@ -131,8 +137,8 @@ def split_paths(folder: Path) -> list[Path]:
     return [folder / "splits/sample" / f"{number}.parquet" for number in range(SPLITS)]
 
 
-def store(folder: Path) -> shards.ImageStore:
-    return shards.ImageStore(folder / "images.parquet", [path.with_suffix(".arrow") for path in shard_paths(folder)])
+def store(folder: Path) -> ImageStore:
+    return ImageStore(folder / "images.parquet", [path.with_suffix(".arrow") for path in shard_paths(folder)])
 
 
 def predictions(folder: Path) -> list[Path]:

@@ -22,9 +22,11 @@ import h5py
 import numpy as np
 import pandas as pd
 from common import table
+from crossz.core.names import BANDS
 
-from crossz import BANDS, shards
-from crossz.provenance import versions
+from crossz.core.provenance import versions
+from crossz.images.index import write_index
+from crossz.images.store import ImageStore, write_arrays
 
 SHARDS, BATCH = 8, 256
 SHAPE = (len(BANDS), 64, 64)
@@ -41,13 +43,13 @@ def make(folder: Path, count: int) -> None:
     paths = []
     for number, part in enumerate(np.array_split(np.arange(count), SHARDS)):
         paths.append(folder / f"{number:04d}.arrow")
-        shards.write(
+        write_arrays(
             paths[-1],
             {"objID": objID[part], "status": ["ok"] * len(part), "image": images[part], "mask": masks[part]},
         )
         pd.DataFrame({"objID": objID[part]}).to_parquet(paths[-1].with_suffix(".parquet"))
     plans = [path.with_suffix(".parquet") for path in paths]
-    shards.write_index(paths, plans, folder / "images.parquet", folder / "counts.json", folder / "missing.csv")
+    write_index(paths, plans, folder / "images.parquet", folder / "counts.json", folder / "missing.csv")
     with h5py.File(folder / "all.h5", "w") as file:
         file.create_dataset("image", data=images, chunks=(1, *SHAPE))
         file.create_dataset("mask", data=masks, chunks=(1, *SHAPE[1:]))
@@ -58,7 +60,7 @@ def make(folder: Path, count: int) -> None:
 
 
 def store(folder: Path) -> Gather:
-    found = shards.ImageStore(folder / "images.parquet", sorted(folder.glob("*.arrow")))
+    found = ImageStore(folder / "images.parquet", sorted(folder.glob("*.arrow")))
     return lambda rows: found.gather(found.rows(rows + 1))
 
 

@@ -1,9 +1,9 @@
 """Images trained a second, beside a plain loop on the same network and rows, and beside what the device could do.
 
     PYTHONPATH=src python benchmarks/training.py --objects 128 --batch 32                                # a processor
-    PYTHONPATH=src python benchmarks/training.py --backbone resnet18 resnet50 resnet101 --objects 16384 --batch 1024   # a graphics card
+    PYTHONPATH=src python benchmarks/training.py --backbone resnet18 resnet50 resnet101 --objects 16384 --batch 1024   # a GPU
 
-`crossz` is the epoch of crossz.training: images resident on the device, stretched once, channels_last, bfloat16 on a graphics card, no wait for the device in
+`crossz` is the epoch of crossz.training: images resident on the device, stretched once, channels_last, bfloat16 on a GPU, no wait for the device in
 a step. `plain` is what one writes first: a DataLoader over a file an object, float32, `loss.item()` every step. Repetitions take both in turn; medians. The ceiling is
 a measured product of matrices in the type that crossz trains in; `of the ceiling` counts the network's operations, forward and backward. Needs only
 torch, numpy, pandas and pyarrow: the ResNets are torchvision's, written out here, with the published stem (7 x 7, stride 2, pooling) or
@@ -21,14 +21,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from crossz.core.names import BANDS
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from crossz import BANDS, machine, shards
+from crossz.images.index import write_index
+from crossz.images.store import ImageStore, write_arrays
 from crossz.models import backbones
 from crossz.models.crossmodal import CHI, CrossModal, objective, trained_patterns
-from crossz.training import Part, build, fit_scalers, load_part, train_epoch
+from crossz.models.data import Part, fit_scalers, load_part
+from crossz.models.device import choose_device, compile_once, deterministic
+from crossz.models.inference import build
+from crossz.models.training import train_epoch
 
 CROSSMODAL = {
     "backbone": "small", "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.3, "alpha": 0.2, "beta": 0.1,
@@ -80,7 +85,7 @@ def network(backbone: str, stem: str) -> CrossModal:
     return net
 
 
-def survey(folder: Path, count: int) -> tuple[pd.DataFrame, shards.ImageStore]:
+def survey(folder: Path, count: int) -> tuple[pd.DataFrame, ImageStore]:
     """`count` objects with noise for photometry and images: in the store, and in a file each."""
     rng = np.random.default_rng(2023)
     rows = pd.DataFrame({"objID": np.arange(count), "z": rng.uniform(1, 5, count), "row": np.arange(count)})
@@ -89,15 +94,13 @@ def survey(folder: Path, count: int) -> tuple[pd.DataFrame, shards.ImageStore]:
         rows[f"psfMagErr_{band}"], rows[f"extinction_{band}"] = rng.uniform(0.01, 0.1, (2, count))
     images, masks = rng.normal(0, 1, (count, *SHAPE)).astype(np.float16), np.zeros((count, *SHAPE[1:]), np.uint8)
     columns = {"objID": rows["objID"].to_numpy(), "status": ["ok"] * count, "image": images, "mask": masks}
-    shards.write(folder / "0.arrow", columns)
+    write_arrays(folder / "0.arrow", columns)
     rows[["objID"]].to_parquet(folder / "plan.parquet")
     index = folder / "images.parquet"
-    shards.write_index(
-        [folder / "0.arrow"], [folder / "plan.parquet"], index, folder / "c.json", folder / "missing.csv"
-    )
+    write_index([folder / "0.arrow"], [folder / "plan.parquet"], index, folder / "c.json", folder / "missing.csv")
     for number in range(count):
         np.save(folder / f"{number}.npy", np.arcsinh(images[number].astype(np.float32)))
-    return rows, shards.ImageStore(index, [folder / "0.arrow"])
+    return rows, ImageStore(index, [folder / "0.arrow"])
 
 
 class Files(Dataset):
@@ -168,9 +171,9 @@ def operations(net: nn.Module, part: Part, patterns: list[str]) -> float:
     return counter.get_total_flops() / len(some)
 
 
-def compare(backbone: str, rows: pd.DataFrame, store: shards.ImageStore, folder: Path, arguments) -> dict[str, float]:
+def compare(backbone: str, rows: pd.DataFrame, store: ImageStore, folder: Path, arguments) -> dict[str, float]:
     """Images a second of both ways, and operations of an image."""
-    device = machine.device()
+    device = choose_device()
     training = {
         "batch_size": arguments.batch, "epochs": 100, "schedule": "cosine", "learning_rate": 1e-3, "augment": True,
         "gradient_clip": 1.0, "precision": "auto",
@@ -181,7 +184,7 @@ def compare(backbone: str, rows: pd.DataFrame, store: shards.ImageStore, folder:
     ours = network(backbone, arguments.stem).to(device, memory_format=torch.channels_last)
     theirs = network(backbone, arguments.stem).to(device)
     if arguments.compile:
-        machine.compile_once(ours.encode_img.cnn)
+        compile_once(ours.encode_img.cnn)
     optimizers = [torch.optim.AdamW(ours.parameters(), 1e-3, fused=True), torch.optim.AdamW(theirs.parameters(), 1e-3)]
     loader = DataLoader(
         Files(folder, part), arguments.batch, shuffle=True,
@@ -189,7 +192,7 @@ def compare(backbone: str, rows: pd.DataFrame, store: shards.ImageStore, folder:
     )  # fmt: skip
 
     def crossz() -> None:
-        machine.deterministic(arguments.threads)
+        deterministic(arguments.threads)
         train_epoch(ours, optimizers[0], part, info, 1, patterns)
         torch.use_deterministic_algorithms(False)
 
@@ -214,7 +217,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="train.compile: true")
     parser.add_argument("--output", type=Path, default=Path("training.json"))
     arguments = parser.parse_args()
-    device = machine.device()
+    device = choose_device()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as name:
         rows, store = survey(Path(name), arguments.objects)

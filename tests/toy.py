@@ -5,10 +5,25 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from conftest import star
+from helpers import star
 
-from crossz import BANDS, shards
+from crossz.catalog.columns import REQUIRED
+from crossz.core.names import BANDS
+from crossz.images.index import write_index
+from crossz.images.store import to_units, write_arrays
 
+CROSSMODAL = {
+    "backbone": "small", "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,
+    "reversal": 0.1, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 3, "target": "log1p",
+}  # fmt: skip
+
+TRAIN = {
+    "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4, "members": 1, "share": 1.0,
+    "schedule": "cosine", "patience": 40, "gradient_clip": 1.0, "augment": True,
+    "precision": "auto", "compile": False,
+}  # fmt: skip
+
+BIG = 1237654669735362939  # a real objID; as a float it becomes ...362944
 NOISE = np.array([0.05, 0.02, 0.03, 0.045, 0.17])  # nmgy a pixel, as SDSS frames have it
 
 
@@ -22,7 +37,7 @@ class Survey(NamedTuple):
 
 
 def catalog(n: int, seed: int = 0) -> pd.DataFrame:
-    """n quasars, their colours smooth functions of z with 0.03 mag of noise; columns as in a real catalogue."""
+    """n quasars, their colours smooth functions of z with 0.03 mag of noise; columns as in a real catalog."""
     rng = np.random.default_rng([seed, n])
     z = rng.uniform(1, 4, n)
     colours = np.stack(
@@ -63,7 +78,7 @@ def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
     subset = np.array(["train", "train", "train", "val", "test"])[np.arange(n) % 5]
     pd.DataFrame({"objID": table["objID"], "subset": subset}).to_parquet(survey.split, index=False)
     status = np.array(["missing_frame"] * without_image + ["ok"] * (n - without_image))
-    units, _ = shards.to_units(images(table))
+    units, _ = to_units(images(table))
     for number, path in enumerate(survey.shards):
         part = np.arange(n) % 2 == number
         mask = np.zeros((part.sum(), 64, 64), np.uint8)
@@ -73,16 +88,14 @@ def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
             "image": units[part],
             "mask": mask,
         }
-        shards.write(path, columns)
+        write_arrays(path, columns)
     table[["objID"]].to_parquet(folder / "plan.parquet", index=False)
-    shards.write_index(
-        survey.shards, [folder / "plan.parquet"], survey.index, folder / "counts.json", folder / "missing.csv"
-    )
+    write_index(survey.shards, [folder / "plan.parquet"], survey.index, folder / "counts.json", folder / "missing.csv")
     return survey
 
 
 def told(table: pd.DataFrame) -> pd.DataFrame:
-    """The catalogue with magnitudes that hardly know the redshift, and a column w1mpro that does, but for a tenth of the rows."""
+    """The catalog with magnitudes that hardly know the redshift, and a column w1mpro that does, but for a tenth of the rows."""
     rng = np.random.default_rng(3)
     w1 = np.where(rng.random(len(table)) < 0.1, -9999.0, 15 + 0.5 * table["z"])
     blurred = {name: table[name] + rng.normal(0, 0.3, len(table)) for name in table if name.startswith("dered_")}
@@ -94,3 +107,11 @@ def rewrite(path: Path, folder: Path, change) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     change(pd.read_parquet(path)).to_parquet(folder / path.name, index=False)
     return folder / path.name
+
+
+def rows(**columns):
+    """Rows of a finished query: `columns`, and what every catalog must have beside them."""
+    count = len(next(iter(columns.values())))
+    filler = {name: np.zeros(count) for name in REQUIRED if name not in ("objID", "specObjID")}
+    ids = {"objID": np.arange(count) + BIG, "specObjID": np.arange(count, dtype=np.uint64)}
+    return pd.DataFrame(ids | filler | {"z": np.full(count, 2.0), "zErr": np.full(count, 1e-4)} | columns)

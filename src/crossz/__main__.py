@@ -1,6 +1,6 @@
 """`python -m crossz`, where the command is not installed."""
 
-from crossz.cli import main
+from crossz.apply.cli import main
 
 if __name__ == "__main__":
     main()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from crossz.files import atomic_path
+from crossz.core.files import atomic_path
 
 MODULES = (
     "predict",
@@ -39,7 +39,7 @@ real survey with the network as printed. On the command line itself only single 
 would arrive as text. An unknown key, a wrong value or two that
 contradict each other stop the run before anything starts, all listed at once.
 
-Speed and place (cores, memory, graphics cards, clusters) are no settings here: they belong to [profiles](../docs/clusters.md). Logins belong to the environment
+Speed and place (cores, memory, GPUs, clusters) are no settings here: they belong to [profiles](../docs/clusters.md). Logins belong to the environment
 or a private file ([dr17.md](../docs/dr17.md)).
 
 | overlay | what it is for |
@@ -52,7 +52,7 @@ _API = """# Python
 
 What can be called on one's own arrays, tables and files. Everything else in `src/crossz` serves a rule of the workflow, and may change with it. From the project's folder:
 `PYTHONPATH=src .venv/bin/python`. Bands are `ugriz`, in this order, on every axis of bands; fluxes are nanomaggies, magnitudes AB, angles degrees. An error of the user's input is a
-`crossz.errors.CrosszError`, which names the file and the remedy. Examples: [tutorial](tutorial.md).
+`crossz.core.errors.CrosszError`, which names the file and the remedy. Examples: [tutorial](tutorial.md).
 """
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from project import copied, environment
 
-from crossz import BANDS
+from crossz.core.names import BANDS
 
 REFERENCES = ["knn", "random_forest", "gradient_boosting", "mlp"]
 MINE = {
@@ -19,7 +19,7 @@ MINE = {
 }
 
 
-def catalogue(sdss) -> pd.DataFrame:
+def catalog(sdss) -> pd.DataFrame:
     """10,000 of the 30,000 objects as a finished query. The file has no ids, places, errors or extinctions: these are made up, and the same for all."""
     rows = pd.read_csv(sdss / "catalog/galaxies_and_quasars.csv.gz").sample(10_000, random_state=1)
     number = np.arange(len(rows)) + 1
@@ -45,12 +45,12 @@ def metrics(where, rows, *overlays, **changed):
 
 
 def test_galaxies_and_quasars_are_told_apart_as_well_as_by_the_best_reference(sdss, tmp_path):
-    found = metrics(tmp_path, catalogue(sdss), "config/classes.yaml", datasets=["quasars"], classes=["GALAXY", "QSO"])
+    found = metrics(tmp_path, catalog(sdss), "config/classes.yaml", datasets=["quasars"], classes=["GALAXY", "QSO"])
     assert found.loc["phot", "accuracy"] > found.loc[REFERENCES, "accuracy"].max() - 0.005
     assert found.loc["phot", "log_loss"] < 1.15 * found.loc[REFERENCES, "log_loss"].min()
 
 
 def test_redshifts_of_galaxies_are_as_good_as_those_of_the_best_reference(sdss, tmp_path):
-    rows = catalogue(sdss)
+    rows = catalog(sdss)
     found = metrics(tmp_path, rows[(rows["class"] == "GALAXY") & (rows["z"] > 0)])
     assert found.loc["phot", "sigma_nmad"] < 1.05 * found.loc[REFERENCES, "sigma_nmad"].min()

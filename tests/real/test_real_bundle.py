@@ -5,13 +5,20 @@ import pandas as pd
 import pytest
 import toy
 import yaml
-from conftest import ROOT
-from test_bundle import exported
+from bundles import exported
+from helpers import ROOT
 
-from crossz import bundle, catalog, cli, pdf, shards, splits, training
-from crossz.archive import mat
-from crossz.metrics import score
-from crossz.samples import mixtures_of
+from crossz.apply import bundle, cli
+from crossz.catalog import splits
+from crossz.catalog.columns import conform
+from crossz.catalog.objects import dedupe, groups
+from crossz.catalog.readers import read_table
+from crossz.estimates import pdf
+from crossz.estimates.predictions import mixtures_of
+from crossz.images import mat
+from crossz.images.index import write_index
+from crossz.models import training
+from crossz.scores.metrics import score
 
 EPOCHS = 8  # half of the default
 
@@ -20,10 +27,10 @@ EPOCHS = 8  # half of the default
 def rows(sdss):
     """The authors' 1,264 objects, each with its group."""
     source = sdss / "cutouts/catalog.csv"
-    table, _ = catalog.dedupe(catalog.conform(catalog.read_table(source, {}), str(source)).to_pandas())
+    table, _ = dedupe(conform(read_table(source, {}), str(source)).to_pandas())
     nobody = np.full(len(table), -1)
     places = (table[name].to_numpy() for name in ("ra", "dec"))
-    return table.assign(group=catalog.groups(*places, nobody, table["objID"].to_numpy(), 1.0))
+    return table.assign(group=groups(*places, nobody, table["objID"].to_numpy(), 1.0))
 
 
 def images(sdss, folder, table):
@@ -34,7 +41,7 @@ def images(sdss, folder, table):
         folder / "plan.parquet", sdss / "cutouts/mat", folder / "cutouts.arrow", folder / "counts.json"
     )
     made = [folder / name for name in ("index.parquet", "index.json", "missing.csv")]
-    shards.write_index([folder / "cutouts.arrow"], [folder / "plan.parquet"], *made)
+    write_index([folder / "cutouts.arrow"], [folder / "plan.parquet"], *made)
     return made[0], [folder / "cutouts.arrow"]
 
 

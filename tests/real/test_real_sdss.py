@@ -1,17 +1,23 @@
-"""Real SDSS frames and catalogues, where they lie beside the project; nothing of them is part of it."""
+"""Real SDSS frames and catalogs, where they lie beside the project; nothing of them is part of it."""
 
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import aperture, archive, centroid
+from helpers import aperture, archive, centroid
 
-from crossz import BANDS, blocks, catalog, cutouts, shards, spectra, stamps
-from crossz.archive import mat, sas
+from crossz.archive import sas
 from crossz.archive.serve import serve
-from crossz.errors import Refused
-from crossz.frames import FieldID, decode, frame_path, read_frame
+from crossz.catalog.columns import conform
+from crossz.catalog.objects import dedupe, groups
+from crossz.catalog.readers import read_table
+from crossz.core.errors import Refused
+from crossz.core.names import BANDS
+from crossz.images import cutouts, mat, stamps
+from crossz.images.store import to_nmgy, to_units
+from crossz.sdss import bz2_blocks, spectra
+from crossz.sdss.frames import FieldID, decode, frame_path, read_frame
 
 
 class Source:
@@ -76,18 +82,18 @@ def test_native_pixels_of_real_frames_are_float16_exact(sdss):
     for band in BANDS:
         field = FieldID(301, 1043, 5, 25)
         frame = read_frame(frame_path(sdss / "sas", field, band), field, band)
-        units, clipped = shards.to_units(frame.data)
+        units, clipped = to_units(frame.data)
         assert clipped == 0
-        assert (shards.to_nmgy(units) == frame.data).mean() > 0.9997
+        assert (to_nmgy(units) == frame.data).mean() > 0.9997
 
 
 def test_the_authors_catalogue_dedupes_to_1264_with_groups_of_one_quasar(sdss):
     source = sdss / "cutouts/catalog.csv"
-    rows = catalog.conform(catalog.read_table(source, {}), str(source)).to_pandas()
-    unique, counts = catalog.dedupe(rows)
+    rows = conform(read_table(source, {}), str(source)).to_pandas()
+    unique, counts = dedupe(rows)
     assert (counts["rows"], counts["dropped_repeated_objID"], counts["objects"]) == (1329, 65, 1264)
     nobody = np.full(len(unique), -1)
-    group = catalog.groups(*(unique[name].to_numpy() for name in ("ra", "dec")), nobody, unique.objID.to_numpy(), 1.0)
+    group = groups(*(unique[name].to_numpy() for name in ("ra", "dec")), nobody, unique.objID.to_numpy(), 1.0)
     assert len(np.unique(group)) < 1264
 
 
@@ -96,7 +102,7 @@ def test_every_published_cutout_is_read_and_float16_exact(sdss):
     assert len(files) == 1329
     for path in list(files.values())[::50]:
         image = mat.read_mat(path)
-        assert (shards.to_nmgy(shards.to_units(image)[0]) == image).mean() > 0.999
+        assert (to_nmgy(to_units(image)[0]) == image).mean() > 0.999
 
 
 def test_real_frames_and_spectra_come_through_the_archive_s_checks(sdss, tmp_path):
@@ -131,12 +137,12 @@ def test_rows_out_of_blocks_are_those_of_the_whole_file_on_every_real_frame(sdss
         spans = [(a, a + 80) for a in range(-(number * 7 % 80), 1489, 80)]
         for span in spans[number % 6 :: 6]:
             source.asked = 0
-            part = blocks.read(source, field, band, lambda frame, span=span: [span], "blocks")
+            part = bz2_blocks.read(source, field, band, lambda frame, span=span: [span], "blocks")
             a, b = max(span[0], 0), min(span[1], 1489)
             assert part.frame.data[a:b].tobytes() == data[a:b].tobytes(), (path.name, span)
             shares.append(source.asked / len(body))
         span = spans[number % len(spans)]
-        part = blocks.read(Source(body), field, band, lambda frame, span=span: [span], "prefix")
+        part = bz2_blocks.read(Source(body), field, band, lambda frame, span=span: [span], "prefix")
         known = part.frame.known
         assert part.frame.data[known].tobytes() == data[known].tobytes()
     assert np.mean(shares) < 0.30

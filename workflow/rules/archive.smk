@@ -10,7 +10,7 @@ localrules:
 
 rule forecast:
     input:
-        collect("results/shards/{shard}.parquet", shard=SHARDS),
+        collect("results/plan/{shard}.parquet", shard=SHARDS),
     output:
         "results/forecast.json",
     log:
@@ -18,7 +18,7 @@ rule forecast:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        code=code_digest("forecast"),
+        code=code_digest("archive.forecast"),
     script:
         "../scripts/forecast.py"
 
@@ -39,7 +39,7 @@ rule frames:
 
 rule fetch_frames:
     input:
-        "results/shards/{shard}.parquet",
+        "results/plan/{shard}.parquet",
     output:
         "results/frames/{shard}.jsonl",
     log:

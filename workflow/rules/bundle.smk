@@ -1,6 +1,6 @@
 # The networks of all splits as one folder that needs nothing else, and as one file. Asked for by name:
 # `snakemake results/bundle/baseline-crossmodal` or `... results/bundle/baseline-crossmodal.zip`
-# Needs   results/models/{dataset}/{model}/, results/metrics.csv, results/run.yaml, catalogue, splits, index of images
+# Needs   results/models/{dataset}/{model}/, results/metrics.csv, results/run.yaml, catalog, splits, index of images
 # Makes   results/bundle/{dataset}-{model}/, results/bundle/{dataset}-{model}.zip
 
 BROUGHT = set(DATASETS if config["survey"] in ("cutouts", "photometry") else config["catalog"]["files"])
@@ -31,7 +31,7 @@ rule bundle:
     params:
         align=lambda wildcards: None if INPUTS[wildcards.model] == ["phot"] else settings(wildcards)["cutouts"]["align"],
         references=REFERENCES,
-        code=code_digest("bundle"),
+        code=code_digest("apply.bundle"),
     script:
         "../scripts/bundle.py"
 

@@ -1,6 +1,6 @@
 # Raw rows -> one row per objID, grouped by quasar -> which objects are cut in which shard.
 # Needs   results/catalog/raw/{dataset}.parquet
-# Makes   results/catalog/{dataset}.parquet (+ counts), results/shards/{shard}.parquet (the union of the datasets)
+# Makes   results/catalog/{dataset}.parquet (+ counts), results/plan/{shard}.parquet (the union of the datasets)
 
 
 rule catalog:
@@ -16,7 +16,7 @@ rule catalog:
     params:
         radius_arcsec=lookup("catalog/group_radius_arcsec", within=config),
         classes=CLASSES,
-        code=code_digest("catalog"),
+        code=code_digest("catalog.objects"),
     script:
         "../scripts/catalog.py"
 
@@ -25,13 +25,13 @@ rule plan:
     input:
         collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
     output:
-        collect("results/shards/{shard}.parquet", shard=SHARDS),
+        collect("results/plan/{shard}.parquet", shard=SHARDS),
     log:
         "logs/plan.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
         needs_fields=config["survey"] in ("embedded", "sdss"),
-        code=code_digest("plan"),
+        code=code_digest("catalog.plan"),
     script:
         "../scripts/plan.py"

@@ -2,11 +2,11 @@
 
 from snakemake.exceptions import WorkflowError
 
-from crossz.config import further_columns, graphics_card_here, network, problems
-from crossz.errors import CrosszError
-from crossz.files import read_json
-from crossz.provenance import code_digest
-from crossz.targets import positional
+from crossz.core.config import extra_columns, gpu_here, network, problems
+from crossz.core.errors import CrosszError
+from crossz.core.files import read_json
+from crossz.core.provenance import code_digest
+from crossz.catalog.targets import positional
 
 if found := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(found))
@@ -24,11 +24,11 @@ INPUTS = {
 MAIN = config["networks"][0]  # the network that figures show and others are compared with
 REFERENCES = config["references"]["models"]
 CLASSES = config["classes"] if config["task"] == "classification" else []
-FURTHER = further_columns(config)
+EXTRA_COLUMNS = extra_columns(config)
 
-# One training job a graphics card; where there is none, jobs run side by side, one thread each. A cluster's profile
+# One training job a GPU; where there is none, jobs run side by side, one thread each. A cluster's profile
 # says otherwise with set-resources.
-GPUS = int(graphics_card_here())
+GPUS = int(gpu_here())
 
 
 wildcard_constraints:

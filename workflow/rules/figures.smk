@@ -25,7 +25,7 @@ rule figure_redshifts:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("plots"),
+        code=code_digest("report.plots"),
     script:
         "../scripts/figure_redshifts.py"
 
@@ -49,7 +49,7 @@ rule figure_estimates:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("plots"),
+        code=code_digest("report.plots"),
     script:
         "../scripts/figure_estimates.py"
 
@@ -66,7 +66,7 @@ rule figure_scores:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("plots"),
+        code=code_digest("report.plots"),
     script:
         "../scripts/figure_scores.py"
 
@@ -86,7 +86,7 @@ rule figure_network:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("plots"),
+        code=code_digest("report.plots"),
     script:
         "../scripts/figure_network.py"
 
@@ -104,6 +104,6 @@ rule figure_gallery:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("gallery"),
+        code=code_digest("report.gallery"),
     script:
         "../scripts/figure_gallery.py"

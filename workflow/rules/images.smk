@@ -1,5 +1,5 @@
 # Where each object's image lies, and the gate: the run stops here when too many objects have none.
-# Needs   results/cutouts/{shard}.arrow, results/shards/{shard}.parquet
+# Needs   results/cutouts/{shard}.arrow, results/plan/{shard}.parquet
 # Makes   results/images.parquet (objID, shard, row, status), results/images.counts.json,
 #         results/missing.csv (every object without a usable image, and why), results/gate.json
 
@@ -7,7 +7,7 @@
 rule images:
     input:
         cutouts=collect("results/cutouts/{shard}.arrow", shard=SHARDS),
-        plan=collect("results/shards/{shard}.parquet", shard=SHARDS),
+        plan=collect("results/plan/{shard}.parquet", shard=SHARDS),
     output:
         index="results/images.parquet",
         counts="results/images.counts.json",
@@ -17,7 +17,7 @@ rule images:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        code=code_digest("shards"),
+        code=code_digest("images.index"),
     script:
         "../scripts/images.py"
 

@@ -46,7 +46,14 @@ rule metrics:
         config={name: block for name, block in config.items() if name not in ("archive", "verify", "targets", "bundle")},
         code={
             name: code_digest(name)
-            for name in ("stamps", "cutouts", "training", "models.references", "mml", "metrics")
+            for name in (
+                "images.stamps",
+                "images.cutouts",
+                "models.training",
+                "models.references",
+                "models.mml_training",
+                "scores.metrics",
+            )
         },
     script:
         "../scripts/metrics.py"
@@ -66,7 +73,7 @@ if not CLASSES:
             "../../envs/train.yaml"
         params:
             seed=lookup("seed", within=config),
-            code=code_digest("binned"),
+            code=code_digest("scores.binned"),
         script:
             "../scripts/metrics_binned.py"
 
@@ -83,6 +90,6 @@ if not CLASSES:
         params:
             main=MAIN,
             seed=lookup("seed", within=config),
-            code=code_digest("comparison"),
+            code=code_digest("scores.comparison"),
         script:
             "../scripts/comparison.py"

@@ -1,5 +1,5 @@
 # The baseline PhotoRedshift-MML: spectra on a common grid, its networks on every dataset and split (config: mml).
-# Needs   results/catalog/, results/shards/, results/splits/, results/images.parquet (which rows have an image);
+# Needs   results/catalog/, results/plan/, results/splits/, results/images.parquet (which rows have an image);
 #         SPECTRA, a folder that a rule fills with spectra, if there is one
 # Makes   results/spectra/{shard}.arrow (+ counts), results/models/{dataset}/mml/{split}/ (model.pt, model.json),
 #         results/predictions/{dataset}/mml/{split}/{inputs}.parquet
@@ -10,7 +10,7 @@ MML_INPUTS = ["phot", "phot+spec_gen", "spec"]
 
 rule spectra:
     input:
-        plan="results/shards/{shard}.parquet",
+        plan="results/plan/{shard}.parquet",
         catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         spectra=SPECTRA,
     output:
@@ -24,7 +24,7 @@ rule spectra:
         mem_mb=1000,
     params:
         cache="results/spectra/{shard}",
-        code=code_digest("spectra"),
+        code=code_digest("images.spectra"),
     script:
         "../scripts/spectra.py"
 
@@ -50,6 +50,6 @@ rule mml:
         mml=lookup("mml", within=config),
         magnitudes=lookup("photometry/magnitudes", within=config),
         seed=lookup("seed", within=config),
-        code=code_digest("mml"),
+        code=code_digest("models.mml_training"),
     script:
         "../scripts/mml.py"

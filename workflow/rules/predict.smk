@@ -19,7 +19,7 @@ rule predict:
         mem_mb=1500,
     params:
         columns=lookup("catalog/columns", within=config),
-        code=code_digest("predict"),
+        code=code_digest("apply.predict"),
     script:
         "../scripts/predict.py"
 
@@ -35,7 +35,7 @@ rule predict_page:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("page"),
+        code=code_digest("apply.html_page"),
     script:
         "../scripts/predict_page.py"
 

@@ -15,6 +15,6 @@ rule qp:
     resources:
         mem_mb=1000,
     params:
-        code=code_digest("qp_export"),
+        code=code_digest("scores.qp_export"),
     script:
         "../scripts/qp_export.py"

@@ -16,6 +16,6 @@ rule splits:
     params:
         fractions=lookup("splits/fractions", within=config),
         seed=lookup("seed", within=config),
-        code=code_digest("splits"),
+        code=code_digest("catalog.splits"),
     script:
         "../scripts/splits.py"

@@ -1,5 +1,5 @@
 # Frames -> native stamps -> cutouts on the r grid, shard by shard.
-# Needs   results/shards/{shard}.parquet; FRAMES, a folder that a rule fills with frames, if there is one
+# Needs   results/plan/{shard}.parquet; FRAMES, a folder that a rule fills with frames, if there is one
 # Makes   results/stamps/{shard}.arrow (+ what became of each frame), results/cutouts/{shard}.arrow (+ counts each);
 #         results/cutouts/{align}/{shard}.arrow for networks with another alignment
 # How a frame is had (stamps.fetch) changes no pixel, so it is no parameter; how its blocks are decoded is part of the code.
@@ -8,7 +8,7 @@
 
 rule stamps:
     input:
-        plan="results/shards/{shard}.parquet",
+        plan="results/plan/{shard}.parquet",
         frames=FRAMES,
     output:
         stamps="results/stamps/{shard}.arrow",
@@ -23,7 +23,7 @@ rule stamps:
     params:
         edges=lookup("stamps/edges", within=config),
         cache="results/frames/{shard}",
-        code=code_digest("stamps", "blocks"),
+        code=code_digest("images.stamps", "sdss.bz2_blocks"),
     script:
         "../scripts/stamps.py"
 
@@ -44,7 +44,7 @@ rule cutouts:
     params:
         align=lookup("cutouts/align", within=config),
         cache="results/frames/{shard}",
-        code=code_digest("cutouts"),
+        code=code_digest("images.cutouts"),
     script:
         "../scripts/cutouts.py"
 
@@ -58,4 +58,4 @@ use rule cutouts as cutouts_aligned with:
     params:
         align="{align}",
         cache="results/frames/{shard}",
-        code=code_digest("cutouts"),
+        code=code_digest("images.cutouts"),

@@ -1,16 +1,16 @@
-# Cutouts somebody has made: a folder of the authors' .mat files and a catalogue. The run starts at the catalogue.
+# Cutouts somebody has made: a folder of the authors' .mat files and a catalog. The run starts at the catalog.
 # Needs   catalog.files, cutouts.folder
 # Makes   results/catalog/raw/{dataset}.parquet (+ receipt), results/cutouts/{shard}.arrow
 
 SPECTRA = []
 
 
-include: "bring.smk"
+include: "user_catalog.smk"
 
 
 rule mat_cutouts:
     input:
-        plan="results/shards/{shard}.parquet",
+        plan="results/plan/{shard}.parquet",
         folder=ancient(str(config["cutouts"]["folder"])),
     output:
         cutouts="results/cutouts/{shard}.arrow",
@@ -20,6 +20,6 @@ rule mat_cutouts:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        code=code_digest("archive.mat"),
+        code=code_digest("images.mat"),
     script:
         "../scripts/mat_cutouts.py"

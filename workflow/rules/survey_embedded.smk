@@ -57,7 +57,7 @@ rule query:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        further=FURTHER,
+        extra_columns=EXTRA_COLUMNS,
         code=code_digest("archive.embedded"),
     script:
         "../scripts/query.py"
@@ -76,8 +76,8 @@ rule match:
         "../../envs/pipeline.yaml"
     params:
         columns=lookup("catalog/columns", within=config),
-        further=FURTHER,
+        extra_columns=EXTRA_COLUMNS,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
-        code=code_digest("targets"),
+        code=code_digest("catalog.targets"),
     script:
         "../scripts/match.py"

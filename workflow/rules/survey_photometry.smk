@@ -1,16 +1,16 @@
-# A catalogue alone: redshifts from magnitudes, for networks of photometry alone and the references.
+# A catalog alone: redshifts from magnitudes, for networks of photometry alone and the references.
 # Needs   catalog.files
 # Makes   results/catalog/raw/{dataset}.parquet (+ receipt), results/cutouts/{shard}.arrow, without images
 
 SPECTRA = []
 
 
-include: "bring.smk"
+include: "user_catalog.smk"
 
 
 rule no_images:
     input:
-        "results/shards/{shard}.parquet",
+        "results/plan/{shard}.parquet",
     output:
         shard="results/cutouts/{shard}.arrow",
         counts="results/cutouts/{shard}.counts.json",
@@ -19,6 +19,6 @@ rule no_images:
     conda:
         "../../envs/pipeline.yaml"
     params:
-        code=code_digest("shards"),
+        code=code_digest("images.index"),
     script:
         "../scripts/no_images.py"

@@ -7,7 +7,7 @@ FRAMES = []
 SPECTRA = []
 
 
-include: "bring.smk"
+include: "user_catalog.smk"
 include: "stamps.smk"
 include: "archive.smk"
 
@@ -30,8 +30,8 @@ rule archive_query:
     params:
         cache="results/cache/query",
         context=lookup("archive/context", within=config),
-        further=FURTHER,
-        code=code_digest("archive.sql", "archive.reply", "catalog"),
+        extra_columns=EXTRA_COLUMNS,
+        code=code_digest("archive.sql", "archive.reply", "catalog.objects"),
     script:
         "../scripts/archive_query.py"
 
@@ -50,8 +50,8 @@ rule archive_match:
         queries=1,
     params:
         columns=lookup("catalog/columns", within=config),
-        further=FURTHER,
+        extra_columns=EXTRA_COLUMNS,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
-        code=code_digest("targets"),
+        code=code_digest("catalog.targets"),
     script:
         "../scripts/archive_match.py"

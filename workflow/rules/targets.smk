@@ -7,14 +7,14 @@ use rule plan as target_plan with:
     input:
         "results/predict/{name}/catalog.parquet",
     output:
-        collect("results/predict/{{name}}/shards/{shard}.parquet", shard=SHARDS),
+        collect("results/predict/{{name}}/plan/{shard}.parquet", shard=SHARDS),
     log:
         "logs/target_plan/{name}.log",
 
 
 use rule stamps as target_stamps with:
     input:
-        plan="results/predict/{name}/shards/{shard}.parquet",
+        plan="results/predict/{name}/plan/{shard}.parquet",
         frames=FRAMES,
     output:
         stamps="results/predict/{name}/stamps/{shard}.arrow",
@@ -25,7 +25,7 @@ use rule stamps as target_stamps with:
     params:
         edges=lookup("stamps/edges", within=config),
         cache="results/predict/{name}/frames/{shard}",
-        code=code_digest("stamps", "blocks"),
+        code=code_digest("images.stamps", "sdss.bz2_blocks"),
 
 
 use rule cutouts as target_cutouts with:
@@ -39,13 +39,13 @@ use rule cutouts as target_cutouts with:
     params:
         align=target_align,
         cache="results/predict/{name}/frames/{shard}",
-        code=code_digest("cutouts"),
+        code=code_digest("images.cutouts"),
 
 
 use rule images as target_images with:
     input:
         cutouts=collect("results/predict/{{name}}/cutouts/{shard}.arrow", shard=SHARDS),
-        plan=collect("results/predict/{{name}}/shards/{shard}.parquet", shard=SHARDS),
+        plan=collect("results/predict/{{name}}/plan/{shard}.parquet", shard=SHARDS),
     output:
         index="results/predict/{name}/images.parquet",
         counts="results/predict/{name}/images.counts.json",

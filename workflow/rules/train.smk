@@ -3,7 +3,7 @@
 # Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv),
 #         results/predictions/{dataset}/{model}/{split}/{inputs}.parquet
 # A training is so many processes as its resource gpu, a card each: --set-resources train:gpu=4 --set-threads train=4
-# Kept    results/resume/: undeclared, so that a killed training goes on where it was
+# Kept    results/checkpoints/: undeclared, so that a killed training goes on where it was
 
 
 rule train:
@@ -26,13 +26,13 @@ rule train:
         gpu=GPUS,
         mem_mb=1500,
     params:
-        resume="results/resume/{dataset}/{model}/{split}.pt",
+        resume="results/checkpoints/{dataset}/{model}/{split}.pt",
         crossmodal=lambda wildcards: settings(wildcards)["crossmodal"],
         training=lambda wildcards: settings(wildcards)["train"],
         photometry=lambda wildcards: settings(wildcards)["photometry"],
         classes=CLASSES,
         seed=lookup("seed", within=config),
-        code=code_digest("training"),
+        code=code_digest("models.training"),
     script:
         "../scripts/train.py"
 
@@ -57,7 +57,7 @@ rule evaluate:
         gpu=GPUS,
         mem_mb=1500,
     params:
-        code=code_digest("training"),
+        code=code_digest("models.evaluation"),
     script:
         "../scripts/evaluate.py"
 

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from crossz.archive import query
-from crossz.stage import stage
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     query.write_archive_query(
         snakemake.input[0],
         snakemake.config["catalog"]["backend"],
@@ -16,5 +16,5 @@ with stage(snakemake.log[0]):
         snakemake.params.cache,
         snakemake.output.raw,
         snakemake.output.receipt,
-        snakemake.params.further,
+        snakemake.params.extra,
     )

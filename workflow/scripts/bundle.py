@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import bundle
-from crossz.stage import stage
+from crossz.apply import bundle
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 PATHS = ("models", "infos", "splits", "catalog", "index", "receipt", "metrics", "record")
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     bundle.export(
         *(snakemake.input[name] for name in PATHS),
         next(iter(snakemake.input.query), None),

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import bundle
-from crossz.stage import stage
+from crossz.apply import bundle
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     bundle.pack(snakemake.input[0], snakemake.output[0])

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import catalog
-from crossz.stage import stage
+from crossz.catalog.objects import write_catalog
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
-    catalog.write_catalog(
+with logged(snakemake.log[0]):
+    write_catalog(
         snakemake.input[0],
         snakemake.output.catalog,
         snakemake.output.counts,

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import comparison
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.scores import comparison
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     comparison.write_comparison(
         snakemake.input.predictions, *snakemake.output, snakemake.params.main, snakemake.params.seed
     )

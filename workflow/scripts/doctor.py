@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from crossz.archive import doctor
-from crossz.stage import stage
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     doctor.examine(snakemake.config["catalog"]["backend"], snakemake.config["archive"], "results")

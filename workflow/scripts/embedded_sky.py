@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from crossz import sky
-from crossz.stage import stage
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     sky.build(
         snakemake.output.database,
         snakemake.output.sas,

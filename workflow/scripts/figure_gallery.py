@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import gallery
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.report import gallery
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     gallery.write_gallery(
         *(snakemake.input[name] for name in ("predictions", "catalog", "index", "shards")), snakemake.output
     )

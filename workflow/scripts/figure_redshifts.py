@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import plots
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.report import plots
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     plots.write_redshift_histogram(snakemake.input, snakemake.output)

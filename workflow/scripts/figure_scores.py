@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import plots
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.report import plots
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     plots.write_models(snakemake.input.metrics, snakemake.wildcards.dataset, snakemake.output.models)
     plots.write_error_vs_z(snakemake.input.binned, snakemake.wildcards.dataset, snakemake.output.error_vs_z)

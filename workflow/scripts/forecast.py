@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import forecast
-from crossz.stage import stage
+from crossz.archive import forecast
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     forecast.write_forecast(
         snakemake.input,
         snakemake.output[0],

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import shards
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.images.gate import gate
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
-    shards.gate(snakemake.input.counts, snakemake.input.missing, snakemake.output[0], snakemake.params.max_loss)
+with logged(snakemake.log[0]):
+    gate(snakemake.input.counts, snakemake.input.missing, snakemake.output[0], snakemake.params.max_loss)

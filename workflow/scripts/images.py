@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import shards
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.images.index import write_index
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
-    shards.write_index(
+with logged(snakemake.log[0]):
+    write_index(
         snakemake.input.cutouts,
         snakemake.input.plan,
         snakemake.output.index,

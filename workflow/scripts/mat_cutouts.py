@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from crossz.archive import mat
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.images import mat
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     mat.write_mat_cutouts(
         snakemake.input.plan, snakemake.input.folder, snakemake.output.cutouts, snakemake.output.counts
     )

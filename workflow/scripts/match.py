@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import targets
 from crossz.archive import embedded
-from crossz.stage import stage
+from crossz.catalog import targets
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     targets.write_matched(
         snakemake.input.targets,
         snakemake.params.columns,
-        snakemake.params.further,
+        snakemake.params.extra,
         embedded.finder(snakemake.input.database),
         snakemake.params.radius_arcsec,
         *snakemake.output,

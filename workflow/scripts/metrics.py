@@ -2,19 +2,20 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import metrics, record
-from crossz.stage import stage
+from crossz.core import run_record
+from crossz.core.job import logged
+from crossz.scores import metrics
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     metrics.write_metrics(
         *(snakemake.input[name] for name in ("predictions", "splits", "index", "infos")),
         snakemake.output.metrics,
         snakemake.output.table,
     )
-    record.write_record(
+    run_record.write_run_record(
         snakemake.output.record,
         snakemake.params.config,
         snakemake.params.code,

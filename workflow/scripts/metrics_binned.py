@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import binned
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.scores import binned
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     binned.write_binned(
         snakemake.input.predictions, snakemake.input.catalogs, snakemake.output[0], snakemake.params.seed
     )

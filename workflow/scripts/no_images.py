@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import shards
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.images.index import write_without_images
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
-    shards.write_without_images(snakemake.input[0], *snakemake.output)
+with logged(snakemake.log[0]):
+    write_without_images(snakemake.input[0], *snakemake.output)

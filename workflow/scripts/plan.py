@@ -1,12 +1,12 @@
-"""Catalogues -> shards of whole fields."""
+"""Catalogs -> shards of whole fields."""
 
 from typing import TYPE_CHECKING
 
-from crossz import plan
-from crossz.stage import stage
+from crossz.catalog import plan
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     plan.write_plan(snakemake.input, snakemake.output, snakemake.params.needs_fields)

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import predict
-from crossz.stage import stage
+from crossz.apply import predict
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     predict.write_redshifts(
         snakemake.input.targets,
         snakemake.params.columns,

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import page
-from crossz.stage import stage
+from crossz.apply import html_page
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
-    page.write_page(snakemake.input.table, snakemake.output[0], snakemake.input.images)
+with logged(snakemake.log[0]):
+    html_page.write_html_page(snakemake.input.table, snakemake.output[0], snakemake.input.images)

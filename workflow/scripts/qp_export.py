@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import qp_export
-from crossz.stage import stage
+from crossz.core.job import logged
+from crossz.scores import qp_export
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     qp_export.write_qp(snakemake.input[0], snakemake.output[0])

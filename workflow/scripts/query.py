@@ -3,16 +3,16 @@
 from typing import TYPE_CHECKING
 
 from crossz.archive import embedded
-from crossz.stage import stage
+from crossz.core.job import logged
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     embedded.write_query(
         snakemake.input.sql,
         snakemake.input.database,
         snakemake.output.raw,
         snakemake.output.receipt,
-        snakemake.params.further,
+        snakemake.params.extra,
     )

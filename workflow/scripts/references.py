@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossz.core.job import logged
 from crossz.models import references
-from crossz.stage import stage
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with stage(snakemake.log[0]):
+with logged(snakemake.log[0]):
     references.write_references(
         *snakemake.input,
         {Path(path).parts[-3]: path for path in snakemake.output},

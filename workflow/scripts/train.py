@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import training
-from crossz.stage import sigterm_noted, stage
+from crossz.core.job import logged, sigterm_noted
+from crossz.models import training
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 if __name__ == "__main__":  # each process of a training imports this file
-    with stage(snakemake.log[0]), sigterm_noted() as stop:
+    with logged(snakemake.log[0]), sigterm_noted() as stop:
         training.train(
             *(snakemake.input[name] for name in ("catalog", "split", "index")),
             snakemake.input.shards,

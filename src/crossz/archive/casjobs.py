@@ -5,6 +5,7 @@ a restart. So a run that was killed attaches to its job, or reuses the table tha
 """
 
 import json
+import logging
 import signal
 import threading
 import time
@@ -18,8 +19,10 @@ import pyarrow as pa
 from crossz.archive import credentials, reply
 from crossz.archive.http import Client, Damaged, Denied, Missing, Unanswered
 from crossz.archive.sql import Query
-from crossz.errors import CrosszError, Refused
-from crossz.files import read_json, write_json
+from crossz.core.errors import CrosszError, Refused
+from crossz.core.files import read_json, write_json
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 REMEDY = "Rerun later: the job on the server goes on, and finished pages are kept"
@@ -163,7 +166,7 @@ def _ensure(session: Session, state_path: Path, table: str, select: str, rows: i
         if status in ("failed", "canceled"):
             raise CrosszError(f"{what}: CasJobs job {job} {status}: {message[:500]}. Mend the query, or rerun")
         if table in session.tables():
-            print(f"{what}: MyDB's table {table} is not whole and is made anew", flush=True)
+            log.info(f"{what}: MyDB's table {table} is not whole and is made anew")
             session.call(
                 "POST", "contexts/MyDB/query", f"dropping {table}", lambda _: None,
                 content={"Query": f"DROP TABLE {table}", "TaskName": "crossz"}, kind="text/plain",
@@ -187,9 +190,9 @@ def _submit(session: Session, table: str, select: str, what: str) -> str:
     try:
         job = session.call("PUT", f"contexts/{context}/jobs", f"{what}: submitting", _job, content=content, once=True)
     except (Unanswered, Damaged) as error:
-        print(f"{error}", flush=True)
+        log.info(f"{error}")
         return _SUBMITTING
-    print(f"{what}: CasJobs job {job}", flush=True)
+    log.info(f"{what}: CasJobs job {job}")
     return job
 
 
@@ -213,11 +216,11 @@ def _wait(session: Session, job: str, state_path: Path, table: str, what: str) -
                 status = _STATUS[found["Status"]]
                 if status not in ("ready", "started", "canceling"):
                     return status, str(found.get("Message"))
-                print(f"{what}: job {job} {status} since {time.monotonic() - start:.0f} s", flush=True)
+                log.info(f"{what}: job {job} {status} since {time.monotonic() - start:.0f} s")
                 time.sleep(session.archive["poll_s"] * factor)
                 factor = min(factor * 1.5, _LONGEST_POLL)
         except KeyboardInterrupt:
-            print(f"{what}: interrupted; canceling CasJobs job {job}", flush=True)
+            log.info(f"{what}: interrupted; canceling CasJobs job {job}")
             _remember(state_path, table, None)
             session.call("DELETE", f"jobs/{job}", f"canceling job {job}", lambda _: None, once=True)
             raise

@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crossz.errors import CrosszError
+from crossz.core.errors import CrosszError
 
 DEFAULT_FILE = "~/.config/crossz/sciserver"
 HELP = (

@@ -1,5 +1,6 @@
 """SkyServer's cross-identification: positions or objIDs, batch by batch, to rows of PhotoObjAll."""
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,9 +10,11 @@ import pyarrow.compute as pc
 
 from crossz.archive import reply, skyserver
 from crossz.archive.http import Client
-from crossz.catalog import conform
-from crossz.errors import CrosszError, Refused
-from crossz.targets import COLUMNS, Finder, separation_arcsec
+from crossz.catalog.columns import conform
+from crossz.catalog.targets import COLUMNS, Finder, separation_arcsec
+from crossz.core.errors import CrosszError, Refused
+
+log = logging.getLogger(__name__)
 
 BATCH = 500
 """Targets a request: some 50 kB of upload, and an answer within seconds."""
@@ -87,7 +90,7 @@ def _batches(count: int) -> Iterator[tuple[str, np.ndarray]]:
     for start in range(0, count, BATCH):
         some = np.arange(start, min(start + BATCH, count))
         what = f"targets {start + 1:,} to {some[-1] + 1:,} of {count:,}"
-        print(f"cross-identification: {what}", flush=True)
+        log.info(f"cross-identification: {what}")
         yield what, some
 
 

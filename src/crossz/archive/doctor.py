@@ -1,14 +1,17 @@
 """Five small requests that tell a user what of the archive works from here, and what to do where it does not."""
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from crossz.archive import casjobs, sas, skyserver
 from crossz.archive.http import Client, Denied, Missing, limits
-from crossz.errors import CrosszError
-from crossz.files import atomic_path
-from crossz.frames import FieldID, decode, frame_path
+from crossz.core.errors import CrosszError
+from crossz.core.files import atomic_path
+from crossz.sdss.frames import FieldID, decode, frame_path
+
+log = logging.getLogger(__name__)
 
 _NAMES = ("rerun", "run", "camcol", "field", "plate", "mjd", "fiberID", "run2d")
 _SQL = (
@@ -79,6 +82,6 @@ def examine(backend: str, archive: dict, folder: str | Path) -> None:
             except (Missing, Denied) as error:
                 failed += 1
                 told = f"FAILED  {error}: is archive.sas a whole, public mirror of DR17? (A local archive has spectra after `snakemake results/sky/spectra`.)"
-            print(f"{name:9} {told}", flush=True)
+            log.info(f"{name:9} {told}")
     if failed:
         raise CrosszError(f"doctor: {failed} of {len(checks)} checks failed; what to do stands above")

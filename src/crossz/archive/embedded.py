@@ -9,9 +9,9 @@ import pyarrow as pa
 from sqlglot import exp
 
 from crossz.archive.sql import TABLES, checked_select
-from crossz.catalog import write_raw
-from crossz.errors import CrosszError
-from crossz.targets import COLUMNS, Finder, finder_of
+from crossz.catalog.objects import write_raw
+from crossz.catalog.targets import COLUMNS, Finder, finder_of
+from crossz.core.errors import CrosszError
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
 
@@ -59,10 +59,12 @@ def write_query(
     database: str | Path,
     raw_path: str | Path,
     receipt_path: str | Path,
-    further: Sequence[str] = (),
+    extra_columns: Sequence[str] = (),
 ) -> None:
     """Run the query of `sql_path` and write its checked rows, with a receipt of the query's hash."""
     text = Path(sql_path).read_text()
     digest = hashlib.sha256(text.encode()).hexdigest()
     table = query(text, database, str(sql_path))
-    write_raw(table, str(sql_path), raw_path, receipt_path, {"source": "embedded sky", "query_sha256": digest}, further)
+    write_raw(
+        table, str(sql_path), raw_path, receipt_path, {"source": "embedded sky", "query_sha256": digest}, extra_columns
+    )

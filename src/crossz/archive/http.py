@@ -6,6 +6,7 @@ something of it. What `accept` refuses (errors.Refused) is asked for again, from
 
 import email.utils
 import json
+import logging
 import random
 import re
 import threading
@@ -19,7 +20,9 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from crossz.errors import CrosszError, Refused
+from crossz.core.errors import CrosszError, Refused
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _LARGEST = 2 << 30  # bytes of one body; a server that never ends is cut off here
@@ -170,7 +173,7 @@ class Client:
             if time.monotonic() + pause > end:
                 reasons.append(f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s")
                 break
-            print(f"{what}: {reasons[-1]}; again in {pause:.1f} s", flush=True)
+            log.info(f"{what}: {reasons[-1]}; again in {pause:.1f} s")
             self._stop.wait(pause)
         told = "; ".join(dict.fromkeys(reasons[-4:]))  # each reason once, in order
         kind = Damaged if refusals >= self.limits.attempts * max(len(left), 1) else Unanswered

@@ -3,6 +3,7 @@
 import datetime
 import functools
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,9 +15,12 @@ import pyarrow.parquet as pq
 from crossz.archive import casjobs, reply, skyserver
 from crossz.archive.http import Client, Denied, Missing, limits
 from crossz.archive.sql import Query, archive_query, count_by_redshift, slice_text, slices
-from crossz.catalog import conform, write_raw
-from crossz.errors import CrosszError
-from crossz.files import atomic_path, read_json, write_json
+from crossz.catalog.columns import conform
+from crossz.catalog.objects import write_raw
+from crossz.core.errors import CrosszError
+from crossz.core.files import atomic_path, read_json, write_json
+
+log = logging.getLogger(__name__)
 
 
 def write_archive_query(
@@ -26,7 +30,7 @@ def write_archive_query(
     cache: str | Path,
     raw_path: str | Path,
     receipt_path: str | Path,
-    further: Sequence[str] = (),
+    extra_columns: Sequence[str] = (),
 ) -> None:
     """Run the query of `sql_path` on `backend` ("casjobs" or "skyserver") and write its checked rows, with a receipt.
 
@@ -37,8 +41,8 @@ def write_archive_query(
     text = Path(sql_path).read_text()
     query = archive_query(text, str(sql_path), archive["context"])
     address = hashlib.sha256(archive[backend].encode()).hexdigest()[:6]  # another server's rows are other rows
-    kept = hashlib.sha256(",".join(further).encode()).hexdigest()[:6]  # slices hold these columns
-    folder = Path(cache, f"{query.digest}-{address}" + f"-{kept}" * bool(further))
+    kept = hashlib.sha256(",".join(extra_columns).encode()).hexdigest()[:6]  # slices hold these columns
+    folder = Path(cache, f"{query.digest}-{address}" + f"-{kept}" * bool(extra_columns))
     what = Path(sql_path).stem
     with Client(limits(archive)) as client, _right_address(backend):
         connect = functools.cache(partial(_connect, backend, client, archive, query, folder, what))
@@ -49,11 +53,11 @@ def write_archive_query(
         for number, part in enumerate(parts, 1):
             path = folder / f"{part.first}-{part.last}.parquet"
             if not path.exists():
-                print(f"{what}: slice {number} of {len(parts)}, {part.rows:,} of {total:,} rows", flush=True)
+                log.info(f"{what}: slice {number} of {len(parts)}, {part.rows:,} of {total:,} rows")
                 ask, base, _ = connect()
                 name = f"{what}: slice {number} of {len(parts)}"
                 rows = ask(slice_text(base, part, query.columns), query.columns, part.rows, name)
-                table = conform(rows, name, further)
+                table = conform(rows, name, extra_columns)
                 with atomic_path(path) as temporary:
                     pq.write_table(table, temporary)
             tables.append(pq.read_table(path))
@@ -66,7 +70,7 @@ def write_archive_query(
         "time": asked,
         "slices": len(parts),
     }
-    write_raw(pa.concat_tables(tables), str(sql_path), raw_path, receipt_path, receipt, further)
+    write_raw(pa.concat_tables(tables), str(sql_path), raw_path, receipt_path, receipt, extra_columns)
 
 
 @contextmanager
@@ -97,7 +101,7 @@ def _counts(connect: Callable[[], tuple], path: Path, what: str) -> tuple[dict[i
             bins = ask(count, ("bin", "n"), None, f"{what}: counting rows by redshift", reply.bins)
             if sum(n for _, n in bins) == rows:
                 break
-            print(f"{what}: the counts by redshift do not add up to {rows:,}; asking again", flush=True)
+            log.info(f"{what}: the counts by redshift do not add up to {rows:,}; asking again")
         else:
             raise CrosszError(f"{what}: the service counts {rows:,} rows in all, but not by redshift; rerun later")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

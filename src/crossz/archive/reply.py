@@ -6,7 +6,7 @@ import json
 import pyarrow as pa
 import pyarrow.csv
 
-from crossz.errors import CrosszError, Refused
+from crossz.core.errors import CrosszError, Refused
 
 
 def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.Table:

@@ -3,7 +3,7 @@
 A file counts as fetched when its bytes have been decoded and are what the path says; only then does it get its name on disk.
 The decoded frame goes on to be cut: no frame is decoded twice.
 
-Of a frame that only some rows of are needed, only a part may be fetched and decoded (stamps.fetch: prefix or blocks, blocks.py). Its bytes wait
+Of a frame that only some rows of are needed, only a part may be fetched and decoded (stamps.fetch: prefix or blocks, bz2_blocks.py). Its bytes wait
 in a file NAME.part, each at its own offset, and the manifest says which they are. Whatever of it does not hold, the whole file is fetched
 and decides.
 """
@@ -11,6 +11,7 @@ and decides.
 import datetime
 import hashlib
 import json
+import logging
 import os
 import shutil
 import threading
@@ -22,13 +23,16 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 
-from crossz import BANDS, blocks
 from crossz.archive.http import Client, Damaged, Denied, Missing, Reply, Unanswered, Unranged, limits, range_of
-from crossz.errors import CrosszError, Refused
-from crossz.files import atomic_path, sha256_of_ranges
-from crossz.frames import FieldID, Frame, decode, frame_path
-from crossz.spectra import check, spectrum_path
-from crossz.stamps import rows_of
+from crossz.core.errors import CrosszError, Refused
+from crossz.core.files import atomic_path, sha256_of_ranges
+from crossz.core.names import BANDS
+from crossz.images.stamps import rows_of
+from crossz.sdss import bz2_blocks
+from crossz.sdss.frames import FieldID, Frame, decode, frame_path
+from crossz.sdss.spectra import check, spectrum_path
+
+log = logging.getLogger(__name__)
 
 CHECKED = {
     "whole": ["stream CRC", "nothing behind the stream", "header", "all pixels finite"],
@@ -79,7 +83,7 @@ class Frames:
         fields: Sequence[FieldID],
         cache: str | Path,
         place: Place,
-        rows_of: Callable[[FieldID, Frame], blocks.Rows] | None = None,
+        rows_of: Callable[[FieldID, Frame], bz2_blocks.Rows] | None = None,
     ):
         self._fields = list(fields)
         self._way = "whole" if rows_of is None or place.keep else place.fetch
@@ -132,8 +136,8 @@ class Frames:
         found = None if way == "whole" else self._part_of(name, field, band, way)
         return self._fetch(name, field, band) if found is None else found
 
-    def _part(self, get: Callable[[int, int], bytes], field: FieldID, band: str, way: str) -> blocks.Part:
-        return blocks.read(get, field, band, lambda frame: self._rows_of(field, frame), way)
+    def _part(self, get: Callable[[int, int], bytes], field: FieldID, band: str, way: str) -> bz2_blocks.Part:
+        return bz2_blocks.read(get, field, band, lambda frame: self._rows_of(field, frame), way)
 
     def _read_part(self, path: Path, name: str, field: FieldID, band: str, way: str, whose: str) -> Frame | None:
         """The rows needed of a whole file on disk, or None where they cannot be told without reading all of it."""
@@ -141,7 +145,7 @@ class Frames:
             with _OnDisk(path) as get:
                 part = self._part(get, field, band, way)
         except Refused as error:
-            print(f"{path.name}: {error}; read whole", flush=True)
+            log.info(f"{path.name}: {error}; read whole")
             return None
         self._compare(part, name, way, lambda: self._read(path, name, field, band, whose))
         known = self._journal.entries.get(name, {})
@@ -159,7 +163,7 @@ class Frames:
                 with _OnDisk(path, entry["ranges"]) as get:
                     return self._part(get, field, band, way).frame
             except Refused:
-                print(f"{path.name}: damaged, or of other rows; fetching it again", flush=True)
+                log.info(f"{path.name}: damaged, or of other rows; fetching it again")
         if way == "blocks" and self._unranged >= _UNRANGED:
             return None
         urls = [f"{mirror}/{name}" for mirror in self._mirrors]
@@ -172,7 +176,7 @@ class Frames:
             if isinstance(error, Unanswered):
                 raise
             self._unranged += not isinstance(error, Refused)
-            print(f"{Path(name).name}: {error}; fetching it whole", flush=True)
+            log.info(f"{Path(name).name}: {error}; fetching it whole")
             return None
         self._unranged = 0
         if self._compare(part, name, way, lambda: self._fetch(name, field, band)):
@@ -187,7 +191,7 @@ class Frames:
             )
         return part.frame
 
-    def _compare(self, part: blocks.Part, name: str, way: str, whole: Callable[[], Frame | None]) -> bool:
+    def _compare(self, part: bz2_blocks.Part, name: str, way: str, whole: Callable[[], Frame | None]) -> bool:
         """Whether a frame had in part was chosen, by its name, to be compared with the `whole` one. Raises CrosszError where they differ."""
         if int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) >= self._audit * 2**32:
             return False
@@ -206,7 +210,7 @@ class Frames:
         except Refused as error:
             if whose == "local" or self._client is None:
                 raise CrosszError(f"{path}: {error}; delete it and rerun, or put a good copy there") from error
-            print(f"{path}: {error}; fetching it again", flush=True)
+            log.info(f"{path}: {error}; fetching it again")
             return self._fetch(name, field, band)
         if self._journal.entries.get(name, {}).get("fetch") != "whole":
             digest = hashlib.sha256(content).hexdigest()
@@ -220,7 +224,7 @@ class Frames:
                 urls, Path(name).name, lambda got: (got, decode(got.body, field, band)), REMEDY
             )
         except Missing:
-            print(f"{Path(name).name}: the archive has no such frame (404)", flush=True)
+            log.info(f"{Path(name).name}: the archive has no such frame (404)")
             self._journal.add(name, "missing", urls=urls)
             return None
         except Denied as error:
@@ -230,7 +234,7 @@ class Frames:
         except Damaged as error:
             if not self._damaged_is_missing:
                 raise CrosszError(f"{error}, or go on without it: stamps.damaged_frames: missing") from error
-            print(f"{error}; given up", flush=True)
+            log.info(f"{error}; given up")
             self._journal.add(name, "damaged", urls=urls)
             return None
         self._journal.add(
@@ -257,7 +261,7 @@ class Frames:
             for band in BANDS:
                 self(field, band)
             if number % 10 == 0 or number == len(self._fields):
-                print(f"field {number} of {len(self._fields)}", flush=True)
+                log.info(f"field {number} of {len(self._fields)}")
 
     def write_manifest(self, path: str | Path) -> None:
         """Write what became of every frame that was asked for: one JSON object a line, sorted by path.
@@ -275,7 +279,7 @@ class Frames:
             temporary.write_text("".join(f"{json.dumps(entry)}\n" for _, entry in entries))
 
 
-def _facts(path: Path, part: blocks.Part, way: str) -> dict:
+def _facts(path: Path, part: bz2_blocks.Part, way: str) -> dict:
     return {
         "fetch": way,
         "verified": CHECKED[way],
@@ -312,7 +316,7 @@ class _Ranges:
         self._parts: dict[int, bytes] = {}
         self.size = self.url = self.etag = self._version = None
 
-    def part(self, read: Callable[[Callable[[int, int], bytes]], blocks.Part]) -> blocks.Part:
+    def part(self, read: Callable[[Callable[[int, int], bytes]], bz2_blocks.Part]) -> bz2_blocks.Part:
         return read(self)
 
     def __call__(self, start: int, stop: int) -> bytes:
@@ -342,8 +346,8 @@ class _Stream:
         self._coming: Iterator[bytes] = iter(())
         self.size = self.url = self.etag = None
 
-    def part(self, read: Callable[[Callable[[int, int], bytes]], blocks.Part]) -> blocks.Part:
-        def consume(parts: Iterator[bytes]) -> tuple[blocks.Part, bytes]:
+    def part(self, read: Callable[[Callable[[int, int], bytes]], bz2_blocks.Part]) -> bz2_blocks.Part:
+        def consume(parts: Iterator[bytes]) -> tuple[bz2_blocks.Part, bytes]:
             body = _Stream(self._client, self._urls)  # of this attempt: one given up may still be running
             body._coming = parts
             return read(body), bytes(body._body)
@@ -422,7 +426,7 @@ def shard_frames(plan_path: str | Path, cache: str | Path, place: Place) -> Fram
     sky = {FieldID(*map(int, key)): rows.to_numpy(float) for key, rows in groups}
     nowhere = np.empty((0, 2))
 
-    def needed(field: FieldID, frame: Frame) -> blocks.Rows:
+    def needed(field: FieldID, frame: Frame) -> bz2_blocks.Rows:
         near = (field, field._replace(field=field.field - 1), field._replace(field=field.field + 1))
         return rows_of(frame, *(sky.get(one, nowhere) for one in near))
 

@@ -1,14 +1,17 @@
 """Spectra of one shard's objects: from a folder in the archive's layout, or fetched from the Science Archive Server."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from crossz.archive.http import Client, Denied, Missing, limits
 from crossz.archive.sas import Place, fetch_spectrum
-from crossz.errors import CrosszError
-from crossz.files import atomic_path
-from crossz.spectra import Coadd, SpectrumID, check, read, spectrum_path
+from crossz.core.errors import CrosszError
+from crossz.core.files import atomic_path
+from crossz.sdss.spectra import Coadd, SpectrumID, check, read, spectrum_path
+
+log = logging.getLogger(__name__)
 
 
 class Spectra:
@@ -52,7 +55,7 @@ class Spectra:
         try:
             body = fetch_spectrum(self._client, self._archive["sas"], *one)
         except Missing:
-            print(f"{name}: the archive has no such spectrum (404)", flush=True)
+            log.info(f"{name}: the archive has no such spectrum (404)")
             return None
         except Denied as error:
             raise CrosszError(f"{name}: {error}; is archive.sas a public mirror?") from error

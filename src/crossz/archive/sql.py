@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlglot
 from sqlglot import exp
 
-from crossz.errors import CrosszError
+from crossz.core.errors import CrosszError
 
 TABLES = frozenset({"specobjall", "photoobjall", "wise_forcedtarget", "wise_xmatch", "wise_allsky", "propermotions"})
 """Tables that a query may read; the embedded sky has the first two."""

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from crossz import BANDS
-from crossz.errors import CrosszError
+from crossz.core.errors import CrosszError
+from crossz.core.names import BANDS
 
 IMAGE_SIZE = 64
 _CENTRE = 32  # pixels: edge of what the small backbone sees, 13 arcsec

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from crossz import BANDS
+from crossz.core.names import BANDS
 from crossz.models import backbones
 
 CHI = 512
@@ -94,12 +94,12 @@ class AttentionLayer(nn.Module):
 
 
 class PhotometryEncoder(nn.Module):
-    """Eq. 1-3: (X_mag [n, 5, 3], X_colour [n, 4 + 2 k]) -> chi_phot [n, 512]; k further columns of the catalogue."""
+    """Eq. 1-3: (X_mag [n, 5, 3], X_colour [n, 4 + 2 k]) -> chi_phot [n, 512]; k extra columns of the catalog."""
 
-    def __init__(self, attention: str, layers: int, dropout: float, further: int):
+    def __init__(self, attention: str, layers: int, dropout: float, extra_columns: int):
         super().__init__()
         self.layers = nn.Sequential(*(AttentionLayer(attention == "softmax") for _ in range(layers)))
-        self.fusion = mlp(len(BANDS) * TOKEN + len(BANDS) - 1 + 2 * further, 256, CHI, dropout)
+        self.fusion = mlp(len(BANDS) * TOKEN + len(BANDS) - 1 + 2 * extra_columns, 256, CHI, dropout)
 
     def forward(self, x_mag: torch.Tensor, x_colour: torch.Tensor) -> torch.Tensor:
         return F.silu(self.fusion(torch.cat([self.layers(x_mag).flatten(1), x_colour], dim=1)))
@@ -141,7 +141,7 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential
 
 
 class CrossModal(nn.Module):
-    """The whole network. Settings: the `crossmodal` block of the configuration, how many `further` columns it reads, and how
+    """The whole network. Settings: the `crossmodal` block of the configuration, how many `extra_columns` columns it reads, and how
     many `classes` its head tells apart: 0 of a head of redshifts.
     """
 
@@ -154,11 +154,11 @@ class CrossModal(nn.Module):
         attention_layers: int,
         dropout: float,
         components: int,
-        further: int = 0,
+        extra_columns: int = 0,
         classes: int = 0,
     ):
         super().__init__()
-        self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout, further)
+        self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout, extra_columns)
         self.encode_img = ImageEncoder(backbone, stem)
         self.decode_phot = mlp(CHI, 256, CHI, dropout)  # G_photo of eq. 5: from chi_phot to an image feature
         self.decode_img = mlp(CHI, 256, CHI, dropout)  # G_img of eq. 5: from chi_img to a photometry feature
@@ -250,8 +250,8 @@ def adversarial_loss(net: CrossModal, features: Features, strength: float) -> tu
         (net.judge_img, features.img, features.img_gen),
     ]
     losses, right = [], []
-    for judge, real, generated in pairs:
-        logits = judge(reverse_gradient(torch.cat([real, generated]), strength))
+    for discriminator, real, generated in pairs:
+        logits = discriminator(reverse_gradient(torch.cat([real, generated]), strength))
         truth = torch.arange(len(logits), device=logits.device).lt(len(real)).long()
         losses.append(2 * F.cross_entropy(logits, truth))  # the sum of the real and the generated term
         right.append((logits.argmax(1) == truth).float().mean())

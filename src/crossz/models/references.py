@@ -1,5 +1,6 @@
 """Photometry-only references: what any other model must be compared with, on the same rows and splits."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +23,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from crossz import classes as cl
-from crossz import features as ft
-from crossz import shards
-from crossz.samples import dz, load_rows, write_classes, write_predictions
+from crossz.estimates import classes
+from crossz.estimates.predictions import dz, write_classes, write_predictions
+from crossz.images.store import ImageStore
+from crossz.models import features as ft
+from crossz.models.rows import load_rows
+
+log = logging.getLogger(__name__)
 
 _LIMIT = 6.0  # scaled features beyond this are outliers of the photometry
 
@@ -99,7 +103,7 @@ def fit(
             warnings.simplefilter("ignore", ConvergenceWarning)  # the validation part judges, not the optimiser
             estimator.fit(train[0], train[1] if classify else np.log1p(train[1]))
         if classify:
-            error = cl.log_loss(estimator.predict_proba(val[0]), val[1])
+            error = classes.log_loss(estimator.predict_proba(val[0]), val[1])
         else:
             error = float(np.sqrt(np.mean(dz(np.expm1(estimator.predict(val[0])), val[1]) ** 2)))
         if error < smallest:
@@ -123,14 +127,14 @@ def write_references(
 
     At most `threads` threads: left alone, boosting takes every core, and jobs side by side then wait for each other.
     """
-    store = shards.ImageStore(index_path, [])  # which rows have an image; none is looked at
+    store = ImageStore(index_path, [])  # which rows have an image; none is looked at
     rows = load_rows(catalog_path, split_path, store)
     phot = ft.flat(ft.photometry(rows, magnitudes, columns))
     subset = rows["subset"].to_numpy()
-    truth = cl.labels(rows, classes) if classes else rows["z"].to_numpy()
+    truth = classes.labels(rows, classes) if classes else rows["z"].to_numpy()
     held, val = subset != "train", subset[subset != "train"] == "val"
     if classes:
-        cl.require_all(truth[~held], classes, f"{split_path}, part train")
+        classes.require_all(truth[~held], classes, f"{split_path}, part train")
     for model, path in prediction_paths.items():
         parts = [(phot[subset == name], truth[subset == name]) for name in ("train", "val")]
         with threadpool_limits(threads):
@@ -138,8 +142,8 @@ def write_references(
             found = estimator.predict_proba(phot[held]) if classes else np.expm1(estimator.predict(phot[held]))
         if classes:
             write_classes(path, pd.DataFrame(rows[held]), found, classes)
-            told = f"log loss {cl.log_loss(found[val], truth[held][val]):.4f}"
+            told = f"log loss {classes.log_loss(found[val], truth[held][val]):.4f}"
         else:
             write_predictions(path, pd.DataFrame(rows[held]), found)
             told = f"RMSE {np.sqrt(np.mean(dz(found[val], truth[held][val]) ** 2)):.4f}"
-        print(f"{model}: val {told}", flush=True)
+        log.info(f"{model}: val {told}")

@@ -1,6 +1,7 @@
 """The whole survey: strips in parallel, their rows into SQLite and Parquet."""
 
 import json
+import logging
 import multiprocessing
 import os
 import sqlite3
@@ -16,9 +17,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossz import BANDS
-from crossz.files import atomic_path
-from crossz.sky import catalogue, frames, geometry, survey
+from crossz.core.files import atomic_path
+from crossz.core.names import BANDS
+from crossz.sky import catalog, frames, geometry, survey
+
+log = logging.getLogger(__name__)
 
 METADATA_KEY = b"crossz.sky"
 """Under it the truth's Parquet metadata hold the settings and the counts of `counts`, as JSON."""
@@ -51,12 +54,12 @@ def build(
     galaxies: int = 0,
     stars: int = 0,
     workers: int,
-    progress: Callable[[str], None] = print,
+    progress: Callable[[str], None] = log.info,
 ) -> None:
     """Make a synthetic SDSS of `quasars`: the SQLite file `database`, frames under `sas`, the table `truth`.
 
     `frame` is (columns, rows) of a frame: (2048, 1489) as the real ones, or smaller; about `quasars_per_field` lie on
-    each, and of the further `galaxies` and `stars` with spectra their share. The result depends on `seed` and these numbers, byte for byte, and not on `workers` processes. One frame is
+    each, and of the `galaxies` and `stars` with spectra their share. The result depends on `seed` and these numbers, byte for byte, and not on `workers` processes. One frame is
     left out on purpose: real archives lack some. Two thirds of the time is bz2; with frames of 512 x 512 and 24 quasars
     on each, a core makes 35 quasars a second (2,000 in 29 s on two cores, 100,000 in 25 minutes). Memory does not grow
     with the number of quasars but for their rows. Raises ValueError when a frame is too small or the sky is full.
@@ -127,7 +130,7 @@ def _insert(connection: sqlite3.Connection, name: str, rows: pd.DataFrame) -> No
 
 
 @contextmanager
-def _run_all(jobs: list[tuple], workers: int) -> Iterator[Iterator[catalogue.Rows]]:
+def _run_all(jobs: list[tuple], workers: int) -> Iterator[Iterator[catalog.Rows]]:
     """`survey.observe` of every job, in order, by `workers` processes of one thread each."""
     if workers <= 1:
         yield map(survey.observe, *zip(*jobs, strict=True))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from crossz.files import atomic_path
-from crossz.frames import FRAME_MINUS_FIELD
+from crossz.core.files import atomic_path
+from crossz.sdss.frames import FRAME_MINUS_FIELD
 from crossz.sky import fits
 from crossz.sky.geometry import FIRST_FIELD, NODE, Strip, Tangent, great_circle
 

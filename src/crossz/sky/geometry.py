@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from astropy.wcs import WCS
 
-from crossz import BANDS
+from crossz.core.names import BANDS
 
 OVERLAP = 128
 """Rows that a field shares with the next one of its strip."""
@@ -83,7 +83,7 @@ class Tangent(NamedTuple):
 def strips(
     quasars: int, frame: tuple[int, int], quasars_per_field: int, seed: int, galaxies: int = 0, stars: int = 0
 ) -> list[Strip]:
-    """Divide a survey of `quasars`, and so many further galaxies and stars with spectra, into strips of at most FIELDS_PER_STRIP fields of `frame` = (columns, rows).
+    """Divide a survey of `quasars`, and so many galaxies and stars with spectra, into strips of at most FIELDS_PER_STRIP fields of `frame` = (columns, rows).
 
     Raises ValueError when a frame is too small to be cut out with its overlaps, or the sky is full.
     """

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from crossz import BANDS
+from crossz.core.names import BANDS
 from crossz.sky import filters, seds
 from crossz.sky import galaxies as templates
 

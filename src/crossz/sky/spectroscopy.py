@@ -1,15 +1,18 @@
 """Spectroscopic files of the quasars: `spec-PLATE-MJD-FIBER.fits`, lite layout, rebuilt from the truth alone."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from crossz import BANDS
-from crossz.files import atomic_path
+from crossz.core.files import atomic_path
+from crossz.core.names import BANDS
+from crossz.sdss.spectra import spectrum_path
 from crossz.sky import filters, fits, seds
-from crossz.spectra import spectrum_path
+
+log = logging.getLogger(__name__)
 
 _GRIDS = {"26": (3.5800, 3840), "v5_13_2": (3.5535, 4620)}
 """By run2d: log10 of the first vacuum wavelength, number of pixels; 1e-4 a pixel, as in SDSS-I/II and in (e)BOSS."""
@@ -35,7 +38,7 @@ _LINES = {
 }
 
 
-def write_spectra(truth: Path, sas: Path, *, seed: int, plates=None, progress=print) -> int:
+def write_spectra(truth: Path, sas: Path, *, seed: int, plates=None, progress=log.info) -> int:
     """Write the spectra of all quasars in `truth`, or of those on `plates` only; how many files were written.
 
     Flux in 1e-17 erg/s/cm^2/A, reddened by the Galaxy as in real files; its noise has the snMedian of SpecObjAll. A

@@ -1,4 +1,4 @@
-"""One strip from nothing: its sources, images, frames, and its rows of the catalogue and of the truth."""
+"""One strip from nothing: its sources, images, frames, and its rows of the catalog and of the truth."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from crossz import BANDS
-from crossz.sky import catalogue, filters, frames, geometry, images, population
+from crossz.core.names import BANDS
+from crossz.sky import catalog, filters, frames, geometry, images, population
 
-_KINDS = {"population": 10, "seeing": 11, "noise": 12, "catalogue": 13, "targets": 14}
+_KINDS = {"population": 10, "seeing": 11, "noise": 12, "catalog": 13, "targets": 14}
 _EDGE = ((6.0, 6.0), (14.0, 24.0))
 """Least distance of a quasar's r position from the lower and the upper edges (columns, rows) of its strip, pixels:
 the largest offset of another band, and a little."""
@@ -40,12 +40,12 @@ class Sources(NamedTuple):
         return len(self.flux) - len(self.shapes)
 
 
-def observe(strip: geometry.Strip, sas: Path, seed: int, absent: tuple[int, str] | None) -> catalogue.Rows:
+def observe(strip: geometry.Strip, sas: Path, seed: int, absent: tuple[int, str] | None) -> catalog.Rows:
     """Make one strip: write its frames under `sas`, all but the `absent` (field, band), and return its rows."""
     tangents = geometry.tangents(strip, seed)
     sources = _populate(strip, tangents, seed)
-    rng = _rng(seed, "catalogue", strip)
-    targets = catalogue.choose_targets(rng, sources, strip)
+    rng = _rng(seed, "catalog", strip)
+    targets = catalog.choose_targets(rng, sources, strip)
     common, *own = _rng(seed, "seeing", strip).normal(0, 0.06, 1 + len(BANDS))
     fwhm = np.exp(common + 0.3 * np.array(own)) * [images.FWHM_ARCSEC[band] / ARCSEC for band in BANDS]
     measured = [
@@ -53,7 +53,7 @@ def observe(strip: geometry.Strip, sas: Path, seed: int, absent: tuple[int, str]
         for b in range(len(BANDS))
     ]
     psf_flux, psf_error = np.moveaxis(measured, 0, -1)
-    return catalogue.rows(rng, strip, tangents, sources, targets, psf_flux, psf_error, fwhm)
+    return catalog.rows(rng, strip, tangents, sources, targets, psf_flux, psf_error, fwhm)
 
 
 def _rng(seed: int, kind: str, strip: geometry.Strip, *more: int) -> np.random.Generator:

@@ -1,0 +1,63 @@
+"""What fetching the planned frames takes, said before anything is fetched."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from crossz.core.files import write_json
+from crossz.core.names import BANDS
+from crossz.sdss.frames import FieldID
+
+log = logging.getLogger(__name__)
+
+FRAME_MB = 3.4
+"""Mean size of a DR17 frame as bz2 (2.87 to 3.95 MB in 22 frames of four fields)."""
+DECODE_S = 0.43
+"""Seconds of one core to decode a frame."""
+SPECTRUM_MB = 0.26
+"""Mean size of a lite spectrum (0.22 to 0.32 MB)."""
+STAMP_MB = 5 * 80 * 80 * 2 / 1e6
+CUTOUT_MB = 5 * 64 * 64 * 2 / 1e6
+
+
+def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float, spectra: bool) -> dict[str, float]:
+    """Objects, fields, files, bytes, disk and hours to fetch and cut all fields of `shards` at `rate_MB_s`.
+
+    With `spectra` (mml.run), one spectrum an object beside the frames.
+    Left out: neighbour fields that fill an edge (up to a tenth more), and that frames may lie on disk already.
+    """
+    objects = sum(map(len, shards))
+    fields = [len(shard[list(FieldID._fields)].drop_duplicates()) for shard in shards]
+    files = sum(fields) * len(BANDS)
+    spectra_MB = objects * SPECTRUM_MB * spectra
+    return {
+        "objects": objects,
+        "shards": len(shards),
+        "fields": sum(fields),
+        "files": files,
+        "fetched_GB": round(files * FRAME_MB / 1e3, 3),
+        "spectra_GB": round(spectra_MB / 1e3, 3),
+        "largest_shard_GB": round(max(fields, default=0) * len(BANDS) * FRAME_MB / 1e3, 3),
+        "results_GB": round(objects * (STAMP_MB + CUTOUT_MB) / 1e3, 3),
+        "rate_MB_s": rate_MB_s,
+        "fetch_hours": round((files * FRAME_MB + spectra_MB) / rate_MB_s / 3600, 2),
+        "decode_core_hours": round(files * DECODE_S / 3600, 2),
+    }
+
+
+def write_forecast(
+    shard_paths: Sequence[str | Path], forecast_path: str | Path, rate_MB_s: float, spectra: bool
+) -> None:
+    """Print the forecast for the plan at `shard_paths`, and write it."""
+    found = forecast([pq.read_table(path).to_pandas() for path in shard_paths], rate_MB_s, spectra)
+    log.info(
+        f"{found['objects']:,} objects on {found['fields']:,} fields: {found['files']:,} frames, {found['fetched_GB']:,} GB"
+        + (f"; a spectrum each, {found['spectra_GB']:,} GB" if spectra else "")
+        + "\n"
+        f"at {rate_MB_s:g} MB/s (archive.rate_MB_s): {found['fetch_hours']:,} hours; decoding: {found['decode_core_hours']:,} core-hours\n"
+        f"disk at once: {found['largest_shard_GB']:,} GB a running shard, and {found['results_GB']:,} GB of stamps and cutouts at the end"
+    )
+    write_json(forecast_path, found)

@@ -1,0 +1,121 @@
+"""What every script of the workflow does around its one call: a log, and errors that a user can read."""
+
+import contextlib
+import errno
+import logging
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from crossz.core.errors import CrosszError
+
+_FULL = ": no space is left; free some and rerun, what is finished is kept"
+_READ_ONLY = ": nothing may be written there; make the folder writable, or run elsewhere (--directory), and rerun"
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _READ_ONLY,
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+}
+
+
+class Snakemake(Protocol):
+    """What a script needs of the object `snakemake` that the engine puts into it."""
+
+    input: Mapping[str, Any]
+    output: Mapping[str, Any]
+    params: Mapping[str, Any]
+    log: Any
+
+
+class _Lines(logging.Formatter):
+    # Every line of a message under the job's name: several jobs write to one terminal.
+    def __init__(self, prefix: str = ""):
+        super().__init__()
+        self._prefix = prefix
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(self._prefix + line for line in super().format(record).split("\n"))
+
+
+def message_of(error: CrosszError | OSError) -> str:
+    """The text that a user reads of an error: its message and, where an operating system's needs one, the remedy."""
+    return f"{error}{_REMEDIES.get(getattr(error, 'errno', None) or 0, '')}"
+
+
+@contextlib.contextmanager
+def logged(log_path: str | Path) -> Iterator[None]:
+    """Run one job's work: messages of the logger `crossz` go to the terminal and to the job's log.
+
+    An error that the user can mend (CrosszError, or an operating system's such as a full disk) ends the job with its
+    message alone. Any other error keeps its traceback.
+    """
+    name = " ".join(Path(log_path).with_suffix("").parts[1:])
+    logger = logging.getLogger("crossz")
+    with open(log_path, "w", buffering=1) as log:
+        handlers = [logging.StreamHandler(log), logging.StreamHandler(sys.stderr)]
+        for handler, prefix in zip(handlers, ("", f"[{name}] "), strict=True):
+            handler.setFormatter(_Lines(prefix))
+            logger.addHandler(handler)
+        before, level = logger.propagate, logger.level
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        except (CrosszError, OSError) as error:
+            with contextlib.suppress(OSError):  # where the disk is full, the log may not be written either
+                log.write(f"error: {message_of(error)}\n")
+            sys.exit(f"crossz: {message_of(error)}")
+        except Exception:
+            log.write(traceback.format_exc())
+            raise
+        finally:
+            for handler in handlers:
+                logger.removeHandler(handler)
+            logger.propagate = before
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
+    """Run one job as `logged` does, and yield its arguments by name.
+
+    Yields
+    ------
+    dict
+        The rule's named inputs, outputs and params. The param `code`, a digest, only tells the engine when to rerun
+        and is left out. So a function is called with `**arguments`, and the order of a rule's files means nothing.
+
+    Raises
+    ------
+    TypeError
+        Two of them have one name.
+    """
+    with logged(snakemake.log[0]):
+        arguments: dict[str, Any] = {}
+        for part in (snakemake.input, snakemake.output, snakemake.params):
+            for name in part.keys():  # noqa: SIM118 - the engine's lists yield their values, not their names
+                if name in arguments:
+                    raise TypeError(f"the rule has two values of the name {name}")
+                if name != "code":
+                    arguments[name] = part[name]
+        yield arguments
+
+
+@contextlib.contextmanager
+def sigterm_noted() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether SIGTERM has come: how a cluster tells a job that its time is nearly over.
+
+    Meanwhile the signal ends nothing by itself. A long job asks at points from which a later run can go on.
+    """
+    came = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
+    try:
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)

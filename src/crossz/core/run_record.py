@@ -1,0 +1,49 @@
+"""The record of a run, `results/run.yaml`: what made the numbers beside it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from crossz.core.files import atomic_path, read_json
+from crossz.core.provenance import versions
+
+DISTRIBUTIONS = (
+    "snakemake",
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "astropy",
+    "reproject",
+)
+
+
+def write_run_record(
+    path: str | Path,
+    config: dict,
+    code: dict[str, str],
+    counts_paths: Iterable[str | Path],
+    info_paths: Iterable[str | Path],
+) -> None:
+    """Write the merged configuration, code digests, versions, seeds, counts of every stage, device and best epochs.
+
+    Nothing in it depends on when or where the run was made, so that an equal run gives equal bytes.
+    """
+    infos = {str(Path(name).parent): read_json(name) for name in info_paths}
+    content = {
+        "config": config,
+        "seed": config["seed"],
+        "code": code,
+        "versions": versions(*DISTRIBUTIONS),
+        "device": sorted({info["device"] for info in infos.values()}),
+        "counts": {str(name): read_json(name) for name in counts_paths},
+        "models": {
+            name: {key: info[key] for key in ("n", "members", "best_epoch", "model_sha256") if key in info}
+            for name, info in infos.items()
+        },
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

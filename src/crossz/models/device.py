@@ -1,0 +1,35 @@
+"""What torch computes on: the GPU where there is one, else the processor, with results that repeat."""
+
+import os
+import shutil
+
+import torch
+from torch import nn
+
+from crossz.core.errors import CrosszError
+
+
+def choose_device() -> torch.device:
+    """The GPU where there is one, the processor otherwise."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def deterministic(threads: int) -> None:
+    """Compute the same bytes each time, on at most `threads` threads of the processor."""
+    torch.set_num_threads(threads)
+    if torch.cuda.is_available():  # what this imports takes seconds, and sums on the processor have one order anyway
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+
+
+def compile_once(net: nn.Module) -> None:
+    """Have torch.compile make code of `net` when it is first called, in place; its parameters keep their names.
+
+    Raises CrosszError where there is no C++ compiler.
+    """
+    if shutil.which(compiler := os.environ.get("CXX", "g++")) is None:
+        raise CrosszError(
+            f"train.compile: torch.compile needs a C++ compiler, and there is no {compiler}; install one, or set it to false"
+        )
+    net.compile()

@@ -1,0 +1,117 @@
+"""What the models see of a catalog row and of an image, and scalers fitted on the training part alone."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crossz.core.errors import CrosszError
+from crossz.core.names import BANDS
+
+_CLIP = 6.0  # scaled values beyond this say "out_of_domain" and nothing more
+
+
+class Photometry(NamedTuple):
+    """Photometry of n objects, NaN where missing.
+
+    mag [n, 5] dereddened magnitudes, err [n, 5] their errors (mag), colour [n, 4] u-g, g-r, r-i, i-z,
+    missing [n, 5] bool, extinction [n, 5] (mag), extra [n, k] values of extra columns.
+    """
+
+    mag: np.ndarray
+    err: np.ndarray
+    colour: np.ndarray
+    missing: np.ndarray
+    extinction: np.ndarray
+    extra: np.ndarray
+
+
+def photometry(
+    catalog: pd.DataFrame, magnitudes: str, columns: Sequence[str] = (), complete: bool = True
+) -> Photometry:
+    """Photometry of the rows of `catalog`, in their order (paper, section 2.3).
+
+    `magnitudes`: "dered_model" (dered_*, the paper's) or "psf" (psfMag_* - extinction_*, right for point sources).
+    NULL, NaN, -9999 and 0 mark a missing magnitude; so does an error that is not positive. `columns`: extra columns of the
+    catalog that the models see, where NULL, NaN and -9999 are missing. Raises CrosszError when a column is absent or, unless
+    `complete` is False, one of the magnitudes holds no value at all.
+    """
+    name = {"dered_model": "dered", "psf": "psfMag"}[magnitudes]
+    table = {kind: _columns(catalog, kind, magnitudes, complete) for kind in (name, "psfMagErr", "extinction")}
+    mag, err, extinction = table[name], table["psfMagErr"], table["extinction"]
+    missing = ~np.isfinite(mag) | (mag == 0) | (mag <= -9999) | ~(err > 0)
+    if magnitudes == "psf":
+        mag = mag - extinction
+        missing |= ~np.isfinite(mag)
+    mag = np.where(missing, np.nan, mag)
+    colour = mag[:, :-1] - mag[:, 1:]
+    return Photometry(mag, np.where(missing, np.nan, err), colour, missing, extinction, _extra(catalog, columns))
+
+
+def _extra(catalog: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    if absent := [name for name in columns if name not in catalog]:
+        raise CrosszError(f"column {', '.join(absent)} of photometry.columns is not there")
+    values = catalog[list(columns)].to_numpy(float)
+    return np.where(np.isfinite(values) & (values > -9999), values, np.nan)
+
+
+def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str, complete: bool) -> np.ndarray:
+    names = [f"{kind}_{band}" for band in BANDS]
+    empty = [name for name in names if name not in catalog or (complete and catalog[name].isna().all())]
+    if empty:
+        other = "psf" if magnitudes == "dered_model" else "dered_model"
+        remedy = f"; set photometry.magnitudes: {other}" if kind in ("dered", "psfMag") else ""
+        raise CrosszError(f"the catalog has no values in {', '.join(empty)}{remedy}")
+    return catalog[names].to_numpy(float)
+
+
+def tokens(phot: Photometry) -> tuple[np.ndarray, np.ndarray]:
+    """Unscaled inputs of the photometry encoder: X_mag [n, 5, 3] (magnitude, log10 error, missing) and X_colour [n, 4 + 2 k].
+
+    The paper's m = 2 features a band, and an indicator because a missing magnitude must not look like a value. After the
+    colours come the k extra columns, and an indicator for each of them.
+    """
+    x_mag = np.stack([phot.mag, np.log10(phot.err), phot.missing.astype(float)], axis=2)
+    return x_mag, np.concatenate([phot.colour, phot.extra, np.isnan(phot.extra)], axis=1)
+
+
+def flat(phot: Photometry) -> np.ndarray:
+    """Features [n, 14 + k] of the photometry-only references: magnitudes, colours, log10 errors, extra columns; NaN where missing."""
+    return np.concatenate([phot.mag, phot.colour, np.log10(phot.err), phot.extra], axis=1)
+
+
+def fit_scaler(values: np.ndarray) -> dict[str, list]:
+    """Median and robust width (16-84 percentile half-range) of each feature over the first axis, NaN left aside.
+
+    A feature without spread (an indicator that never varies, a column that is all missing) gets width 1.
+    """
+    counted = np.isfinite(values).any(axis=0)
+    filled = np.where(counted, values, 0.0)
+    low, middle, high = np.nanpercentile(filled, [16, 50, 84], axis=0)
+    width = (high - low) / 2
+    return {"centre": middle.tolist(), "width": np.where(width > 1e-6, width, 1.0).tolist()}
+
+
+def apply_scaler(scaler: dict[str, list], values: np.ndarray) -> np.ndarray:
+    """Scaled float32 values, 0 where missing, clipped to +-6 widths."""
+    scaled = (values - np.asarray(scaler["centre"])) / np.asarray(scaler["width"])
+    return np.clip(np.nan_to_num(scaled, nan=0.0), -_CLIP, _CLIP).astype(np.float32)
+
+
+def out_of_domain(scaler: dict[str, list], values: np.ndarray) -> np.ndarray:
+    """Whether [n] any feature of an object lies where `apply_scaler` cuts it: the models have seen nothing like it."""
+    scaled = (values - np.asarray(scaler["centre"])) / np.asarray(scaler["width"])
+    return (np.abs(np.nan_to_num(scaled, nan=0.0)) > _CLIP).reshape(len(values), -1).any(1)
+
+
+def sky_noise(images: np.ndarray, masks: np.ndarray) -> list[float]:
+    """Sigma of the sky in each band of training images [n, 5, y, x] in store units; masks [n, y, x] uint8.
+
+    1.4826 times the median absolute pixel, as sources cover few pixels: the softening of the images' asinh stretch.
+    """
+    sigma = []
+    for band in range(images.shape[1]):
+        pixels = images[:, band][(masks >> band & 1) == 0].astype(np.float32)
+        sigma.append(max(1.4826 * float(np.median(np.abs(pixels))), 1e-6) if pixels.size else 1.0)
+    return sigma

@@ -1,0 +1,33 @@
+"""Which rows every model of a split sees, and the table of predictions that each of them writes."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from crossz.catalog.splits import SUBSETS
+from crossz.core.errors import CrosszError
+from crossz.images.store import ImageStore
+
+
+def load_rows(catalog_path: str | Path, split_path: str | Path, store: ImageStore) -> pd.DataFrame:
+    """Catalog rows of one split with two more columns, sorted by objID: subset, and row in the image store.
+
+    Objects without a usable image are left out for all models alike, photometry-only ones too, so that their scores
+    compare. Raises CrosszError when a part is left empty.
+    """
+    split = pq.read_table(split_path).to_pandas()
+    split["row"] = store.rows(split["objID"].to_numpy())
+    rows = split[split["row"] >= 0].merge(pq.read_table(catalog_path).to_pandas(), on="objID", validate="one_to_one")
+    if empty := [part for part in SUBSETS if not (rows["subset"] == part).any()]:
+        raise CrosszError(f"{split_path}: no object with a usable image is left in part {' and '.join(empty)}")
+    return rows.sort_values("objID", ignore_index=True)
+
+
+def subsample(rows: pd.DataFrame, share: float) -> pd.DataFrame:
+    """`share` of the rows, at least two, chosen by a hash of objID: a smaller share is part of any larger one."""
+    order = [hashlib.blake2b(objID.tobytes(), digest_size=8).digest() for objID in rows["objID"].to_numpy()]
+    kept = np.sort(np.argsort(order)[: max(2, round(share * len(rows)))])
+    return rows.iloc[kept]

@@ -1,0 +1,105 @@
+"""Redshift PDFs as an ensemble of `qp`, the format that RAIL reads, in HDF5.
+
+Of qp's representations `interp`, p(z) on one even grid of z, is the one whose pdf, cdf, ppf, mean and mode all hold:
+`mixmod` has Gaussians in z, where ours are in ln(1 + z), and inverts its cdf on 201 points of the whole ensemble;
+`quant` has no quantiles in the gap between two peaks, nor a mean; `interp_irregular` sums its cdf to first order only;
+and on an uneven grid the mean of `interp` is wrong. tests/test_qp_export.py holds what is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from crossz.core.errors import CrosszError
+from crossz.core.files import atomic_path
+from crossz.estimates import pdf
+from crossz.estimates.pdf import Mixture
+from crossz.estimates.predictions import mixtures_of
+
+if TYPE_CHECKING:
+    import qp
+
+log = logging.getLogger(__name__)
+
+_TAIL = 1e-5  # probability of a PDF that may lie beyond either end of the grid
+_FINEST, _COARSEST = 0.001, 0.01  # steps of z
+_PER_SIGMA = 6  # steps in the sigma of a narrow peak; at most 0.06 / 6^2 of the cdf is lost
+_BLOCK = 250  # objects whose p(z) are in memory at once
+
+
+def ensemble(table: pd.DataFrame, grid: np.ndarray | None = None) -> qp.Ensemble:
+    """The PDFs of a table of predictions as a qp ensemble of p(z), with objID, z_spec, z_phot and subset beside them.
+
+    `grid`: even points of z; without it, `redshift_grid` of these PDFs. Raises CrosszError when the table has points
+    only, or qp is not installed.
+    """
+    mixtures = _mixtures(table, "this table")
+    grid = redshift_grid(mixtures) if grid is None else grid
+    # float32 halves the file; qp would normalise in float64, and does so when it reads
+    data = {"xvals": grid, "yvals": _density(mixtures, grid).astype(np.float32), "norm": False}
+    ancil = {name: table[name].to_numpy() for name in ("objID", "z_spec", "z_phot")}
+    ancil["subset"] = table["subset"].to_numpy().astype("S5")  # of text, HDF5 holds bytes; qp.read gives text again
+    module = _qp()
+    return module.Ensemble(module.interp, data=data, ancil=ancil)
+
+
+def redshift_grid(mixtures: Mixture) -> np.ndarray:
+    """Even points [m] of z that hold all but 1e-5 of either tail of every PDF.
+
+    The step, 0.01 or a whole part of it, is a sixth of the narrowest peak's sigma, one object in a hundred aside: the
+    few still narrower ones are blurred to a step and must not make every other object's file larger.
+    """
+    low, high = pdf.interval(mixtures, 1 - 2 * _TAIL)
+    width = np.where(mixtures.weight > 0.01, mixtures.sigma * np.exp(mixtures.mean), np.inf).min(1)
+    step = np.clip(np.quantile(width, 0.01) / _PER_SIGMA, _FINEST, _COARSEST)
+    step = 0.01 / np.ceil(0.01 / step - 1e-9)
+    return step * np.arange(np.floor(low.min() / step), np.ceil(high.max() / step) + 1)
+
+
+def _density(mixtures: Mixture, grid: np.ndarray) -> np.ndarray:
+    """p(z) [n, m], averaged over a step about each point: no peak, however narrow, falls between two points."""
+    step = (grid[-1] - grid[0]) / (len(grid) - 1)
+    edges = np.append(grid - step / 2, grid[-1] + step / 2)
+    y = np.log1p(np.maximum(edges, -1 + 1e-12))
+    return np.diff(pdf.cdf(mixtures, np.tile(y, (len(mixtures.weight), 1))), axis=1) / step
+
+
+def write_qp(predictions_path: str | Path, path: str | Path) -> None:
+    """Write the PDFs of a table of predictions as an HDF5 file for qp.read; equal tables give equal bytes.
+
+    Raises CrosszError when the table has points only, or qp is not installed.
+    """
+    table = pq.read_table(predictions_path).to_pandas()
+    grid = redshift_grid(_mixtures(table, str(predictions_path)))
+    with atomic_path(path) as temporary:
+        for start in range(0, len(table), _BLOCK):
+            some = ensemble(table[start : start + _BLOCK], grid)
+            if not start:
+                groups, file = some.initializeHdf5Write(str(temporary), len(table))
+            some.writeHdf5Chunk(groups, start, start + len(some))
+        some.finalizeHdf5Write(file)
+    log.info(f"{len(table)} PDFs on {len(grid)} points of z, {grid[0]:.3f} to {grid[-1]:.3f}")
+
+
+def _mixtures(table: pd.DataFrame, about: str) -> Mixture:
+    if (mixtures := mixtures_of(table)) is None:
+        raise CrosszError(f"{about}: no PDFs, redshifts alone; a network has PDFs with crossmodal.head: mixture")
+    return mixtures
+
+
+def _qp() -> ModuleType:
+    """The package, imported where it is needed: two seconds, and nothing else wants it."""
+    try:
+        import qp
+    except ImportError as error:
+        raise CrosszError(
+            f"PDFs are exported by the package qp, which cannot be imported ({error}): pip install qp-prob"
+        ) from error
+    return qp

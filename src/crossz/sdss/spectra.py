@@ -1,0 +1,88 @@
+"""Spectra of SDSS: where a lite file lies, checking it, the grid that all of them share, and the store of one shard's.
+
+Every SDSS spectrum is sampled at whole multiples of 1e-4 in log10 of the vacuum wavelength, so that coming onto the
+common grid is a shift by whole pixels and nothing is interpolated but the gaps.
+"""
+
+import io
+import re
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy.io import fits
+
+from crossz.core.errors import CrosszError, Refused
+
+STEP = 1e-4
+"""Width of a pixel, log10 of the wavelength: 69 km/s."""
+
+
+_BLOCK = 2880  # bytes, FITS standard
+
+
+class SpectrumID(NamedTuple):
+    """What names a spectrum of SDSS."""
+
+    plate: int
+    mjd: int
+    fiberID: int
+    run2d: str
+
+
+class Coadd(NamedTuple):
+    """Pixels [p] of one spectrum: flux (1e-17 erg/s/cm^2/A), log10 of the vacuum wavelength (A), 1/variance, AND mask."""
+
+    flux: np.ndarray
+    loglam: np.ndarray
+    ivar: np.ndarray
+    and_mask: np.ndarray
+
+
+def spectrum_path(root: str | Path, plate: int, mjd: int, fiberID: int, run2d: str) -> Path:
+    """Path of a lite spectrum below `root`, as in the Science Archive Server of DR17.
+
+    Spectra of SDSS-I/II have a number as `run2d` (26, 103, 104), those of BOSS and eBOSS a version (v5_13_2).
+    """
+    survey = "eboss" if re.match("v[0-9]", run2d) else "sdss"
+    folder = Path(root, "dr17", survey, "spectro/redux", run2d, "spectra/lite", f"{plate:04d}")
+    return folder / f"spec-{plate:04d}-{mjd}-{fiberID:04d}.fits"
+
+
+def check(body: bytes, plate: int, mjd: int, fiberID: int) -> Coadd:
+    """The pixels of `body`, when it is the whole spectrum `plate`-`mjd`-`fiberID`: as much as can be told without a checksum.
+
+    Raises Refused otherwise. SDSS writes no checksum into these files. Checked: every byte that its headers announce, the
+    header's PLATEID, MJD and FIBERID, a COADD table with an even wavelength grid of 1e-4 dex, finite fluxes, inverse
+    variances that are not negative.
+    """
+    if not body.startswith(b"SIMPLE") or len(body) % _BLOCK:
+        raise Refused(f"no whole FITS file ({len(body)} bytes, starts with {body[:20]!r})")
+    try:
+        with warnings.catch_warnings(action="ignore"), fits.open(io.BytesIO(body), memmap=False) as hdus:
+            header, coadd = hdus[0].header, hdus["COADD"].data
+            last = hdus[len(hdus) - 1].fileinfo()
+            found = tuple(header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
+            flux, loglam, ivar = (np.asarray(coadd[name], float) for name in ("flux", "loglam", "ivar"))
+            and_mask = np.asarray(coadd["and_mask"], np.int64)
+    except (OSError, KeyError, TypeError, ValueError, IndexError, fits.VerifyError) as error:
+        raise Refused(f"damaged FITS ({error})") from error
+    if last["datLoc"] + last["datSpan"] != len(body):
+        raise Refused(f"{len(body)} bytes, its headers say {last['datLoc'] + last['datSpan']}")
+    if found != (plate, mjd, fiberID):
+        raise Refused(f"header says PLATEID, MJD, FIBERID = {found}, expected {(plate, mjd, fiberID)}")
+    if not len(loglam) or np.abs(np.diff(loglam) - STEP).max(initial=0) > 1e-5:
+        raise Refused("its wavelengths are no even grid of 1e-4 dex")
+    if not np.isfinite(flux).all() or not (ivar >= 0).all():
+        raise Refused("fluxes that are not finite, or negative inverse variances")
+    return Coadd(flux, loglam, ivar, and_mask)
+
+
+def read(path: str | Path) -> Coadd:
+    """The checked pixels of a file under its archive name. Raises CrosszError, naming it, when it is damaged."""
+    path = Path(path)
+    try:
+        return check(path.read_bytes(), *(int(part) for part in path.stem.split("-")[1:]))
+    except Refused as error:
+        raise CrosszError(f"{path}: {error}; delete it and rerun, or put a good copy there") from error

@@ -1,0 +1,92 @@
+"""What a SQL service answers is believed only where it can be checked."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossz.archive import reply
+from crossz.core.errors import CrosszError, Refused
+
+COLUMNS = ("objID", "z", "class")
+GOOD = b"#Table1\nobjID,z,class\n1237648726071491234,1.5,QSO\n1237648726071491235,null,\n"
+
+
+def test_ids_null_and_empty_come_through():
+    assert reply.table(GOOD, COLUMNS, 2).to_pylist() == [
+        {"objID": "1237648726071491234", "z": "1.5", "class": "QSO"},
+        {"objID": "1237648726071491235", "z": None, "class": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GOOD.replace(b"#Table1\n", b""),
+        GOOD.replace(b"objID,z,class", b"OBJID,Z,Class"),
+        GOOD.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + GOOD,
+        b"#Table1\nclass,z,objID\nQSO,1.5,1237648726071491234\n,null,1237648726071491235\n",
+    ],
+)
+def test_the_same_rows_in_other_clothes(body):
+    assert reply.table(body, COLUMNS, 2).equals(reply.table(GOOD, COLUMNS, 2))
+
+
+def test_no_rows_are_an_empty_table():
+    assert reply.table(b"#Table1\nobjID,z,class\n", COLUMNS, 0).column_names == list(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html><title>Skyserver Error</title></html>", "an HTML page"),
+        (b"  <!DOCTYPE html>", "an HTML page"),
+        (GOOD[:-3], "1 rows instead of the 2|last line is cut"),
+        (GOOD[: GOOD.index(b"1237648726071491235")], "1 rows instead of the 2"),
+        (GOOD + b"1237648726071491236,1.0,QSO\n", "3 rows instead of the 2"),
+        (GOOD.replace(b"1.5,", b""), "not a table"),
+        (GOOD.replace(b"class", b"klass"), "columns objid, z, klass"),
+        (GOOD.replace(b"objID,z,class", b"objID,z"), r"columns objid, z \.\.\. \(2\)"),
+        (b"", "columns"),
+        (
+            b'#Table1\nerror_message\n"ERROR: Maximum 60 queries allowed per minute. Rejected query: SELECT \n"',
+            "60 queries",
+        ),
+    ],
+)
+def test_what_a_second_request_may_mend_is_refused(body, words):
+    with pytest.raises(Refused, match=words):
+        reply.table(body, COLUMNS, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"#Table1\nerror_message\nerror: limit is  top 500000 select\n", "limit is top 500000"),
+        (b'{"ErrorCode":500,"ErrorType":"x","ErrorMessage":"Invalid column name \'zz\'."}', "Invalid column name"),
+        (b"[1, 2]", r"\[1, 2\]"),
+    ],
+)
+def test_a_rejected_query_ends_with_the_service_s_words(body, words):
+    with pytest.raises(CrosszError, match=words):
+        reply.table(body, COLUMNS, 2)
+
+
+cell = st.text(st.characters(codec="utf-8", exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=8)
+
+
+@given(rows=st.lists(st.tuples(cell, cell, cell).filter(any), min_size=1, max_size=5), cut=st.integers(1, 40))
+def test_no_cut_body_passes_for_whole(rows, cut):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
+    body = text.getvalue().encode()
+    shorter = body[: max(len(body) - cut, 0)]
+    try:
+        found = reply.table(shorter, COLUMNS, len(rows))
+    except (Refused, CrosszError):
+        return
+    assert found.num_rows == len(rows)
+    raise AssertionError(f"{shorter!r} passed for {body!r}")

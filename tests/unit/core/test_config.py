@@ -1,0 +1,132 @@
+"""The configuration: every shipped one is valid, and every mistake is named, all at once."""
+
+import copy
+
+import pytest
+import yaml
+from helpers import ROOT
+
+from crossz.core.config import problems
+
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def changed(dotted, value):
+    config = copy.deepcopy(DEFAULT)
+    *path, last = dotted.split(".")
+    block = config
+    for key in path:
+        block = block[key]
+    block[last] = value
+    return config
+
+
+@pytest.mark.parametrize("name", ["classes", "galaxies", "best"])
+def test_overlays_of_the_embedded_sky_are_valid(name):
+    overlay = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    merged = {
+        key: value | overlay.get(key, {}) if isinstance(value, dict) else overlay.get(key, value)
+        for key, value in DEFAULT.items()
+    }
+    assert set(overlay) <= set(DEFAULT)
+    assert problems(merged, SCHEMA, ROOT) == []
+
+
+def test_the_default_is_valid():
+    assert problems(DEFAULT, SCHEMA, ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "words"),
+    [
+        ("cutouts.allign", "fourier", "cutouts.allign: unknown key; did you mean align?"),
+        ("surveys", "sdss", "surveys: unknown key; did you mean survey?"),
+        ("sky.xyzzy", 1, "sky.xyzzy: unknown key; known here: quasars"),
+        ("survey", "SDSS", "survey: 'SDSS' is not one of"),
+        ("train.learning_rate", "1e-3", "train.learning_rate: YAML reads 1e-3 as text, not as a number; write 1.0e-3"),
+        ("cutouts.max_loss", "2E4", "write 2.0e+4"),
+        ("train.epochs", "8", "train.epochs: '8' is text; write it without quotes, and in a file (--configfile)"),
+        ("cutouts.max_loss", 1.5, "cutouts.max_loss: 1.5 is greater than the maximum of 1 (largest share"),
+        ("splits.fractions", [0.6, 0.2, 0.3], "splits.fractions: [0.6, 0.2, 0.3] add up to 1.1, not to 1"),
+        ("crossmodal.alpha", 0.9, "leaves no weight for the redshift"),
+        ("datasets", ["baseline", "other"], "datasets: other: its query: no file workflow/sql/other.sql"),
+        ("datasets", [], "datasets: [] should be non-empty"),
+        ("survey", "sdss", "catalog.backend: embedded does not go with survey sdss (sdss: casjobs or skyserver)"),
+        ("catalog.backend", "casjobs", "catalog.backend: casjobs does not go with survey embedded"),
+        ("archive.sas", ["data.sdss.org"], "archive.sas.0: 'data.sdss.org' does not match"),
+        ("survey", "cutouts", "catalog.files.baseline: survey cutouts needs the finished query"),
+        ("plan.shards", 0, "plan.shards: 0 is less than the minimum of 1"),
+        (
+            "networks",
+            ["crossmodal", "nosuch"],
+            "networks: no variant is called nosuch; there are crossmodal, phot, img",
+        ),
+        (
+            "variants.phot",
+            {"crossmodal": {"z_pattern": "phot"}},
+            "variants.phot.crossmodal.z_pattern: unknown key; did you mean z_patterns?",
+        ),
+        ("variants.integer", {"cutouts": {"folder": "x"}}, "variants.integer.cutouts.folder: unknown key"),
+        ("variants.knn", {"train": {"epochs": 2}}, "variants.knn: that is another model's name"),
+        (
+            "variants.no_adversary",
+            {"crossmodal": {"alpha": 0.95}},
+            "variants.no_adversary.crossmodal.alpha + variants.no",
+        ),
+        ("photometry.columns", ["w1mpro", "ZERR"], "photometry.columns: ZERR (of crossmodal) comes with a spectrum"),
+        ("variants.phot", {"photometry": {"columns": ["Z"]}}, "photometry.columns: Z (of phot) comes with a spectrum"),
+        ("task", "classification", "mml.run: that baseline estimates redshifts, not classes"),
+        ("classes", ["STAR"], "classes: ['STAR'] is too short"),
+        ("survey", "photometry", "networks: crossmodal needs images, which survey photometry has not"),
+        ("seed", None, "seed: None is not of type 'integer'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_remedy(dotted, value, words):
+    config = changed(dotted, value)
+    if dotted.startswith("variants."):
+        config["networks"] = ["crossmodal", dotted.split(".")[1]]
+    found = problems(config, SCHEMA, ROOT)
+    assert any(words in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "words"),
+    [
+        ("archive.sas", [], "stamps.frames_root: survey sdss needs a folder there; found None"),
+        ("stamps.frames_root", "nowhere", "stamps.frames_root: survey sdss needs a folder there; found nowhere"),
+        ("stamps.fetch", "rows", "stamps.fetch: 'rows' is not one of"),
+        ("stamps.keep_frames", True, "stamps.keep_frames: say in stamps.frames_root where"),
+        ("archive.login", "http://example.org/login", "archive.login: a login goes there, so it has to be https"),
+        ("archive.casjobs", "https://me:secret@example.org", "archive.casjobs: no login in an address"),
+        ("archive.sas", ["https://me:secret@example.org/sas"], "archive.sas: no login in an address"),
+        ("datasets", ["baseline", "stars"], "datasets: stars: its query: no file workflow/sql/stars.sql"),
+    ],
+)
+def test_the_real_survey_s_mistakes_are_named(dotted, value, words):
+    config = changed(dotted, value)
+    config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
+    assert [words] == [found[: len(words)] for found in problems(config, SCHEMA, ROOT)]
+
+
+def test_a_missing_key_is_named():
+    config = copy.deepcopy(DEFAULT)
+    del config["splits"]["count"]
+    assert problems(config, SCHEMA, ROOT) == ["splits: 'count' is a required property"]
+
+
+def test_all_mistakes_are_listed_at_once():
+    config = changed("cutouts.allign", "fourier")
+    config["seed"] = "x"
+    config["splits"]["count"] = 0
+    assert len(problems(config, SCHEMA, ROOT)) == 3
+
+
+def test_every_key_is_described_and_the_default_has_them_all():
+    def walk(schema, config, path):
+        for key, part in schema.get("properties", {}).items():
+            assert part.get("description"), f"{path}{key} has no description"
+            assert key in config, f"{path}{key} has no default"
+            walk(part, config[key] if isinstance(config[key], dict) else {}, f"{path}{key}.")
+
+    walk(yaml.safe_load(SCHEMA.read_text()), DEFAULT, "")

@@ -1,0 +1,233 @@
+"""Frames as the archive writes them; stamps whose every pixel has an address."""
+
+import bz2
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from crossz.archive import sas
+from crossz.core.errors import CrosszError
+from crossz.core.names import BANDS
+from crossz.images import stamps
+from crossz.images.store import read_arrays
+from crossz.sdss.frames import FRAME_MINUS_FIELD, FieldID, Frame, decode, frame_path, read_frame
+
+FIELD = FieldID(301, 1043, 5, 25)
+ROWS, COLUMNS, STEP = 300, 260, 172  # adjacent fields share 128 rows
+
+
+def wcs_of(field=0, dx=0.0, dy=0.0):
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
+    wcs.wcs.crpix = COLUMNS / 2 + 1 + dx, 1 + dy - field * STEP
+    wcs.wcs.cd = np.array([[0, 1], [1, 0]]) * 1.1e-4
+    return wcs
+
+
+def image_of(band, field=0):
+    """Pixels that say which band, detector row and column they are; rows continue from field to field."""
+    rows, columns = np.mgrid[:ROWS, :COLUMNS]
+    return (1000 * (rows + field * STEP) + columns + band * 0.1).astype(">f4")
+
+
+def sky(x, y):
+    ra, dec = wcs_of().wcs_pix2world(x, y, 0)
+    return float(ra), float(dec)
+
+
+def candidates(fields=(0,), drop=()):
+    def frame(band, field):
+        return None if (BANDS[band], field) in drop else Frame(image_of(band, field), wcs_of(field))
+
+    return [[lambda b=band, f=field: frame(b, f) for field in fields] for band in range(5)]
+
+
+def write_frame(root, field=FIELD, band="r", data=None, **cards):
+    header = wcs_of().to_header()
+    header.update(
+        {"RUN": field.run, "CAMCOL": field.camcol, "FILTER": band, "FRAME": field.field + FRAME_MINUS_FIELD[band]}
+        | cards
+    )
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(image_of(0) if data is None else data, header).writeto(buffer)
+    path = frame_path(root, field, band)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bz2.compress(buffer.getvalue()))
+    return path
+
+
+def test_a_stamp_holds_the_native_pixels_around_the_object():
+    x, y = 120.3, 150.8
+    one = stamps.stamp(candidates(), *sky(x, y), "neighbour")
+    assert one.status == "ok"
+    assert not one.mask.any()
+    assert not one.neighbour
+    np.testing.assert_allclose(one.offset, [[0.3, -0.2]] * 5, atol=1e-5)
+    for band in range(5):
+        np.testing.assert_array_equal(one.image[band], image_of(band)[151 - 40 : 151 + 40, 120 - 40 : 120 + 40])
+
+
+def test_each_band_is_cut_where_its_own_wcs_says():
+    shifted = [[lambda b=b: Frame(image_of(b), wcs_of(dx=0.7 * b, dy=-1.2 * b))] for b in range(5)]
+    one = stamps.stamp(shifted, *sky(120.0, 150.0), "neighbour")
+    for band in range(5):
+        x, y = 120 + 0.7 * band, 150 - 1.2 * band
+        assert one.image[band, 40, 40] == image_of(band)[round(y), round(x)]
+        np.testing.assert_allclose(one.offset[band], [x - round(x), y - round(y)], atol=1e-5)
+
+
+def test_a_row_edge_is_filled_from_the_neighbour_field():
+    ra, dec = sky(120.0, STEP + 120.0)  # row 292 of 300: 32 rows missing
+    alone = stamps.stamp(candidates((0,)), ra, dec, "neighbour")
+    assert (alone.mask == 31)[48:].all()
+    assert not alone.mask[:48].any()
+    filled = stamps.stamp(candidates((0, -1, 1)), ra, dec, "neighbour")
+    assert filled.neighbour
+    assert not filled.mask.any()
+    np.testing.assert_array_equal(filled.image[0, :48], alone.image[0, :48])
+    np.testing.assert_array_equal(filled.image[0, :, 40], 1000 * np.arange(STEP + 80, STEP + 160) + 120.0)
+
+
+def test_edges_can_be_masked_or_lose_the_object():
+    ra, dec = sky(10.0, 150.0)
+    masked = stamps.stamp(candidates((0, -1, 1)), ra, dec, "mask")
+    assert masked.status == "ok"
+    assert (masked.mask[:, :30] == 31).all()
+    assert not masked.mask[:, 30:].any()
+    assert not masked.image[:, :, :30].any()
+    assert stamps.stamp(candidates(), ra, dec, "drop").status == "edge"
+    assert stamps.stamp(candidates(), *sky(35.0, 150.0), "drop").status == "ok"  # 64 x 64 is whole, 80 x 80 is not
+
+
+def test_a_missing_band_and_a_place_outside_are_said():
+    lacking = stamps.stamp(candidates(drop=[("z", 0)]), *sky(120.0, 150.0), "neighbour")
+    assert lacking.status == "missing_frame"
+    assert (lacking.mask == 1 << 4).all()
+    outside = stamps.stamp(candidates(), *sky(-20.0, 150.0), "neighbour")
+    assert outside.status == "outside_frame"
+    far = stamps.stamp(candidates(), *sky(-2000.0, 150.0), "neighbour")
+    assert (far.mask == 31).all()
+
+
+def test_a_frame_is_read_with_its_pixels_and_wcs(tmp_path):
+    path = write_frame(tmp_path)
+    assert path.relative_to(tmp_path).as_posix() == (
+        "dr17/eboss/photoObj/frames/301/1043/5/frame-r-001043-5-0025.fits.bz2"
+    )
+    frame = read_frame(path, FIELD, "r")
+    np.testing.assert_array_equal(frame.data, image_of(0))
+    assert frame.wcs.wcs_world2pix(*sky(11.5, 12.5), 0) == pytest.approx([11.5, 12.5], abs=1e-6)
+
+
+def cut_file(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def html(path):
+    path.write_bytes(b"<html><title>503</title></html>")
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def not_fits(path):
+    path.write_bytes(bz2.compress(b"x" * 100_000))
+
+
+def short_fits(path):
+    path.write_bytes(bz2.compress(bz2.decompress(path.read_bytes())[:20_000]))
+
+
+@pytest.mark.parametrize("damage", [cut_file, flip_bit, html, empty, not_fits, short_fits])
+def test_a_damaged_frame_is_named_with_the_remedy(tmp_path, damage):
+    path = write_frame(tmp_path)
+    damage(path)
+    with pytest.raises(CrosszError, match="fetch it again") as caught:
+        read_frame(path, FIELD, "r")
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("cards", [{"RUN": 94}, {"CAMCOL": 1}, {"FILTER": "g"}, {"FRAME": 26}])
+def test_another_frame_under_this_name_is_refused(tmp_path, cards):
+    path = write_frame(tmp_path, **cards)
+    with pytest.raises(CrosszError, match="header says"):
+        read_frame(path, FIELD, "r")
+
+
+def test_pixels_that_are_not_finite_are_refused(tmp_path):
+    data = image_of(0)
+    data[3, 4] = np.nan
+    with pytest.raises(CrosszError, match="not finite"):
+        read_frame(write_frame(tmp_path, data=data), FIELD, "r")
+
+
+def trailing(path):
+    path.write_bytes(path.read_bytes() + b"more")
+
+
+def two_streams(path):
+    path.write_bytes(path.read_bytes() * 2)
+
+
+@pytest.mark.parametrize("damage", [trailing, two_streams])
+def test_more_than_one_stream_is_refused(tmp_path, damage):
+    path = write_frame(tmp_path)
+    damage(path)
+    with pytest.raises(CrosszError, match="bytes behind its end"):
+        read_frame(path, FIELD, "r")
+
+
+def on_disk(root):
+    return sas.Place(root, None, False)
+
+
+def test_a_shard_accounts_for_every_object_and_is_the_same_bytes_again(tmp_path):
+    for band in BANDS:
+        write_frame(tmp_path, band=band, data=image_of(BANDS.index(band)) / 1000)
+    for band in "ugri":
+        write_frame(tmp_path, FIELD._replace(field=26), band)
+    positions = [(120, 150, 25), (5, 150, 25), (-50, 150, 25), (120, 150, 26)]
+    plan = pd.DataFrame(
+        [(i, 301, 1043, 5, field, *sky(x, y)) for i, (x, y, field) in enumerate(positions)],
+        columns=["objID", *FieldID._fields, "ra", "dec"],
+    )
+    plan.to_parquet(tmp_path / "plan.parquet")
+    for name in ("a", "b"):
+        with sas.shard_frames(tmp_path / "plan.parquet", tmp_path / "cache", on_disk(tmp_path)) as frames:
+            stamps.write_stamps(tmp_path / "plan.parquet", frames, tmp_path / name, tmp_path / "counts.json", "mask")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    counts = json.loads((tmp_path / "counts.json").read_text())
+    assert counts["objects"] == sum(counts["status"].values()) == 4
+    assert counts["status"] == {"missing_frame": 1, "ok": 2, "outside_frame": 1}
+    assert read_arrays(tmp_path / "a")["status"].tolist() == ["ok", "ok", "outside_frame", "missing_frame"]
+
+
+def test_a_field_is_decoded_once_for_all_its_objects(tmp_path, monkeypatch):
+    for band in BANDS:
+        write_frame(tmp_path, band=band)
+    reads = []
+
+    def counted(content, field, band):
+        reads.append(band)
+        return decode(content, field, band)
+
+    monkeypatch.setattr(sas, "decode", counted)
+    plan = pd.DataFrame(
+        [(i, 301, 1043, 5, 25, *sky(100 + i, 150)) for i in range(9)],
+        columns=["objID", *FieldID._fields, "ra", "dec"],
+    )
+    frames = sas.Frames([FIELD], tmp_path / "cache", on_disk(tmp_path))
+    assert sum(len(cuts) for _, cuts in stamps.stamps_of_plan(plan, frames, "neighbour")) == 9
+    assert sorted(reads) == sorted(BANDS)

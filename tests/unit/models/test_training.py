@@ -1,0 +1,362 @@
+"""Training: it learns, resumes to the byte, and looks at nothing but its own part of a split."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import toy
+from helpers import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+from toy import CROSSMODAL, TRAIN
+
+from crossz.core.errors import CrosszError
+from crossz.estimates import pdf
+from crossz.estimates.predictions import mixtures_of
+from crossz.images.store import ImageStore, read_arrays, write_arrays
+from crossz.models import evaluation, inference, training
+from crossz.models.crossmodal import PATTERNS
+from crossz.models.data import augmented, fit_scalers, load_part, redshift_of, target_of
+from crossz.models.rows import subsample
+from crossz.scores.metrics import dz
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    return toy.write(tmp_path_factory.mktemp("toy"))
+
+
+def train(survey, folder, crossmodal=None, code="code", columns=(), **settings):
+    folder.mkdir(exist_ok=True)
+    outputs = [folder / name for name in ("model.pt", "model.json", "history.csv")]
+    training.train(
+        *survey,
+        *outputs,
+        folder / "resume.pt",
+        crossmodal=CROSSMODAL | (crossmodal or {}),
+        training=TRAIN | settings,
+        magnitudes="dered_model",
+        columns=columns,
+        seed=7,
+        code=code,
+    )
+    return [path.read_bytes() for path in outputs]
+
+
+def evaluate(survey, folder, patterns=PATTERNS):
+    paths = {inputs: folder / f"{inputs}.parquet" for inputs in patterns}
+    evaluation.evaluate(*survey, folder / "model.pt", folder / "model.json", paths)
+    return {inputs: pd.read_parquet(path) for inputs, path in paths.items()}
+
+
+def rmse(table):
+    return float(np.sqrt(np.mean(dz(table["z_phot"], table["z_spec"]) ** 2)))
+
+
+@pytest.fixture(scope="module")
+def plain(survey, tmp_path_factory):
+    """The outputs of one short, uninterrupted training."""
+    return train(survey, tmp_path_factory.mktemp("plain"))
+
+
+def test_every_input_pattern_learns(survey, tmp_path):
+    train(survey, tmp_path, epochs=20)
+    tables = evaluate(survey, tmp_path)
+    catalog, split = pd.read_parquet(survey.catalog), pd.read_parquet(survey.split)
+    rows = catalog.merge(split, on="objID")
+    guess = np.expm1(np.log1p(rows.loc[rows["subset"] == "train", "z"]).mean())
+    for inputs, table in tables.items():
+        test = table[table["subset"] == "test"]
+        share = 0.4 if inputs == "phot+img" else 0.65
+        assert rmse(test) < share * rmse(test.assign(z_phot=guess)), inputs
+    expected = rows[(rows["subset"] != "train") & (np.arange(len(rows)) >= 3)]
+    for table in tables.values():
+        assert table.columns.tolist()[:4] == ["objID", "z_spec", "z_phot", "subset"]
+        found = mixtures_of(table)
+        np.testing.assert_allclose(found.weight.sum(1), 1, atol=1e-6)
+        np.testing.assert_allclose(np.expm1(pdf.mean(found)), table["z_phot"], atol=1e-6)
+        assert (
+            pdf.scores(found, table["z_spec"])["crps"]
+            < np.abs(np.log1p(table["z_phot"]) - np.log1p(table["z_spec"])).mean()
+        )
+        assert table["objID"].dtype == np.int64
+        assert table["objID"].tolist() == expected["objID"].tolist()
+        assert table["z_spec"].tolist() == expected["z"].tolist()
+        assert table["subset"].tolist() == expected["subset"].tolist()
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 1e-6, "patience": 3}]
+)
+def test_a_killed_training_goes_on_to_the_same_bytes(survey, tmp_path, monkeypatch, capsys, settings):
+    whole = train(survey, tmp_path / "whole", **settings)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(os, "getpid", lambda: 4_000_000)  # another process: no byte may depend on it
+    epoch = training.train_epoch
+
+    def killed(*arguments):
+        if arguments[4] == 2:
+            raise KeyboardInterrupt
+        return epoch(*arguments)
+
+    monkeypatch.setattr(training, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(survey, tmp_path / "killed", **settings)
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["resume.pt"]
+    monkeypatch.setattr(training, "train_epoch", epoch)
+    capsys.readouterr()
+    assert train(survey, tmp_path / "killed", **settings) == whole
+    assert "going on after epoch 2" in capsys.readouterr().out
+    assert not (tmp_path / "killed/resume.pt").exists()
+
+
+@pytest.mark.parametrize("change", [{"code": "other"}, {"weight_decay": 0.1}, {"crossmodal": {"beta": 0.2}}])
+def test_a_resume_point_of_something_else_is_left_aside(survey, tmp_path, monkeypatch, capsys, change):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr(training.Path, "unlink", lambda *_, **__: None)  # the checkpoint stays
+    train(survey, tmp_path / "same", epochs=1)
+    (tmp_path / "other").mkdir()
+    os.rename(tmp_path / "same/resume.pt", tmp_path / "other/resume.pt")
+    capsys.readouterr()
+    found = train(survey, tmp_path / "other", **{"epochs": 1} | change)
+    assert "other data, code or settings" in capsys.readouterr().out
+    assert found == train(survey, tmp_path / "fresh", **{"epochs": 1} | change)
+
+
+def test_a_network_of_photometry_alone_reads_no_image(survey, tmp_path):
+    no_images = survey._replace(shards=[])
+    train(no_images, tmp_path, {"z_patterns": "phot"}, epochs=20)
+    test = evaluate(no_images, tmp_path, ["phot"])["phot"].query("subset == 'test'")
+    assert rmse(test) < 0.4 * rmse(test.assign(z_phot=test["z_spec"].mean()))
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert {"val phot", "redshift"} <= set(history)
+    assert not {"accuracy", "extinction", "val phot+img"} & set(history)
+
+
+def test_images_of_other_objects_leave_a_network_of_images_with_nothing(survey, tmp_path):
+    """The gain of images comes from each object's own image, not from anything that leaks beside it."""
+    others = []
+    for path in survey.shards:
+        columns = read_arrays(path)
+        columns = {name: np.array(values) for name, values in columns.items()}
+        columns["image"] = columns["image"][np.random.default_rng(0).permutation(len(columns["objID"]))]
+        others.append(tmp_path / path.name)
+        write_arrays(others[-1], columns | {"status": columns["status"].tolist()})
+    errors = {}
+    for name, mine in (("own", survey), ("other", survey._replace(shards=others))):
+        train(mine, tmp_path / name, {"z_patterns": "img"}, epochs=20)
+        test = evaluate(mine, tmp_path / name, ["img"])["img"].query("subset == 'test'")
+        guess = np.expm1(np.log1p(test["z_spec"]).mean())
+        errors[name] = rmse(test) / rmse(test.assign(z_phot=guess))
+    assert errors["own"] < 0.6
+    assert errors["other"] > 0.9
+
+
+def test_a_share_of_the_training_part_is_a_part_of_any_larger_share(survey, tmp_path, plain):
+    rows = pd.DataFrame({"objID": np.arange(1000, dtype=np.int64)})
+    kept = {share: set(subsample(rows, share)["objID"]) for share in (0.1, 0.5, 1.0)}
+    assert {share: len(some) for share, some in kept.items()} == {0.1: 100, 0.5: 500, 1.0: 1000}
+    assert kept[0.1] < kept[0.5] < kept[1.0]
+    assert train(survey, tmp_path, share=0.5)[0] != plain[0]
+    assert training.read_json(tmp_path / "model.json")["n"] == {"train": 106, "val": 72, "test": 72}
+
+
+def test_test_objects_do_not_touch_the_training(survey, tmp_path, plain):
+    split = pd.read_parquet(survey.split).set_index("objID")["subset"]
+
+    def other_test_objects(table):
+        test = (table["objID"].map(split) == "test").to_numpy()
+        names = [name for name in table if name != "objID"]
+        table.loc[test, names] = table.loc[test, names].to_numpy()[np.random.default_rng(0).permutation(test.sum())]
+        table.loc[test, "dered_r"] += 1.0
+        return table
+
+    changed = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path / "changed", other_test_objects))
+    assert train(changed, tmp_path / "model") == plain
+
+
+def test_the_order_of_rows_does_not_matter(survey, tmp_path, plain):
+    folder = tmp_path / "shuffled"
+    shuffled = survey._replace(
+        catalog=toy.rewrite(survey.catalog, folder, lambda table: table.sample(frac=1, random_state=1)),
+        split=toy.rewrite(survey.split, folder, lambda table: table.sample(frac=1, random_state=2)),
+    )
+    assert train(shuffled, tmp_path / "model") == plain
+
+
+def test_another_label_of_a_training_object_does_matter(survey, tmp_path, plain):
+    catalog = toy.rewrite(
+        survey.catalog, tmp_path / "changed", lambda table: table.assign(z=table["z"].where(table.index != 5, 1.5))
+    )
+    assert train(survey._replace(catalog=catalog), tmp_path / "model")[0] != plain[0]
+
+
+def test_images_read_batch_by_batch_train_the_same_network(survey, tmp_path, plain, monkeypatch):
+    monkeypatch.setattr(training, "RESIDENT_BYTES", 0)
+    assert train(survey, tmp_path) == plain
+
+
+def test_a_checkpoint_that_is_not_the_one_that_was_trained_is_refused(survey, tmp_path):
+    train(survey, tmp_path, epochs=1)
+    path = tmp_path / "model.pt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CrosszError, match=r"model\.pt: its checksum"):
+        evaluate(survey, tmp_path)
+
+
+def test_the_checkpoint_is_the_epoch_of_the_smallest_validation_error(survey, tmp_path):
+    train(survey, tmp_path, {"z_patterns": "real"}, epochs=6, learning_rate=0.02)
+    history, info = pd.read_csv(tmp_path / "history.csv"), training.read_json(tmp_path / "model.json")
+    (member,) = info["members"]
+    assert member["best_epoch"] == history["score"].idxmin()
+    assert member["best_score"] == pytest.approx(history["score"].min())
+    val = evaluate(survey, tmp_path)["phot+img"].query("subset == 'val'")
+    assert rmse(val) == pytest.approx(history["val phot+img"][member["best_epoch"]], rel=1e-5)
+    untempered = pdf.temperature_scaled(mixtures_of(val), 1 / info["temperature"]["phot+img"])
+    assert pdf.crps(untempered, np.log1p(val["z_spec"])).mean() == pytest.approx(member["best_score"], rel=1e-4)
+
+
+def test_several_networks_are_averaged_and_go_on_after_a_kill(survey, tmp_path, monkeypatch):
+    whole = train(survey, tmp_path / "whole", members=2)
+    found = evaluate(survey, tmp_path / "whole")["phot+img"]
+    np.testing.assert_allclose(mixtures_of(found).weight.sum(1), 1, atol=1e-6)
+    assert mixtures_of(found).weight.shape[1] == 6
+    np.testing.assert_allclose(np.expm1(pdf.mean(mixtures_of(found))), found["z_phot"], atol=1e-6)
+    history = pd.read_csv(tmp_path / "whole/history.csv").groupby("member")
+    assert [len(rows) for _, rows in history] == [4, 4]
+    first, second = (rows["score"].tolist() for _, rows in history)
+    assert first != second
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    epoch, calls = training.train_epoch, []
+
+    def killed(*arguments):
+        calls.append(arguments[4])
+        if len(calls) == 7:  # the second network's third epoch
+            raise KeyboardInterrupt
+        return epoch(*arguments)
+
+    monkeypatch.setattr(training, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(survey, tmp_path / "killed", members=2)
+    assert train(survey, tmp_path / "killed", members=2) == whole
+    assert calls == [0, 1, 2, 3, 0, 1, 2, 2, 3]
+
+
+def test_training_stops_when_patience_is_over(survey, tmp_path):
+    train(survey, tmp_path, epochs=50, learning_rate=1e-12, patience=2)
+    assert training.read_json(tmp_path / "model.json")["members"][0]["epochs_run"] < 50
+
+
+def test_a_training_that_diverges_says_so(survey, tmp_path):
+    with pytest.raises(CrosszError, match=r"diverged.*train\.learning_rate"):
+        train(survey, tmp_path, optimizer="sgd", learning_rate=1e30, gradient_clip=1e30, schedule="plateau")
+
+
+def test_a_split_without_a_usable_test_object_is_refused(survey, tmp_path):
+    split = toy.rewrite(survey.split, tmp_path / "split", lambda table: table[table["subset"] != "test"])
+    with pytest.raises(CrosszError, match="part test"):
+        train(survey._replace(split=split), tmp_path)
+
+
+def test_bfloat16_trains_the_same_science_and_not_the_same_bytes(survey, tmp_path, plain):
+    assert train(survey, tmp_path / "float32", precision="float32")[0] == plain[0]  # auto, on a processor
+    assert train(survey, tmp_path / "bfloat16", precision="bfloat16")[0] != plain[0]
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/history.csv").write_bytes(plain[2])
+    histories = [pd.read_csv(tmp_path / name / "history.csv") for name in ("plain", "bfloat16")]
+    for name in ("redshift", "extinction"):
+        first, second = (history[name] for history in histories)
+        np.testing.assert_allclose(second, first, rtol=0.15, err_msg=name)
+
+
+def test_auto_is_bfloat16_on_a_graphics_card_alone(monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda *_, enabled: enabled)
+    for kind, on_card, on_processor in (("auto", True, False), ("float32", False, False), ("bfloat16", True, True)):
+        assert inference.autocast(torch.device("cuda"), kind) is on_card
+        assert inference.autocast(torch.device("cpu"), kind) is on_processor
+
+
+def test_a_compiled_backbone_trains_the_same_network(survey, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    store = ImageStore(survey.index, survey.shards)
+    rows = training.load_rows(survey.catalog, survey.split, store)[:60]
+    crossmodal = CROSSMODAL | {"z_patterns": "img"}
+    info = {"crossmodal": crossmodal, "train": TRAIN | {"batch_size": 30}, "magnitudes": "dered_model"}
+    info["scalers"] = fit_scalers(rows, store, "dered_model", crossmodal)
+    part, found = load_part(rows, store, info, torch.device("cpu")), []
+    for compiled in (False, True):
+        torch.manual_seed(3)
+        net = inference.build(crossmodal)
+        if compiled:
+            training.machine.compile_once(net.encode_img.cnn)
+        optimizer = torch.optim.SGD(net.parameters(), 0.01)
+        found.append(training.train_epoch(net, optimizer, part, info, 0, ["img"]))
+        found[-1] |= {name: float(value.double().norm()) for name, value in net.state_dict().items()}
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    assert found[1] == pytest.approx(found[0], rel=1e-4, abs=1e-6)
+
+
+def test_torch_compile_without_a_compiler_is_an_error(survey, tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(CrosszError, match=r"train\.compile.* there is no no-such-compiler"):
+        train(survey, tmp_path, compile=True)
+
+
+def test_chance_outside_is_left_alone(survey, tmp_path, plain):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    assert train(survey, tmp_path) == plain  # nor does it depend on chance outside
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_augmentation_turns_and_flips_and_nothing_else():
+    torch.manual_seed(0)
+    image = torch.arange(8 * 5 * 4 * 4.0).view(8, 5, 4, 4)
+    seen = set()
+    for _ in range(40):
+        for one, original in zip(augmented(image), image, strict=True):
+            turned = [torch.rot90(original, turns, (1, 2)) for turns in range(4)]
+            all_eight = [*turned, *(other.flip(2) for other in turned)]
+            seen.add(next(number for number, other in enumerate(all_eight) if torch.equal(one, other)))
+    assert seen == set(range(8))
+
+
+@given(st.floats(0, 1))
+def test_the_learning_rate_rises_shortly_and_falls_to_nothing(progress):
+    assert 0 <= training.cosine(progress) <= 1
+    if progress >= 0.05:
+        assert training.cosine(min(1.0, progress + 0.01)) <= training.cosine(progress)
+    assert training.cosine(1.0) == pytest.approx(0, abs=1e-9)
+    assert training.cosine(0.05) == pytest.approx(1)
+
+
+@given(st.floats(0, 7), st.sampled_from(["log1p", "z"]))
+def test_a_target_turns_back_into_its_redshift(z, kind):
+    assert redshift_of(target_of(np.array([z]), kind), kind)[0] == pytest.approx(z, abs=1e-9)
+
+
+def test_a_gpu_machine_needs_little():
+    """DESIGN.md: training needs torch, numpy, pandas and pyarrow; torchvision only for its own backbones."""
+    code = "import crossz.training, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src"
+    ).stdout.split()
+    for name in ("torchvision", "sklearn", "astropy", "snakemake", "matplotlib", "yaml"):
+        assert name not in loaded
+
+
+def test_a_further_column_that_knows_the_redshift_is_used_missing_values_and_all(survey, tmp_path):
+    told = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path / "told", toy.told), shards=[])
+    errors = {}
+    for columns in ((), ("w1mpro",)):
+        folder = tmp_path / f"{len(columns)}"
+        train(told, folder, {"z_patterns": "phot"}, epochs=12, columns=columns)
+        errors[columns] = rmse(evaluate(told, folder, ["phot"])["phot"].query("subset == 'test'"))
+        assert (folder / "model.json").read_text().count("w1mpro") == len(columns)
+    assert errors["w1mpro",] < 0.7 * errors[()]

@@ -1,0 +1,183 @@
+"""The workflow graph, checked without data: seconds, no network, no GPU."""
+
+import copy
+import os
+
+import pytest
+import yaml
+from helpers import ROOT
+from snakemake import api
+from snakemake.exceptions import WorkflowError
+
+COMMON = {
+    "catalog",
+    "plan",
+    "images",
+    "gate",
+    "splits",
+    "train",
+    "evaluate",
+    "references",
+    "metrics",
+    "metrics_binned",
+    "comparison",
+    "figure_redshifts",
+    "figure_estimates",
+    "figure_scores",
+    "figure_network",
+    "figure_gallery",
+}
+MML = {"spectra", "mml"}
+
+
+@pytest.fixture
+def workdir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "workflow").symlink_to(ROOT / "workflow")
+    return tmp_path
+
+
+def jobs(workdir, *configfiles, ask=(), **overrides):
+    """Names of the rules of all jobs that the targets `ask` (default: the whole) need, after touching every output."""
+    with api.SnakemakeApi(api.OutputSettings()) as smk:
+        workflow = smk.workflow(
+            snakefile=ROOT / "Snakefile",
+            workdir=workdir,
+            resource_settings=api.ResourceSettings(cores=1),
+            storage_settings=api.StorageSettings(),
+            config_settings=api.ConfigSettings(
+                configfiles=(ROOT / "config/config.yaml", *configfiles), config=copy.deepcopy(overrides)
+            ),
+        )
+        workflow.dag(api.DAGSettings(targets=set(ask))).execute_workflow(executor="touch")
+        return [job.rule.name for job in workflow._workflow.dag.jobs]  # no public accessor yet
+
+
+def test_jobs_run_this_folder_s_code_whichever_crossz_is_installed(workdir, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/somewhere/else")
+    assert jobs(workdir)
+    assert os.environ["PYTHONPATH"] == f"{ROOT / 'src'}{os.pathsep}/somewhere/else"
+
+
+def test_a_bundle_is_made_of_all_splits_of_its_network(workdir):
+    names = jobs(workdir, ask=["results/bundle/baseline-crossmodal.zip"])
+    assert [names.count(name) for name in ("bundle", "bundle_zip", "metrics", "train")] == [1, 1, 1, 10]
+
+
+def test_the_embedded_survey_runs_every_stage_and_cuts_the_union_once(workdir):
+    names = jobs(workdir)
+    assert set(names) == COMMON | MML | {"all", "embedded_sky", "embedded_spectra", "query", "stamps", "cutouts"}
+    assert {name: names.count(name) for name in ("embedded_sky", "query", "stamps", "cutouts", "train", "references")} == {
+        "embedded_sky": 1, "query": 2, "stamps": 4, "cutouts": 4, "train": 10, "references": 10,
+    }  # fmt: skip
+
+
+def test_without_the_spectral_baseline_no_spectrum_is_made(workdir):
+    names = jobs(workdir, mml={"run": False})
+    assert set(names) == COMMON | {"all", "embedded_sky", "query", "stamps", "cutouts"}
+
+
+def test_ablations_train_beside_the_main_network_and_cut_only_their_own_alignments(workdir):
+    names = jobs(workdir, networks=["crossmodal", "phot", "img", "no_adversary", "integer"], datasets=["baseline"])
+    assert {name: names.count(name) for name in ("train", "evaluate", "evaluate_alone", "cutouts", "cutouts_aligned")} == {
+        "train": 25, "evaluate": 15, "evaluate_alone": 10, "cutouts": 4, "cutouts_aligned": 4,
+    }  # fmt: skip
+
+
+def test_a_catalogue_alone_trains_photometry_alone(workdir):
+    (workdir / "data").mkdir()
+    (workdir / "data/quasars.csv").touch()
+    names = jobs(workdir, ROOT / "config/photometry.yaml")
+    assert set(names) == COMMON - {"evaluate", "figure_gallery"} | {
+        "all",
+        "user_catalog",
+        "no_images",
+        "evaluate_alone",
+    }
+
+
+def test_classes_run_the_same_rules_without_the_figures_of_redshifts(workdir):
+    names = jobs(workdir, ROOT / "config/classes.yaml")
+    of_redshifts = {"metrics_binned", "comparison", "figure_redshifts", "figure_scores", "figure_gallery"}
+    assert set(names) == COMMON - of_redshifts | {"all", "embedded_sky", "query", "stamps", "cutouts"}
+
+
+def test_cutouts_somebody_made_enter_at_the_catalogue(workdir):
+    (workdir / "data/cutouts/mat").mkdir(parents=True)
+    (workdir / "data/cutouts/catalog.csv").touch()
+    names = jobs(workdir, ROOT / "config/cutouts.yaml")
+    assert set(names) == COMMON | {"all", "user_catalog", "mat_cutouts"}
+
+
+def test_the_real_survey_asks_the_archive(workdir):
+    names = jobs(workdir, ROOT / "config/dr17.yaml")
+    assert set(names) == COMMON | {"all", "archive_query", "stamps", "cutouts"}
+    assert len(names) < 2000
+
+
+def test_the_real_survey_takes_brought_queries_and_frames_on_disk(workdir):
+    (workdir / "data/sas").mkdir(parents=True)
+    (workdir / "data/baseline.fits").touch()
+    overrides = {"catalog": {"files": {"baseline": "data/baseline.fits"}}, "stamps": {"frames_root": "data/sas"}}
+    names = jobs(workdir, ROOT / "config/dr17.yaml", **overrides)
+    assert set(names) == COMMON | {"all", "user_catalog", "archive_query", "stamps", "cutouts"}
+    assert (names.count("user_catalog"), names.count("archive_query")) == (1, 1)
+
+
+def test_the_paper_s_network_goes_with_every_survey(workdir):
+    (workdir / "data/cutouts/mat").mkdir(parents=True)
+    (workdir / "data/cutouts/catalog.csv").touch()
+    names = jobs(workdir, ROOT / "config/paper.yaml")
+    assert set(names) == COMMON | MML | {"all", "embedded_sky", "embedded_spectra", "query", "stamps", "cutouts"}
+    names = jobs(workdir, ROOT / "config/cutouts.yaml", ROOT / "config/paper.yaml", mml={"run": False})
+    assert set(names) == COMMON | {"all", "user_catalog", "mat_cutouts"}
+    paper, full = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("paper", "dr17"))
+    assert paper["crossmodal"]["backbone"] == full["crossmodal"]["backbone"] == "resnet101"
+    assert paper["train"]["optimizer"] == "sgd"
+
+
+def test_a_bad_configuration_stops_before_anything_with_all_its_problems(workdir):
+    with pytest.raises(WorkflowError) as caught:
+        jobs(workdir, cutouts={"allign": "fourier"}, splits={"fractions": ["x", 0.2, 0.2]})
+    assert "cutouts.allign: unknown key; did you mean align?" in str(caught.value)
+    assert "splits.fractions.0" in str(caught.value)
+    assert not (workdir / "results").exists()
+
+
+MATCHED = {"target_plan", "target_stamps", "target_cutouts", "target_images", "predict"}
+TRAINED = {"plan", "images", "gate", "splits", "train", "catalog", "stamps", "cutouts"}
+
+
+def test_new_objects_are_matched_and_cut_unless_they_bring_magnitudes(workdir):
+    (workdir / "mine.csv").write_text("ra,dec\n10,1\n")
+    (workdir / "theirs.csv").write_text("dered_u,dered_g\n19,19\n")
+    names = jobs(workdir, ask=["results/predict/mine.parquet"], targets="mine.csv")
+    assert set(names) == TRAINED | MATCHED | {"embedded_sky", "query", "match"}
+    assert names.count("target_stamps") == 4
+    names = jobs(workdir, ask=["results/predict/theirs.html"], targets="theirs.csv")
+    assert set(names) == TRAINED | {"embedded_sky", "query", "predict", "predict_page"}
+    (workdir / "model").mkdir()
+    (workdir / "model/bundle.json").write_text('{"images": {"align": "integer"}}')
+    names = jobs(workdir, ask=["results/predict/own.parquet"], targets="theirs.csv", bundle="model")
+    assert names == ["predict"]
+    names = jobs(workdir, ask=["results/predict/own2.parquet"], targets="mine.csv", bundle="model")
+    assert set(names) == MATCHED | {"embedded_sky", "match"}  # nothing is trained
+    names = jobs(workdir, ROOT / "config/dr17.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv")
+    assert {"archive_match", "target_stamps"} < set(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ra,dec\n1,2\n", "has no archive to find objects in: give magnitudes"),
+        ("name\na\n", "mine.csv: no ra and dec"),
+        (None, "targets: no file mine.csv"),
+    ],
+)
+def test_targets_that_cannot_do_are_named_before_anything_runs(workdir, text, words):
+    (workdir / "data/cutouts/mat").mkdir(parents=True)
+    (workdir / "data/cutouts/catalog.csv").touch()
+    if text is not None:
+        (workdir / "mine.csv").write_text(text)
+    with pytest.raises(WorkflowError, match=words):
+        jobs(workdir, ROOT / "config/cutouts.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv")

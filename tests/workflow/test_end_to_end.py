@@ -1,0 +1,275 @@
+"""The main job as a user runs it, on a sky of a hundred quasars: whole, repeatable, and rerun no further than needed."""
+
+import re
+import shutil
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import toy
+import yaml
+from project import ROOT, SMALL, copied, snakemake
+from snakemake import api
+
+from crossz.apply import cli
+from crossz.archive.serve import serve
+
+
+def planned(where, *arguments, **overrides):
+    """Names of the rules that a dry run would run, without `all`."""
+    output = snakemake(where, "-n", *arguments, "results/metrics.csv", **overrides).stdout
+    if "Nothing to be done" in output:
+        return set()
+    table = output.split("Job stats:")[1].split("total")[0].splitlines()[3:]
+    return {line.split()[0] for line in table if line.strip()} - {"all"}
+
+
+TRAINING = {"train", "evaluate", "figure_estimates", "metrics"}
+OTHERS = {"references", "mml"}
+FROM_IMAGES = {"images", "gate", "splits"} | OTHERS | TRAINING
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A copy of the project in which the main job has run once."""
+    where = copied(tmp_path_factory.mktemp("run"))
+    snakemake(where, "results/metrics.csv", "results/metrics_binned.csv")
+    return where
+
+
+class TestMainJob:
+    def test_metrics_hold_every_row_of_the_contract(self, run):
+        metrics = pd.read_csv(run / "results/metrics.csv")
+        assert metrics.columns.tolist() == [
+            "dataset", "model", "inputs", "split", "n_train", "n_val", "n_test", "rmse", "frac_lt_0.1", "frac_lt_0.2",
+            "frac_lt_0.3", "frac_lt_0.4", "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15",
+            "crps", "pit_ks", "coverage_68", "coverage_95", "nll",
+        ]  # fmt: skip
+        rows = {tuple(row) for row in metrics[["dataset", "model", "inputs", "split"]].to_numpy().tolist()}
+        models = [("crossmodal", inputs) for inputs in ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")]
+        models += [(name, "phot") for name in SMALL["references"]["models"]]
+        models += [("mml", inputs) for inputs in ("phot", "phot+spec_gen", "spec")]
+        assert rows == {(dataset, *model, 0) for dataset in ("baseline", "extended") for model in models}
+        assert metrics["rmse"].between(0, 2).all()
+        assert metrics["rmse"].nunique() == len(metrics)
+        pdf = metrics.loc[metrics["model"] == "crossmodal", ["crps", "pit_ks", "coverage_68", "coverage_95", "nll"]]
+        assert pdf.notna().all(axis=None)
+        assert metrics.loc[metrics["model"] != "crossmodal", "crps"].isna().all()
+        table = (run / "results/table1.md").read_text()
+        assert "not run" not in table
+        assert re.search(r"\| baseline \| mml \| phot \| 1 \| [\d.]+ ± 0.00 \(80.41\)", table)
+        binned = pd.read_csv(run / "results/metrics_binned.csv")
+        assert set(binned["by"]) == {"z", "g", "zWarning"}
+        assert set(binned["model"]) == set(metrics["model"])
+        for figure in ("redshifts", "baseline/crossmodal/phot+img", "extended/crossmodal/phot+img_gen"):
+            for suffix in ("png", "pdf"):
+                assert (run / f"results/figures/{figure}.{suffix}").stat().st_size > 5000
+
+    def test_counts_in_are_counts_out(self, run):
+        images = pd.read_parquet(run / "results/images.parquet")
+        objects = set()
+        for dataset in ("baseline", "extended"):
+            catalog = pd.read_parquet(run / f"results/catalog/{dataset}.parquet")
+            assert catalog["objID"].is_unique
+            objects |= set(catalog["objID"])
+            split = pd.read_parquet(run / f"results/splits/{dataset}/0.parquet")
+            assert set(split["objID"]) == set(catalog["objID"])
+            parts = split.merge(catalog[["objID", "group"]]).groupby("group")["subset"].nunique()
+            assert (parts == 1).all()
+        assert set(images["objID"]) == objects
+        record = yaml.safe_load((run / "results/run.yaml").read_text())
+        assert record["config"]["sky"]["quasars"] == 100
+        assert record["counts"]["results/images.counts.json"]["objects"] == len(objects)
+
+    def test_a_second_run_has_nothing_to_do(self, run):
+        output = snakemake(run, "results/metrics.csv")
+        assert "Nothing to be done" in output.stdout + output.stderr
+
+    def test_a_bundle_predicts_where_nothing_else_of_the_run_is(self, run, tmp_path):
+        bundle = run / "results/bundle/extended-crossmodal.zip"
+        snakemake(run, "results/bundle/extended-crossmodal.zip")
+        before = bundle.read_bytes()
+        with zipfile.ZipFile(bundle) as archive:
+            archive.extractall(tmp_path)
+        known = pd.read_parquet(run / "results/predictions/extended/crossmodal/0/phot+img_gen.parquet")
+        rows = pd.read_parquet(run / "results/catalog/extended.parquet").drop(columns=["z", "zErr"])
+        rows[rows["objID"].isin(known["objID"])].to_parquet(tmp_path / "targets.parquet", index=False)
+        folder, out = tmp_path / "extended-crossmodal", tmp_path / "out.parquet"
+        cli.main(["predict", str(folder), str(tmp_path / "targets.parquet"), str(out)])
+        found = pd.read_parquet(out).set_index("objID").loc[known["objID"], "z_phot"]
+        assert found.to_numpy() == pytest.approx(known["z_phot"].to_numpy(), abs=1e-4)
+        card = (folder / "card.md").read_text()
+        assert "synthetic sky: for trials" in card
+        assert (ROOT / "workflow/sql/extended.sql").read_text().strip() in card
+        assert "| mlp | phot |" in card
+        snakemake(run, "-R=bundle", "results/bundle/extended-crossmodal.zip")
+        assert bundle.read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("overrides", "rules"),
+        [
+            ({"cutouts": {"align": "integer"}}, {"cutouts"} | FROM_IMAGES),
+            ({"stamps": {"edges": "mask"}}, {"stamps", "cutouts"} | FROM_IMAGES),
+            ({"splits": {"fractions": [0.5, 0.25, 0.25]}}, {"splits"} | OTHERS | TRAINING),
+            ({"train": {"epochs": 4}}, TRAINING),
+            ({"photometry": {"magnitudes": "psf"}}, OTHERS | TRAINING),
+        ],
+    )
+    def test_a_changed_setting_reruns_what_it_reaches(self, run, overrides, rules):
+        merged = {key: SMALL.get(key, {}) | value for key, value in overrides.items()}
+        assert planned(run, **merged) == rules
+
+    @pytest.mark.parametrize(
+        ("module", "rules"),
+        [
+            ("cutouts.py", {"cutouts"} | FROM_IMAGES),
+            ("training.py", TRAINING),
+            ("models/references.py", {"references", "metrics"}),
+            ("metrics.py", {"figure_redshifts", "figure_estimates", "metrics"}),
+            ("plots.py", {"figure_redshifts", "figure_estimates", "metrics"}),
+        ],
+    )
+    def test_a_touched_function_reruns_its_stage_and_what_follows(self, run, module, rules):
+        source = run / "src/crossz" / module
+        before = source.read_text()
+        try:
+            source.write_text(before.replace("def ", "def  ", 1))
+            assert planned(run) == rules
+        finally:
+            source.write_text(before)
+        assert planned(run) == set()
+
+    @pytest.mark.parametrize(("rule", "rules"), [("splits", {"splits"} | OTHERS | TRAINING), ("train", TRAINING)])
+    def test_one_stage_by_hand_reruns_what_follows(self, run, rule, rules):
+        assert planned(run, f"-R={rule}") == rules
+
+    def test_each_rule_needs_nothing_but_its_declared_inputs(self, run, tmp_path, monkeypatch):
+        monkeypatch.chdir(run)
+        with api.SnakemakeApi(api.OutputSettings()) as smk:
+            workflow = smk.workflow(
+                snakefile=run / "Snakefile",
+                workdir=run,
+                resource_settings=api.ResourceSettings(cores=1),
+                config_settings=api.ConfigSettings(configfiles=(run / "config/config.yaml", run / "small.yaml")),
+            )
+            workflow.dag(api.DAGSettings(targets={"results/metrics.csv"})).execute_workflow(executor="dryrun")
+            jobs = {job.rule.name: job for job in workflow._workflow.dag.jobs}  # no public accessor yet
+        assert len(jobs) > 15
+
+        def alone(name):
+            where = tmp_path / name
+            where.mkdir()
+            copied(where)
+            for given in map(Path, jobs[name].input):
+                (where / given).parent.mkdir(parents=True, exist_ok=True)
+                (shutil.copytree if given.is_dir() else shutil.copy)(given, where / given)
+            snakemake(where, f"--allowed-rules={name}", *jobs[name].output)
+            for made in filter(Path.is_file, map(Path, jobs[name].output)):
+                if made.suffix != ".jsonl":  # it tells when each frame was read
+                    assert (where / made).read_bytes() == made.read_bytes(), made
+
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(alone, jobs))
+
+    def test_new_objects_come_back_with_redshifts_from_their_images(self, run):
+        objects = pd.read_parquet(run / "results/catalog/extended.parquet").head(6)[["ra", "dec"]]
+        rows = [*objects.astype(str).itertuples(index=False, name=None), ("10", "-80"), ("x", "1")]
+        pd.DataFrame(rows, columns=["ra", "dec"]).to_csv(run / "mine.csv", index=False)
+        snakemake(run, "results/predict/mine.html", targets="mine.csv")
+        found = pd.read_parquet(run / "results/predict/mine.parquet")
+        assert found["status"].tolist() == ["ok"] * 6 + ["no_match", "malformed"]
+        assert (found["inputs"] == "phot+img").sum() >= 5
+        assert found["z_phot"].notna().sum() == 6
+        assert (run / "results/predict/mine.html").read_text().count("data:image/png") == 3
+
+    def test_the_same_seed_gives_the_same_bytes_after_deleting_everything(self, run):
+        names = [
+            "metrics.csv",
+            "table1.md",
+            "run.yaml",
+            "images.parquet",
+            "cutouts/0000.arrow",
+            "figures/baseline/crossmodal/phot+img.png",
+        ]
+        before = {name: (run / "results" / name).read_bytes() for name in names}
+        shutil.rmtree(run / "results")
+        snakemake(run, "results/metrics.csv")
+        for name in names:
+            assert (run / "results" / name).read_bytes() == before[name], name
+
+    def test_the_archive_s_way_gives_the_same_metrics(self, run, tmp_path):
+        sky = run / "results/sky"
+        overlay = yaml.safe_load((ROOT / "config/loopback.yaml").read_text())
+        with serve(sky / "sky.sqlite", [sky / "sas", sky / "spectra"]) as server:
+            addresses = {
+                name: yaml.safe_load(yaml.safe_dump(value).replace("http://127.0.0.1:8917", server.url))
+                for name, value in overlay["archive"].items()
+            }
+            login = {"SCISERVER_USER": "user", "SCISERVER_PASSWORD": "password"}
+            blocks = overlay | {"archive": addresses}
+            snakemake(copied(tmp_path), "results/metrics.csv", login=login, **blocks)
+            assert len({hit.path for hit in server.hits if hit.path.startswith("/sas/") and hit.complete}) > 30
+        for name in ("metrics.csv", "table1.md", "images.parquet", "cutouts/0000.arrow", "catalog/baseline.parquet"):
+            assert (tmp_path / "results" / name).read_bytes() == (run / "results" / name).read_bytes(), name
+        snakemake(tmp_path, "verify")
+        shutil.copy(run / "mine.csv", tmp_path)
+        snakemake(run, "results/predict/mine.parquet", targets="mine.csv")
+        with serve(sky / "sky.sqlite", [sky / "sas"]) as server:
+            overlay["archive"] |= {"skyserver": f"{server.url}/dr17", "sas": [f"{server.url}/sas"]}
+            snakemake(tmp_path, "results/predict/mine.parquet", login=login, **overlay, targets="mine.csv")
+        found, wanted = (pd.read_parquet(where / "results/predict/mine.parquet") for where in (tmp_path, run))
+        pd.testing.assert_frame_equal(found, wanted)
+        cutouts = tmp_path / "results/cutouts/0001.arrow"
+        cutouts.write_bytes(cutouts.read_bytes()[:-1] + b"x")
+        done = snakemake(tmp_path, "verify", check=False)
+        assert done.returncode != 0
+        assert "results/cutouts/0001.arrow: damaged; delete it and rerun" in done.stderr
+
+    def test_a_corrupt_frame_stops_the_run_with_its_name_and_nothing_half_written(self, run):
+        frame = next((run / "results/sky/sas").rglob("frame-r-*.bz2"))
+        whole = frame.read_bytes()
+        try:
+            frame.write_bytes(whole[:-50])
+            done = snakemake(run, "-R=stamps", "results/metrics.csv", check=False)
+        finally:
+            frame.write_bytes(whole)
+        assert done.returncode != 0
+        assert f"{frame.name}: damaged bz2" in done.stderr
+        assert not list((run / "results").rglob("*.part*"))
+
+
+def test_an_empty_query_stops_the_run_and_names_it(tmp_path):
+    sql = copied(tmp_path) / "workflow/sql/baseline.sql"
+    sql.write_text(sql.read_text().replace("'QSO'", "'NEBULA'"))
+    done = snakemake(tmp_path, "results/catalog/baseline.parquet", check=False)
+    assert done.returncode != 0
+    assert "baseline.sql: no rows; loosen the query's cuts" in done.stderr
+    assert not list((tmp_path / "results").rglob("baseline*"))
+
+
+def test_classes_by_magnitudes_and_a_further_column_of_a_brought_file(tmp_path):
+    """Survey photometry, task classification, photometry.columns and new objects, all by configuration."""
+    objects = toy.told(toy.catalog(150))
+    names = ["STAR", "GALAXY", "QSO"]
+    kind = np.array(names)[np.digitize(objects["z"], [1.8, 3.0])]
+    place = {"specObjID": objects["objID"], "ra": 0.1 * np.arange(150), "dec": 0.0, "zErr": 1e-4, "class": kind}
+    objects = objects.rename(columns={"w1mpro": "W1"}).assign(**place)
+    where = copied(tmp_path)
+    (where / "data").mkdir()
+    objects.to_csv(where / "data/quasars.csv", index=False)
+    objects.drop(columns=["z", "zErr", "class"]).head(7).to_csv(where / "new.csv", index=False)
+    overrides = yaml.safe_load((where / "config/photometry.yaml").read_text()) | {
+        "task": "classification", "splits": {"count": 1}, "train": {"epochs": 8, "batch_size": 16},
+        "photometry": {"magnitudes": "dered_model", "columns": ["w1mpro"]}, "references": {"models": ["mean", "knn"]},
+        "targets": "new.csv",
+    }  # fmt: skip
+    overrides["catalog"]["columns"] = {"w1mpro": "W1"}
+    snakemake(where, "results/metrics.csv", "results/predict/new.parquet", **overrides)
+    metrics = pd.read_csv(where / "results/metrics.csv").set_index("model")
+    assert (metrics.loc[["phot", "knn"], "accuracy"] > metrics.loc["mean", "accuracy"] + 0.2).all()
+    assert (where / "results/figures/quasars/phot/phot.png").stat().st_size > 5000
+    found = pd.read_parquet(where / "results/predict/new.parquet")
+    assert (found["class_phot"].to_numpy() == kind[:7]).sum() >= 5

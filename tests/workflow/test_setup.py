@@ -1,0 +1,71 @@
+"""What a stranger installs: one lock, the same versions for conda, no registry's address, short rules."""
+
+import re
+
+import yaml
+from helpers import ROOT
+from packaging.requirements import Requirement
+
+LOCK = (ROOT / "requirements.txt").read_text()
+
+
+def locked(python):
+    """Version of each distribution that the lock installs on Linux for `python`."""
+    environment = {
+        "python_version": python, "python_full_version": f"{python}.9", "sys_platform": "linux", "os_name": "posix",
+        "platform_system": "Linux", "platform_machine": "x86_64", "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }  # fmt: skip
+    found = {}
+    for line in re.findall(r"^([A-Za-z0-9][^\\\n]+)\\?$", LOCK, re.MULTILINE):
+        requirement = Requirement(line.strip())
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            found[requirement.name] = str(requirement.specifier).removeprefix("==")
+    return found
+
+
+def test_conda_environments_pin_the_versions_of_the_lock():
+    for path in sorted((ROOT / "envs").glob("*.yaml")):
+        dependencies = yaml.safe_load(path.read_text())["dependencies"]
+        python = dependencies[0].removeprefix("python=")
+        versions = locked(python)
+        pins = dependencies[-1]["pip"]
+        assert pins
+        for pin in pins:
+            name, version = pin.split("==")
+            assert versions[name] == version, f"{path.name}: {pin}, the lock has {versions[name]}"
+
+
+def test_conda_environments_have_what_their_stages_import():
+    def pins(name):
+        return {
+            pin.split("==")[0]
+            for pin in yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())["dependencies"][-1]["pip"]
+        }
+
+    assert {"astropy", "reproject", "speclite", "sqlglot", "requests", "urllib3", "scipy", "pyarrow", "pandas"} <= pins(
+        "pipeline"
+    )
+    assert {"torch", "torchvision", "scikit-learn", "matplotlib", "pyarrow", "pandas", "pyyaml"} <= pins("train")
+    assert not {"torch", "scikit-learn"} & pins("pipeline")
+
+
+def test_every_distribution_is_hashed_and_no_address_is_named():
+    blocks = re.split(r"^(?=[A-Za-z0-9])", LOCK, flags=re.MULTILINE)[1:]
+    assert len(blocks) > 100
+    for block in blocks:
+        assert "--hash=sha256:" in block, block.splitlines()[0]
+    assert "://" not in LOCK
+    assert "--index-url" not in LOCK
+
+
+def test_everything_asked_for_is_locked():
+    names = re.findall(r"^([a-z0-9-]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE)
+    assert set(names) <= set(locked("3.11")) | {"pyyaml"}
+    assert locked("3.11")["torch"] != "2.13.0"
+
+
+def test_rule_files_hold_no_functions():
+    for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]:
+        if path.name != "common.smk":
+            assert not re.search(r"^\s*def ", path.read_text(), re.MULTILINE), path.name

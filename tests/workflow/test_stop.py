@@ -1,0 +1,72 @@
+"""SIGTERM, which a cluster sends before a job's time is over: a training ends its epoch, and the next run goes on to the same bytes."""
+
+import signal
+import subprocess
+import sys
+
+import toy
+from helpers import ROOT
+from toy import CROSSMODAL, TRAIN
+
+from crossz.core.job import sigterm_noted
+
+JOB = """
+import sys
+from pathlib import Path
+from crossz import training
+from crossz.core.job import logged, sigterm_noted
+
+folder, *survey = map(Path, sys.argv[1:])
+training.PROGRESS_SECONDS = -1.0
+with logged(folder / "log"), sigterm_noted() as stop:
+    training.train(
+        *survey[:3], survey[3:], *(folder / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")),
+        crossmodal={crossmodal}, training={training}, magnitudes="dered_model", seed=7, code="code", stop=stop,
+    )
+"""
+EPOCHS = 6
+OUTPUTS = ["history.csv", "model.json", "model.pt"]
+
+
+def started(folder, survey):
+    """The process of a training in `folder`."""
+    folder.mkdir(exist_ok=True)
+    code = JOB.format(crossmodal=CROSSMODAL, training=TRAIN | {"epochs": EPOCHS})
+    paths = [survey.catalog, survey.split, survey.index, *survey.shards]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, folder, *paths], cwd=ROOT / "src", stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_training_told_to_end_goes_on_in_the_next_run_to_the_same_bytes(tmp_path):
+    survey = toy.write(tmp_path / "toy")
+    whole = started(tmp_path / "whole", survey)
+    whole.communicate(timeout=120)
+    assert whole.returncode == 0
+
+    job = started(tmp_path / "stopped", survey)
+    while "epoch 2/" not in job.stderr.readline():
+        assert job.poll() is None
+    job.send_signal(signal.SIGTERM)
+    _, told = job.communicate(timeout=60)
+    assert job.returncode == 1
+    assert "Traceback" not in told
+    assert "crossz: asked to stop; the next run goes on from " in told.splitlines()[-1]
+    assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == ["log", "resume.pt"]
+
+    again = started(tmp_path / "stopped", survey)
+    _, told = again.communicate(timeout=120)
+    assert again.returncode == 0
+    assert "going on after epoch" in told
+    assert f"epoch 2/{EPOCHS}" not in told
+    for name in OUTPUTS:
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_sigterm_is_as_it_was_behind_the_job():
+    before = signal.getsignal(signal.SIGTERM)
+    with sigterm_noted() as stop:
+        assert not stop()
+        signal.raise_signal(signal.SIGTERM)
+        assert stop()
+    assert signal.getsignal(signal.SIGTERM) == before

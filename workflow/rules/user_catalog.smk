@@ -1,0 +1,23 @@
+# A finished query by the user, instead of SQL.
+# Needs   catalog.files, catalog.columns
+# Makes   results/catalog/raw/{dataset}.parquet: checked rows; a receipt beside it
+
+
+rule user_catalog:
+    input:
+        lambda wildcards: config["catalog"]["files"][wildcards.dataset],
+    output:
+        raw="results/catalog/raw/{dataset}.parquet",
+        receipt="results/catalog/raw/{dataset}.receipt.json",
+    log:
+        "logs/user_catalog/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(config["catalog"]["files"]) or "(?!)",
+    conda:
+        "../../envs/pipeline.yaml"
+    params:
+        columns=lookup("catalog/columns", within=config),
+        extra_columns=EXTRA_COLUMNS,
+        code=code_digest("catalog.objects"),
+    script:
+        "../scripts/user_catalog.py"
