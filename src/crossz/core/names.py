@@ -1,4 +1,186 @@
-"""Names that several stages share: bands, models, input patterns, statuses."""
+"""Names that several stages share: bands, subsets, models, input patterns, statuses, files of a run and their inverse.
+
+This module imports nothing but the standard library, so that the workflow, the schema's tests and every package can read it.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
 
 BANDS = "ugriz"
 """The five SDSS bands; every array with a band axis is in this order."""
+
+SUBSETS = ("train", "val", "test")
+"""Random parts of a dataset, in the order of splits.fractions."""
+
+# Models
+
+CROSSMODAL = "crossmodal"
+"""The network of the paper, as the blocks crossmodal, train, cutouts and photometry of the configuration have it."""
+MML = "mml"
+"""The baseline PhotoRedshift-MML (Hong et al. 2023), which reads spectra."""
+REFERENCES = ("mean", "knn", "random_forest", "gradient_boosting", "mlp")
+"""Models of photometry alone that every other one is compared with."""
+TAKEN = (CROSSMODAL, MML, *REFERENCES)
+"""Names that no variant of the network may take."""
+
+# Inputs
+
+PATTERNS = ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")
+"""Input patterns of Table 1. `_gen`: that feature is generated from the other modality."""
+ALONE = ("phot", "img")
+"""Inputs of a network of one modality; `phot` is also that of the references."""
+MML_INPUTS = ("phot", "phot+spec_gen", "spec")
+"""Inputs of the baseline PhotoRedshift-MML."""
+INPUTS = tuple(dict.fromkeys((*PATTERNS, *ALONE, *MML_INPUTS)))
+"""All inputs that a table of predictions can have."""
+
+# Statuses
+
+OK = "ok"
+"""Status of an object whose data can be used. Any other status says why they cannot."""
+MALFORMED = "malformed"
+"""A target's id or position is not one."""
+NO_MATCH = "no_match"
+"""The archive has no object for a target."""
+NO_DATA = "no_data"
+"""A target has neither magnitudes nor an image."""
+
+LABEL_COLUMNS = (
+    "objID", "specObjID", "bestObjID", "thing_id", "z", "zErr", "zWarning", "class", "plate", "mjd", "fiberID", "run2d",
+    "group", "subset", "row",
+)  # fmt: skip
+"""Columns that only an object with a spectrum has, or that name it: no model may see them."""
+
+# Files of a run. The templates are Snakemake's patterns as they stand: `{dataset}` is a wildcard there.
+
+CATALOG = "results/catalog/{dataset}.parquet"
+SPLIT = "results/splits/{dataset}/{split}.parquet"
+MODEL = "results/models/{dataset}/{model}/{split}/{file}"
+"""The files of one trained network: model.pt, model.json, history.csv."""
+PREDICTIONS = "results/predictions/{dataset}/{model}/{split}/{inputs}.parquet"
+ESTIMATES_FIGURE = "results/figures/{dataset}/{model}/{inputs}.png"
+
+WILDCARDS = {
+    "dataset": r"[A-Za-z0-9_-]+",
+    "model": r"[a-z0-9_]+",
+    "split": r"\d+",
+    "inputs": r"[a-z+_]+",
+    "file": r"model\.pt|model\.json|history\.csv",
+}
+"""What each wildcard may be, as a regular expression."""
+
+
+class CatalogFile(NamedTuple):
+    """What the path of a catalog says."""
+
+    dataset: str
+
+
+class SplitFile(NamedTuple):
+    """What the path of a split says."""
+
+    dataset: str
+    split: int
+
+
+class ModelFile(NamedTuple):
+    """What the path of a trained network's file says."""
+
+    dataset: str
+    model: str
+    split: int
+    file: str
+
+
+class PredictionsFile(NamedTuple):
+    """What the path of a table of predictions says."""
+
+    dataset: str
+    model: str
+    split: int
+    inputs: str
+
+
+class EstimatesFigure(NamedTuple):
+    """What the path of a figure of estimates says."""
+
+    dataset: str
+    model: str
+    inputs: str
+
+
+def catalog_path(dataset: str) -> str:
+    """The catalog of a dataset."""
+    return CATALOG.format(dataset=dataset)
+
+
+def split_path(dataset: str, split: int) -> str:
+    """The subset of each object of a dataset in one split."""
+    return SPLIT.format(dataset=dataset, split=split)
+
+
+def model_path(dataset: str, model: str, split: int, file: str = "model.json") -> str:
+    """One file of a trained network: model.pt, model.json or history.csv."""
+    return MODEL.format(dataset=dataset, model=model, split=split, file=file)
+
+
+def predictions_path(dataset: str, model: str, split: int, inputs: str) -> str:
+    """The table of predictions of one model with these inputs."""
+    return PREDICTIONS.format(dataset=dataset, model=model, split=split, inputs=inputs)
+
+
+def estimates_figure_path(dataset: str, model: str, inputs: str) -> str:
+    """The figure of a model's estimates with these inputs, as PNG; the PDF lies beside it."""
+    return ESTIMATES_FIGURE.format(dataset=dataset, model=model, inputs=inputs)
+
+
+def parse_catalog(path: str | Path) -> CatalogFile:
+    """The inverse of `catalog_path`; see `parse_predictions`."""
+    return CatalogFile(_parse(CATALOG, path)["dataset"])
+
+
+def parse_split(path: str | Path) -> SplitFile:
+    """The inverse of `split_path`; see `parse_predictions`."""
+    part = _parse(SPLIT, path)
+    return SplitFile(part["dataset"], int(part["split"]))
+
+
+def parse_model(path: str | Path) -> ModelFile:
+    """The inverse of `model_path`; see `parse_predictions`."""
+    part = _parse(MODEL, path)
+    return ModelFile(part["dataset"], part["model"], int(part["split"]), part["file"])
+
+
+def parse_predictions(path: str | Path) -> PredictionsFile:
+    """The inverse of `predictions_path`.
+
+    Parameters
+    ----------
+    path
+        Only its end is read, from the first name that varies: the folder above may be another than results/predictions.
+
+    Raises
+    ------
+    ValueError
+        The path does not end as the template does.
+    """
+    part = _parse(PREDICTIONS, path)
+    return PredictionsFile(part["dataset"], part["model"], int(part["split"]), part["inputs"])
+
+
+def parse_estimates_figure(path: str | Path) -> EstimatesFigure:
+    """The inverse of `estimates_figure_path`, with any file ending; see `parse_predictions`."""
+    part = _parse(ESTIMATES_FIGURE, Path(path).with_suffix(".png"))
+    return EstimatesFigure(part["dataset"], part["model"], part["inputs"])
+
+
+def _parse(template: str, path: str | Path) -> dict[str, str]:
+    pieces = re.split(r"\{(\w+)\}", template[template.index("{") :])  # text and names of wildcards in turn
+    pattern = "".join(
+        f"(?P<{piece}>{WILDCARDS[piece]})" if n % 2 else re.escape(piece) for n, piece in enumerate(pieces)
+    )
+    match = re.search(rf"(?:^|/){pattern}\Z", Path(path).as_posix())
+    if match is None:
+        raise ValueError(f"{path} does not end as {template}")
+    return match.groupdict()
