@@ -3,7 +3,7 @@
 # Needs   results/models/{dataset}/{model}/, results/metrics.csv, results/run.yaml, catalog, splits, index of images
 # Makes   results/bundle/{dataset}-{model}/, results/bundle/{dataset}-{model}.zip
 
-BROUGHT = set(DATASETS if config["survey"] in ("cutouts", "photometry") else config["catalog"]["files"])
+USER_CATALOGS = set(DATASETS if config["survey"] in ("cutouts", "photometry") else config["catalog"]["files"])
 
 
 rule bundle:
@@ -16,9 +16,9 @@ rule bundle:
         receipt="results/catalog/raw/{dataset}.receipt.json",
         metrics="results/metrics.csv",
         record="results/run.yaml",
-        query=lambda wildcards: collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - BROUGHT),
+        query=lambda wildcards: collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS),
     output:
-        directory("results/bundle/{dataset}-{model}"),
+        bundle=directory("results/bundle/{dataset}-{model}"),
     log:
         "logs/bundle/{dataset}-{model}.log",
     wildcard_constraints:
@@ -29,21 +29,25 @@ rule bundle:
     resources:
         mem_mb=3000,
     params:
+        dataset="{dataset}",
+        network="{model}",
         align=lambda wildcards: None if INPUTS[wildcards.model] == ["phot"] else settings(wildcards)["cutouts"]["align"],
         references=REFERENCES,
-        code=code_digest("apply.bundle"),
+        code=code_digest("apply.export"),
     script:
         "../scripts/bundle.py"
 
 
 rule bundle_zip:
     input:
-        "results/bundle/{bundle}",
+        bundle="results/bundle/{bundle}",
     output:
-        "results/bundle/{bundle}.zip",
+        archive="results/bundle/{bundle}.zip",
     log:
         "logs/bundle_zip/{bundle}.log",
     conda:
         "../../envs/train.yaml"
+    params:
+        code=code_digest("apply.bundle_folder"),
     script:
         "../scripts/bundle_zip.py"

@@ -7,10 +7,10 @@
 rule predict:
     input:
         targets=targets_table,
-        ensemble=ensemble,
+        networks=ensemble,
         images=target_images,
     output:
-        "results/predict/{name}.parquet",
+        table="results/predict/{name}.parquet",
     log:
         "logs/predict/{name}.log",
     conda:
@@ -29,7 +29,7 @@ rule predict_page:
         table="results/predict/{name}.parquet",
         images=target_images,
     output:
-        "results/predict/{name}.html",
+        html="results/predict/{name}.html",
     log:
         "logs/predict_page/{name}.log",
     conda:

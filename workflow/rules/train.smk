@@ -2,8 +2,8 @@
 # Needs   results/catalog/, results/splits/, results/images.parquet, results/cutouts/
 # Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv),
 #         results/predictions/{dataset}/{model}/{split}/{inputs}.parquet
-# A training is so many processes as its resource gpu, a card each: --set-resources train:gpu=4 --set-threads train=4
-# Kept    results/checkpoints/: undeclared, so that a killed training goes on where it was
+# A training is as many processes as its resource gpu, one GPU each: --set-resources train:gpu=4 --set-threads train=4
+# Kept    results/checkpoints/: undeclared, so that a training that was killed goes on from there
 
 
 rule train:
@@ -11,7 +11,7 @@ rule train:
         catalog="results/catalog/{dataset}.parquet",
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
-        shards=lambda wildcards: cutouts_of(wildcards.model),
+        cutouts=lambda wildcards: cutouts_of(wildcards.model),
     output:
         model="results/models/{dataset}/{model}/{split}/model.pt",
         info="results/models/{dataset}/{model}/{split}/model.json",
@@ -26,7 +26,7 @@ rule train:
         gpu=GPUS,
         mem_mb=1500,
     params:
-        resume="results/checkpoints/{dataset}/{model}/{split}.pt",
+        checkpoint="results/checkpoints/{dataset}/{model}/{split}.pt",
         crossmodal=lambda wildcards: settings(wildcards)["crossmodal"],
         training=lambda wildcards: settings(wildcards)["train"],
         photometry=lambda wildcards: settings(wildcards)["photometry"],
@@ -42,11 +42,11 @@ rule evaluate:
         catalog="results/catalog/{dataset}.parquet",
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
-        shards=lambda wildcards: cutouts_of(wildcards.model),
+        cutouts=lambda wildcards: cutouts_of(wildcards.model),
         model="results/models/{dataset}/{model}/{split}/model.pt",
         info="results/models/{dataset}/{model}/{split}/model.json",
     output:
-        collect("results/predictions/{{dataset}}/{{model}}/{{split}}/{inputs}.parquet", inputs=PATTERNS),
+        predictions=collect("results/predictions/{{dataset}}/{{model}}/{{split}}/{inputs}.parquet", inputs=PATTERNS),
     log:
         "logs/evaluate/{dataset}/{model}/{split}.log",
     wildcard_constraints:
@@ -64,7 +64,7 @@ rule evaluate:
 
 use rule evaluate as evaluate_alone with:
     output:
-        "results/predictions/{dataset}/{model}/{split}/{inputs}.parquet",
+        predictions=["results/predictions/{dataset}/{model}/{split}/{inputs}.parquet"],
     log:
         "logs/evaluate/{dataset}/{model}/{split}.{inputs}.log",
     wildcard_constraints:

@@ -1,12 +1,12 @@
-"""A bundle as one file."""
+"""Rule bundle_zip: a bundle as one file."""
 
 from typing import TYPE_CHECKING
 
-from crossz.apply import bundle
-from crossz.core.job import logged
+from crossz.apply import bundle_folder
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    bundle.pack(snakemake.input[0], snakemake.output[0])
+with job(snakemake) as arguments:
+    bundle_folder.pack(**arguments)

@@ -1,19 +1,12 @@
-"""Redshifts of new objects."""
+"""Rule predict: redshifts of new objects."""
 
 from typing import TYPE_CHECKING
 
 from crossz.apply import predict
-from crossz.core.job import logged
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    predict.write_redshifts(
-        snakemake.input.targets,
-        snakemake.params.columns,
-        snakemake.input.ensemble,
-        snakemake.output[0],
-        snakemake.input.images,
-        snakemake.threads,
-    )
+with job(snakemake) as arguments:
+    predict.write_redshifts(**arguments, threads=snakemake.threads)

@@ -1,12 +1,12 @@
-"""A page about new objects and their redshifts."""
+"""Rule predict_page: the HTML page about new objects."""
 
 from typing import TYPE_CHECKING
 
 from crossz.apply import html_page
-from crossz.core.job import logged
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    html_page.write_html_page(snakemake.input.table, snakemake.output[0], snakemake.input.images)
+with job(snakemake) as arguments:
+    html_page.write_html_page(**arguments)

@@ -197,8 +197,8 @@ def _png(figure: plt.Figure) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-def write_html_page(table_path: str | Path, path: str | Path, image_paths: Sequence[str | Path] = ()) -> None:
-    """Write `page` of one results/predict/{name}.parquet."""
-    text = page(pd.read_parquet(table_path), Path(table_path).stem, image_paths)
-    with atomic_path(path) as temporary:
+def write_html_page(*, table: str | Path, images: Sequence[str | Path], html: str | Path) -> None:
+    """Write the HTML page of one results/predict/{name}.parquet."""
+    text = page(pd.read_parquet(table), Path(table).stem, images)
+    with atomic_path(html) as temporary:
         temporary.write_text(text)

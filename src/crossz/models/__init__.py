@@ -1,1 +1,4 @@
-"""The cross-modal network, its backbones, and the photometry-only references."""
+"""The networks and the references: features, training, inference, evaluation. Imports only torch, numpy, pandas, pyarrow.
+
+In: rows of a catalog, a split, and images of the store. Out: weights with their ModelInfo, and predictions.
+"""

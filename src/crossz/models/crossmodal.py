@@ -6,6 +6,7 @@ reversal; one head predicts the five extinctions from the image feature, one the
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -33,25 +34,18 @@ class Features(NamedTuple):
     img_gen: torch.Tensor | None
 
 
-PATTERNS = {
+PAIRS: dict[str, tuple[str | None, str | None]] = {
     "phot+img": ("phot", "img"),
     "phot_gen+img": ("phot_gen", "img"),
     "phot+img_gen": ("phot", "img_gen"),
     "phot_gen+img_gen": ("phot_gen", "img_gen"),
+    "phot": ("phot", None),
+    "img": (None, "img"),
 }
-"""Input patterns of Table 1: which feature stands for photometry and which for the image."""
-ALONE = {"phot": ("phot", None), "img": (None, "img")}
-"""Inputs of networks of one modality, the ablations: zeros stand for the other feature."""
+"""Which feature stands for photometry and which for the image, by input pattern.
 
-
-def input_patterns(z_patterns: str) -> list[str]:
-    """What a network that is trained with this setting can be given: the four patterns, or its one modality."""
-    return [z_patterns] if z_patterns in ALONE else list(PATTERNS)
-
-
-def trained_patterns(z_patterns: str) -> list[str]:
-    """Input patterns whose redshift is trained: all four, the paper's (real, real) alone, or the one modality."""
-    return {"all": list(PATTERNS), "real": ["phot+img"]}.get(z_patterns, [z_patterns])
+Those of Table 1, and those of networks of one modality (ablations), where zeros stand for the other feature.
+"""
 
 
 class SymmetricAttention(nn.Module):
@@ -162,8 +156,8 @@ class CrossModal(nn.Module):
         self.encode_img = ImageEncoder(backbone, stem)
         self.decode_phot = mlp(CHI, 256, CHI, dropout)  # G_photo of eq. 5: from chi_phot to an image feature
         self.decode_img = mlp(CHI, 256, CHI, dropout)  # G_img of eq. 5: from chi_img to a photometry feature
-        self.judge_phot = mlp(CHI, 128, 2, dropout)  # D_1 of eq. 7: class 1 is real, class 0 generated
-        self.judge_img = mlp(CHI, 128, 2, dropout)  # D_2 of eq. 7
+        self.discriminate_phot = mlp(CHI, 128, 2, dropout)  # D_1 of eq. 7: class 1 is real, class 0 generated
+        self.discriminate_img = mlp(CHI, 128, 2, dropout)  # D_2 of eq. 7
         self.extinction = mlp(CHI, 128, len(BANDS), dropout)  # eq. 6, from chi_img
         # eq. 6, from (chi_img, chi_phot): a point, or the weights, means and sigmas of a mixture of Gaussians; or logits of classes
         self.redshift = mlp(2 * CHI, 256, classes or 3 * components or 1, dropout)
@@ -200,7 +194,7 @@ class CrossModal(nn.Module):
 
         Point head: [n, 1], the scaled target. Mixture head: [n, 3 K], see `mixture`. Classes: [n, c], their logits.
         """
-        phot, img = (name and getattr(features, name) for name in (PATTERNS | ALONE)[inputs])
+        phot, img = (name and getattr(features, name) for name in PAIRS[inputs])
         phot, img = torch.zeros_like(img) if phot is None else phot, torch.zeros_like(phot) if img is None else img
         return self.redshift(torch.cat([img, phot], dim=1))
 
@@ -246,8 +240,8 @@ def adversarial_loss(net: CrossModal, features: Features, strength: float) -> tu
     give no gradient: docs/method.md.
     """
     pairs = [
-        (net.judge_phot, features.phot, features.phot_gen),
-        (net.judge_img, features.img, features.img_gen),
+        (net.discriminate_phot, features.phot, features.phot_gen),
+        (net.discriminate_img, features.img, features.img_gen),
     ]
     losses, right = [], []
     for discriminator, real, generated in pairs:
@@ -264,7 +258,7 @@ def objective(
     z: torch.Tensor,
     extinction: torch.Tensor,
     *,
-    patterns: list[str],
+    patterns: Sequence[str],
     alpha: float,
     beta: float,
     pair_weight: float,

@@ -1,11 +1,8 @@
-"""Training and evaluation of the cross-modal network: one loop, validation-chosen checkpoint, resume after a kill.
-
-Imports only torch, numpy, pandas and pyarrow: it runs on a GPU machine that has nothing else.
-"""
+"""What the networks read: rows of a split, or new objects, as scaled tensors on the device, and their images."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,40 +10,118 @@ import torch
 
 from crossz.core.names import BANDS
 from crossz.estimates import classes
-from crossz.images.store import ImageStore
 from crossz.models import backbones
 from crossz.models import features as ft
+from crossz.models.info import ModelInfo
 
 RESIDENT_BYTES = 2 << 30
 """Images up to this size are gathered once and stay in memory; on a GPU, up to half of its free memory."""
-
+ROWS_AT_ONCE = 512
+"""Objects whose images are gathered together, or that go through a network together."""
 
 Fetch = Callable[[torch.Tensor], torch.Tensor]
+"""Images of positions [b]: float16 [b, 5, 64, 64], stretched."""
 
 
-def image_source(store: ImageStore, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
+class Pixels(Protocol):
+    """What images are read from: the store, or arrays in memory."""
+
+    def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images [n, 5, 64, 64] float16 in store units and masks [n, 64, 64] uint8 of `rows`."""
+
+
+class Inputs(NamedTuple):
+    """What a network reads of n objects, on the device."""
+
+    x_mag: torch.Tensor
+    """[n, 5, 3] float32, scaled."""
+    x_colour: torch.Tensor
+    """[n, 4 + 2 k] float32, scaled; k extra columns of the catalog."""
+    fetch: Fetch | None
+    """Their images; None where there are none to read."""
+
+
+class Part(NamedTuple):
+    """The rows of one part of a split, on the device: what a network reads of them, and what it learns."""
+
+    objID: np.ndarray
+    """[n] int64."""
+    truth: np.ndarray
+    """[n] spectroscopic redshift; of classification the label of the class."""
+    inputs: Inputs
+    target: torch.Tensor
+    """[n] scaled log1p(z) or z; labels, int64."""
+    extinction: torch.Tensor
+    """[n, 5] scaled."""
+
+
+def image_source(pixels: Pixels, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
     """A function from positions in `rows`, on `device`, to stretched images [b, 5, 64, 64] float16 there.
 
     Images that fit (RESIDENT_BYTES) are gathered and stretched once; others batch by batch. Both are rounded to float16,
-    so that which of the two a machine's memory allows does not change a result.
+    so that which of the two a memory allows does not change a result.
+
+    Parameters
+    ----------
+    pixels
+        Where images are read.
+    rows
+        [n] row of each object's image in `pixels`; -1 without one, and then that object must not be asked for.
+    sky_noise
+        [5] softening of the stretch, in store units.
+    device
+        Where the images go.
     """
 
-    def load(some: np.ndarray) -> torch.Tensor:
-        image, mask = (torch.from_numpy(array).to(device) for array in store.gather(some))
+    def load(batch: np.ndarray) -> torch.Tensor:
+        image, mask = (torch.from_numpy(array).to(device) for array in pixels.gather(batch))
         return backbones.stretched(image, mask, sky_noise).half().contiguous(memory_format=torch.channels_last)
 
+    known = rows[rows >= 0]
+    shape = (len(known), len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE)
     limit = RESIDENT_BYTES if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
-    if len(rows) * len(BANDS) * backbones.IMAGE_SIZE**2 * 2 > limit:
+    if math.prod(shape) * 2 > limit:
         return lambda positions: load(rows[positions.cpu().numpy()])
-    resident = torch.empty(
-        (len(rows), len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE),
-        dtype=torch.float16,
-        device=device,
-        memory_format=torch.channels_last,
+    resident = torch.empty(shape, dtype=torch.float16, device=device, memory_format=torch.channels_last)
+    for batch in np.array_split(np.arange(len(known)), max(1, math.ceil(len(known) / ROWS_AT_ONCE))):
+        resident[batch] = load(known[batch])
+    if len(known) == len(rows):
+        return lambda positions: resident[positions]
+    place = torch.from_numpy(np.cumsum(rows >= 0) - 1).to(device)
+    return lambda positions: resident[place[positions]]
+
+
+def model_inputs(
+    phot: ft.Photometry, pixels: Pixels | None, rows: np.ndarray | None, info: ModelInfo, device: torch.device
+) -> Inputs:
+    """What the networks of `info` read of n objects: photometry `phot`, and images of `pixels` at `rows` [n] (-1: none)."""
+    x_mag, x_colour = (
+        torch.from_numpy(ft.apply_scaler(info.scalers[name], values)).to(device)
+        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True)
     )
-    for some in np.array_split(np.arange(len(rows)), math.ceil(len(rows) / 512)):
-        resident[some] = load(rows[some])
-    return lambda positions: resident[positions]
+    fetch = None
+    if info.sees_images and pixels is not None and rows is not None and (rows >= 0).any():
+        fetch = image_source(pixels, rows, info.sky_noise, device)
+    return Inputs(x_mag, x_colour, fetch)
+
+
+def load_part(rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch.device) -> Part:
+    """The catalog `rows` of one part, each with its `row` in `pixels`, under the scalers of `info`."""
+    phot = ft.photometry(rows, info.magnitudes, info.columns)
+    if info.classes:
+        truth = target = classes.labels(rows, info.classes)
+    else:
+        truth, scale = rows["z"].to_numpy(), info.scalers["z"]
+        target = target_of(truth, info.crossmodal["target"])
+        target = ((target - scale["centre"]) / scale["width"]).astype(np.float32)
+    extinction = ft.apply_scaler(info.scalers["extinction"], phot.extinction)
+    return Part(
+        rows["objID"].to_numpy(),
+        truth,
+        model_inputs(phot, pixels, rows["row"].to_numpy(), info, device),
+        torch.from_numpy(target).to(device),
+        torch.from_numpy(extinction).to(device),
+    )
 
 
 def target_of(z: np.ndarray, kind: str) -> np.ndarray:
@@ -59,50 +134,13 @@ def redshift_of(target: np.ndarray, kind: str) -> np.ndarray:
     return np.expm1(target) if kind == "log1p" else target
 
 
-class Part(NamedTuple):
-    """The rows of one part of a split, on the device: scaled inputs and targets, and where their images come from."""
-
-    objID: np.ndarray  # [n] int64
-    z: np.ndarray  # [n] spectroscopic redshift; of classification the label of the class
-    x_mag: torch.Tensor  # [n, 5, 3] scaled
-    x_colour: torch.Tensor  # [n, 4 + 2 k] scaled; k extra columns of the catalog
-    target: torch.Tensor  # [n] scaled log1p(z) or z; labels, int64
-    extinction: torch.Tensor  # [n, 5] scaled
-    fetch: Fetch | None  # None: a network of photometry alone reads no image
-
-
-def load_part(rows: pd.DataFrame, store: ImageStore, info: dict, device: torch.device) -> Part:
-    """The `rows` of one part under the scalers of `info`."""
-    scalers = info["scalers"]
-    phot = ft.photometry(rows, info["magnitudes"], info.get("columns", ()))
+def fit_scalers(train: pd.DataFrame, pixels: Pixels, info: ModelInfo) -> dict[str, Any]:
+    """Everything that is fitted before a training, on the training part alone: `ModelInfo.scalers`."""
+    phot = ft.photometry(train, info.magnitudes, info.columns)
     x_mag, x_colour = ft.tokens(phot)
-    if "classes" in info:
-        truth = target = classes.labels(rows, info["classes"])
-    else:
-        truth = rows["z"].to_numpy()
-        target = target_of(truth, info["crossmodal"]["target"])
-        target = ((target - scalers["z"]["centre"]) / scalers["z"]["width"]).astype(np.float32)
-    arrays = (
-        ft.apply_scaler(scalers["x_mag"], x_mag),
-        ft.apply_scaler(scalers["x_colour"], x_colour),
-        target,
-        ft.apply_scaler(scalers["extinction"], phot.extinction),
-    )
-    on_device = (torch.from_numpy(array).to(device) for array in arrays)
-    noise = scalers.get("sky_noise")
-    fetch = None if noise is None else image_source(store, rows["row"].to_numpy(), noise, device)
-    return Part(rows["objID"].to_numpy(), truth, *on_device, fetch)
-
-
-def fit_scalers(
-    train: pd.DataFrame, store: ImageStore, magnitudes: str, crossmodal: dict, columns: Sequence[str] = ()
-) -> dict:
-    """Everything that is fitted before training, on the training part alone."""
-    phot = ft.photometry(train, magnitudes, columns)
-    x_mag, x_colour = ft.tokens(phot)
-    z = target_of(train["z"].to_numpy(), crossmodal["target"])
+    z = target_of(train["z"].to_numpy(), info.crossmodal["target"])
     sample = train["row"].to_numpy()[:: max(1, len(train) // 1000)]
-    images = {} if crossmodal["z_patterns"] == "phot" else {"sky_noise": ft.sky_noise(*store.gather(sample))}
+    images = {"sky_noise": ft.sky_noise(*pixels.gather(sample))} if info.sees_images else {}
     return images | {
         "x_mag": ft.fit_scaler(x_mag),
         "x_colour": ft.fit_scaler(x_colour),
@@ -116,7 +154,15 @@ def augmented(
 ) -> torch.Tensor:
     """Images [n, 5, y, x], each quarter of their batch under a random quarter turn and flip: the sky has no up.
 
-    They are objects `first`, `first` + 1, ... of a batch of `batch` (default: all of it): who shares a batch turns each image alike.
+    Parameters
+    ----------
+    image
+        Objects `first`, `first` + 1, ... of a batch.
+    first, batch
+        Place of the first of them, and size of the batch (default: these images are all of it). So each process that has a
+        share of a batch turns its images as one process would.
+    generator
+        Of the random numbers; default: that of torch.
     """
     parts, quarter = [], math.ceil((batch or len(image)) / 4)
     for begin in range(-first, (batch or len(image)) - first, quarter):
@@ -127,14 +173,3 @@ def augmented(
         axes = [2] * (turns in (1, 2)) + [3] * ((turns in (2, 3)) != flip % 2)
         parts.append(part.flip(axes) if axes else part)  # one copy for a turn and a flip
     return torch.cat(parts)
-
-
-def inputs_of(
-    part: Part, positions: torch.Tensor, z_patterns: str, turned: Callable[[torch.Tensor], torch.Tensor] | None = None
-) -> tuple[torch.Tensor | None, ...]:
-    """X_mag, X_colour and image of the rows `positions` of `part`; a network of one modality is shown nothing of the other."""
-    phot = (None, None) if z_patterns == "img" else (part.x_mag[positions], part.x_colour[positions])
-    if z_patterns == "phot":
-        return *phot, None
-    image = part.fetch(positions)
-    return *phot, (turned(image) if turned else image).float()  # half the bytes to turn

@@ -1,4 +1,4 @@
-"""Which rows every model of a split sees, and the table of predictions that each of them writes."""
+"""Which rows every model of a split sees."""
 
 import hashlib
 from pathlib import Path
@@ -7,22 +7,27 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from crossz.catalog.splits import SUBSETS
 from crossz.core.errors import CrosszError
+from crossz.core.names import SUBSETS
 from crossz.images.store import ImageStore
 
 
-def load_rows(catalog_path: str | Path, split_path: str | Path, store: ImageStore) -> pd.DataFrame:
+def load_rows(catalog: str | Path, split: str | Path, store: ImageStore) -> pd.DataFrame:
     """Catalog rows of one split with two more columns, sorted by objID: subset, and row in the image store.
 
     Objects without a usable image are left out for all models alike, photometry-only ones too, so that their scores
-    compare. Raises CrosszError when a part is left empty.
+    compare.
+
+    Raises
+    ------
+    CrosszError
+        A part is left empty.
     """
-    split = pq.read_table(split_path).to_pandas()
-    split["row"] = store.rows(split["objID"].to_numpy())
-    rows = split[split["row"] >= 0].merge(pq.read_table(catalog_path).to_pandas(), on="objID", validate="one_to_one")
+    subsets = pq.read_table(split).to_pandas()
+    subsets["row"] = store.rows(subsets["objID"].to_numpy())
+    rows = subsets[subsets["row"] >= 0].merge(pq.read_table(catalog).to_pandas(), on="objID", validate="one_to_one")
     if empty := [part for part in SUBSETS if not (rows["subset"] == part).any()]:
-        raise CrosszError(f"{split_path}: no object with a usable image is left in part {' and '.join(empty)}")
+        raise CrosszError(f"{split}: no object with a usable image is left in part {' and '.join(empty)}")
     return rows.sort_values("objID", ignore_index=True)
 
 

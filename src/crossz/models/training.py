@@ -1,4 +1,4 @@
-"""Training and evaluation of the cross-modal network: one loop, validation-chosen checkpoint, resume after a kill.
+"""Training of the cross-modal network: one loop, the epoch chosen on the validation part, going on after a kill.
 
 Imports only torch, numpy, pandas and pyarrow: it runs on a GPU machine that has nothing else.
 """
@@ -10,9 +10,11 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,232 +22,335 @@ import torch
 from torch import nn
 
 from crossz.core.errors import CrosszError
-from crossz.core.files import atomic_path, sha256, write_json
+from crossz.core.files import atomic_path, sha256
+from crossz.core.names import ALONE
+from crossz.estimates import classes as labels
 from crossz.images.store import ImageStore, sampled_digest
 from crossz.models import distributed
-from crossz.models.crossmodal import ALONE, trained_patterns
-from crossz.models.data import Part, augmented, fit_scalers, inputs_of, load_part
+from crossz.models.data import Part, augmented, fit_scalers, load_part
 from crossz.models.device import choose_device, compile_once, deterministic
-from crossz.models.inference import autocast, build, error_of, predict, redshift_score, temperatures
+from crossz.models.inference import Networks, autocast, build, network_inputs, raw_estimate
+from crossz.models.info import ModelInfo
 from crossz.models.rows import load_rows, subsample
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 20.0
 """A checkpoint is written at the end of an epoch when the last one is older than this."""
-
-
 PROGRESS_SECONDS = 5.0
-"""A line of progress is printed at the end of an epoch when the last one is older than this."""
-
-
+"""A line of progress is logged at the end of an epoch when the last one is older than this."""
 _WARM_UP = 0.05  # share of a cosine schedule during which the learning rate rises
-
-
 _RAMP = 10.0  # steepness of the gradient-reversal ramp 2 / (1 + exp(-10 p)) - 1 (Ganin et al. 2016)
 
 
-def cosine(progress: float) -> float:
-    """Factor of the learning rate at `progress` 0..1 of the training: a short linear warm-up, then half a cosine."""
-    if progress < _WARM_UP:
-        return max(progress, 1e-3) / _WARM_UP
-    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+class Data(NamedTuple):
+    """The training and validation part of a split."""
+
+    train: Part
+    val: Part
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training that was ended goes on."""
+
+    path: Path
+    fingerprint: str
+    """Of data, code and settings: a checkpoint of others is not taken up."""
+
+    def read(self, device: torch.device) -> dict[str, Any] | None:
+        """What an earlier run left, or None."""
+        if not self.path.exists():
+            return None
+        point: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+        if point["fingerprint"] != self.fingerprint:
+            log.info(f"{self.path}: a checkpoint of other data, code or settings; starting anew")
+            return None
+        log.info(f"{self.path}: going on after epoch {point['running']['state']['epoch']}")
+        return point
+
+    def write(self, members: list[dict[str, Any]], running: dict[str, Any]) -> None:
+        """Keep the finished networks and the one that is in training."""
+        if distributed.number() == 0:
+            with atomic_path(self.path) as temporary:
+                torch.save({"fingerprint": self.fingerprint, "members": members, "running": running}, temporary)
+
+
+@dataclass(frozen=True)
+class Interruptions:
+    """How a training of one network is kept and ended."""
+
+    keep: Callable[[dict[str, Any]], None] = lambda running: None
+    """Takes what a later run needs to go on."""
+    stop: Callable[[], bool] = lambda: False
+    """Whether this process was asked to end."""
 
 
 @torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, as it was outside
 def train(
-    catalog_path: str | Path,
-    split_path: str | Path,
-    index_path: str | Path,
-    shard_paths: Sequence[str | Path],
-    model_path: str | Path,
-    info_path: str | Path,
-    history_path: str | Path,
-    checkpoint_path: str | Path,
     *,
-    crossmodal: dict,
-    training: dict,
-    magnitudes: str,
-    columns: Sequence[str] = (),
+    catalog: str | Path,
+    split: str | Path,
+    index: str | Path,
+    cutouts: Sequence[str | Path],
+    model: str | Path,
+    info: str | Path,
+    history: str | Path,
+    checkpoint: str | Path,
+    crossmodal: Mapping[str, Any],
+    training: Mapping[str, Any],
+    photometry: Mapping[str, Any],
     classes: Sequence[str] = (),
     seed: int,
     code: str,
     threads: int = 1,
-    together: int = 1,
+    processes: int = 1,
     stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Train one network on one split; write its weights, what is needed to use them, and the history of the training.
+    """Train the networks of one split; write their weights, their description, and the history of the training.
 
-    `crossmodal` and `training` are the configuration's blocks `crossmodal` and `train`; `magnitudes` and `columns` those of `photometry`. With `classes`
-    the network tells these apart instead of redshifts. A run that was killed goes on
-    from `checkpoint_path` and gives the same bytes as one that was not; a checkpoint of other data, code or settings is
-    left aside with a message. `stop` is asked after every epoch whether to write a checkpoint and end with an error. With `members` in the block `train`, so many networks from different random starts: their
-    PDFs are averaged, and recalibrated together on the validation part. Test rows are never looked at.
+    A run that was killed goes on from `checkpoint` and gives the same bytes as one that was not. Test rows are never
+    looked at. Of `training["members"]` networks from different random starts the estimates are averaged, and
+    recalibrated together on the validation part.
 
-    `together`: so many processes, a GPU each, train on a share of every batch; steps are those of one process, to
-    rounding, apart from dropout, and `threads` are divided among them.
+    Parameters
+    ----------
+    catalog, split, index, cutouts
+        The rows, their subsets, and their images (`models.rows.load_rows`).
+    model, info, history
+        What is written: weights, `ModelInfo`, and a CSV of one row an epoch.
+    checkpoint
+        Where a run that is ended leaves what the next one goes on from.
+    crossmodal, training, photometry
+        The blocks `crossmodal`, `train` and `photometry` of the configuration.
+    classes
+        The classes to tell apart; none for redshifts.
+    seed
+        Of all random numbers.
+    code
+        Digest of the code: a checkpoint of other code is left aside.
+    threads
+        Of the processor, divided among `processes`.
+    processes
+        So many, a GPU each, train on a share of every batch. Steps are those of one process, to rounding, apart from
+        dropout.
+    stop
+        Asked after every epoch whether to write a checkpoint and end with an error.
+
+    Raises
+    ------
+    CrosszError
+        The training diverged, was asked to stop, or a class has no object in a part.
     """
-    if together > 1:
-        settings = {name: value for name, value in locals().items() if name not in ("together", "stop")}
-        return distributed.run(together, train, settings | {"threads": max(1, threads // together)}, stop)
-    device = choose_device()
+    if processes > 1:
+        settings = {name: value for name, value in locals().items() if name not in ("processes", "stop")}
+        settings |= {"cutouts": list(cutouts), "threads": max(1, threads // processes)}
+        return distributed.run(processes, train, settings, stop)
     deterministic(threads)
-    store = ImageStore(index_path, shard_paths)
-    rows = load_rows(catalog_path, split_path, store)
+    store, device = ImageStore(index, cutouts), choose_device()
+    rows = load_rows(catalog, split, store)
+    description = _describe(rows, crossmodal, training, photometry, classes, seed)
     train_rows = subsample(rows[rows["subset"] == "train"], training["share"])
-    val_rows = rows[rows["subset"] == "val"]
-    info = {
-        "crossmodal": crossmodal,
-        "train": training,
-        "magnitudes": magnitudes,
-        "seed": seed,
-        "n": {"train": len(train_rows), "val": len(val_rows), "test": int((rows["subset"] == "test").sum())},
-        "scalers": fit_scalers(train_rows, store, magnitudes, crossmodal, columns),
-    }
-    info |= {"columns": list(columns)} if columns else {}
-    info |= {"classes": list(classes)} if classes else {}
-    part, val = (load_part(some, store, info, device) for some in (train_rows, val_rows))
-    for name, some in (("train", part), ("val", val)) if classes else ():
-        classes.require_all(some.z, classes, f"{split_path}, part {name}")
-    fingerprint = _fingerprint(info, code, (part, val), shard_paths)
-
-    point = _read_checkpoint(checkpoint_path, fingerprint, device)
-    members: list[dict] = [] if point is None else point["members"]
-
-    def keep(running: dict, ending: bool) -> None:
-        if distributed.number() == 0:
-            with atomic_path(checkpoint_path) as temporary:
-                torch.save({"fingerprint": fingerprint, "members": members, "running": running}, temporary)
-        if ending:
-            distributed.wait()
-            raise CrosszError(f"asked to stop; the next run goes on from {checkpoint_path}")
-
-    while len(members) < training["members"]:
-        members.append(train_member(len(members), part, val, info, keep, stop, point and point["running"]))
-        point = None
-
-    nets = [build(crossmodal, columns, classes).to(device, memory_format=torch.channels_last) for _ in members]
-    for net, member in zip(nets, members, strict=True):
-        net.load_state_dict(member["weights"])
-    temperature = temperatures(predict(nets, val, info), val.z)
-    if distributed.number() > 0:
-        return None
-    weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
-    torch.save([{name: value.cpu() for name, value in member["weights"].items()} for member in members], weights)
-    with atomic_path(model_path) as temporary:
-        temporary.write_bytes(weights.getvalue())
-    with atomic_path(history_path) as temporary:
-        history = [{"member": number} | row for number, member in enumerate(members) for row in member["history"]]
-        pd.DataFrame(history).to_csv(temporary, index=False, float_format="%.8g")
-    outcome = {"temperature": temperature} if temperature else {}
-    outcome["members"] = [
-        {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
-        for member in members
-    ]
-    if distributed.count() > 1:
-        outcome["processes"] = distributed.count()
-    write_json(info_path, info | outcome | {"device": device.type, "model_sha256": sha256(model_path)})
-    Path(checkpoint_path).unlink(missing_ok=True)
+    description = description.trained(
+        n=description.n | {"train": len(train_rows)}, scalers=fit_scalers(train_rows, store, description)
+    )
+    data = Data(*(load_part(part, store, description, device) for part in (train_rows, rows[rows["subset"] == "val"])))
+    for name, part in zip(("train", "val"), data, strict=True) if classes else ():
+        labels.require_all(part.truth, classes, f"{split}, part {name}")
+    point = Checkpoint(Path(checkpoint), _fingerprint(description, code, data, cutouts))
+    members = _train_members(data, description, point, stop)
+    description = _recalibrate(members, data.val, description)
+    if distributed.number() == 0:
+        _write(members, description, model, info, history)
+        point.path.unlink(missing_ok=True)
     return None
 
 
-def train_member(
-    number: int,
-    part: Part,
-    val: Part,
-    info: dict,
-    keep: Callable[[dict, bool], None],
-    stop: Callable[[], bool],
-    point: dict | None,
-) -> dict:
-    """Train one network, from `point` where an earlier run left one: weights of its best epoch, history, epochs run.
-
-    The best epoch is that of the smallest `redshift_score` of the validation part, mean over the trained patterns. `keep`
-    is given what a later run needs to go on, after some time, or when `stop` says so in any process: then it has to raise.
-    """
-    crossmodal, training, seed = info["crossmodal"], info["train"], info["seed"]
-    patterns = trained_patterns(crossmodal["z_patterns"])
-    torch.manual_seed(_seed(seed, part.objID, number, -1))
-    device = part.target.device
-    net = distributed.synchronised(
-        build(crossmodal, info.get("columns", ()), info.get("classes", ())).to(
-            device, memory_format=torch.channels_last
-        )
+def _describe(
+    rows: pd.DataFrame,
+    crossmodal: Mapping[str, Any],
+    training: Mapping[str, Any],
+    photometry: Mapping[str, Any],
+    classes: Sequence[str],
+    seed: int,
+) -> ModelInfo:
+    return ModelInfo(
+        crossmodal=dict(crossmodal),
+        train=dict(training),
+        magnitudes=photometry["magnitudes"],
+        columns=tuple(photometry["columns"]),
+        classes=tuple(classes),
+        seed=seed,
+        n={name: int((rows["subset"] == name).sum()) for name in ("train", "val", "test")},
+        scalers={},
+        processes=distributed.count(),
+        device=choose_device().type,
     )
-    if training["compile"]:
+
+
+def _train_members(data: Data, info: ModelInfo, checkpoint: Checkpoint, stop: Callable[[], bool]) -> list[dict]:
+    """The trained networks one after the other, those of an earlier run among them."""
+    point = checkpoint.read(data.train.target.device)
+    members: list[dict[str, Any]] = [] if point is None else point["members"]
+    running = None if point is None else point["running"]
+    interruptions = Interruptions(lambda state: checkpoint.write(members, state), stop)
+    while len(members) < info.train["members"]:
+        member = train_member(len(members), data, info, interruptions, running)
+        if member is None:
+            distributed.wait()
+            raise CrosszError(f"asked to stop; the next run goes on from {checkpoint.path}")
+        members.append(member)
+        running = None
+    return members
+
+
+def _recalibrate(members: list[dict[str, Any]], val: Part, info: ModelInfo) -> ModelInfo:
+    """`info` with the temperature of each input pattern, fitted on the validation part, and what became of the members."""
+    nets = [build(info).to(val.target.device, memory_format=torch.channels_last) for _ in members]
+    for net, member in zip(nets, members, strict=True):
+        net.load_state_dict(member["weights"])
+    estimates = raw_estimate(Networks(nets, info), val.inputs, info.inputs)
+    fitted = {pattern: mean.fit_temperature(val.truth) for pattern, mean in estimates.items()}
+    temperature = {pattern: value for pattern, value in fitted.items() if value is not None}
+    outcomes = tuple(
+        {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
+        for member in members
+    )
+    return info.trained(temperature=temperature or None, members=outcomes)
+
+
+def _write(
+    members: list[dict[str, Any]], description: ModelInfo, model: str | Path, info: str | Path, history: str | Path
+) -> None:
+    weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
+    torch.save([{name: value.cpu() for name, value in member["weights"].items()} for member in members], weights)
+    with atomic_path(model) as temporary:
+        temporary.write_bytes(weights.getvalue())
+    with atomic_path(history) as temporary:
+        rows = [{"member": number} | row for number, member in enumerate(members) for row in member["history"]]
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.8g")
+    description.trained(model_sha256=sha256(model)).write(info)
+
+
+def train_member(
+    number: int, data: Data, info: ModelInfo, interruptions: Interruptions, point: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Train one network, from `point` where an earlier run left one.
+
+    The best epoch is that of the smallest score of the validation part (`Estimate.score`), mean over the trained patterns.
+
+    Returns
+    -------
+    dict or None
+        epoch (how many were run), best (score), best_epoch, weights (of that epoch) and history. None when `stop` said so in
+        any process; then what a later run needs has been kept.
+
+    Raises
+    ------
+    CrosszError
+        The training diverged.
+    """
+    device, settings = data.train.target.device, info.train
+    torch.manual_seed(_seed(info.seed, data.train.objID, number, -1))
+    net = distributed.synchronised(build(info).to(device, memory_format=torch.channels_last))
+    if settings["compile"]:
         compile_once(net.encode_img.cnn)
-    trained = distributed.parallel(net, some_unused=crossmodal["z_patterns"] in ALONE)
-    optimizer = _optimizer(net, training)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=training["patience"] // 3)
-    things = {"net": net, "optimizer": optimizer, "plateau": plateau}
-    state = {"epoch": 0, "best": math.inf, "best_epoch": 0, "weights": {}, "history": []}
+    trained = distributed.parallel(net, some_unused=info.z_patterns in ALONE)
+    optimizer = _optimizer(net, settings)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=settings["patience"] // 3)
+    state: dict[str, Any] = {"epoch": 0, "best": math.inf, "best_epoch": 0, "weights": {}, "history": []}
     if point is not None:
         state = point["state"]
-        for name, thing in things.items():
-            thing.load_state_dict(point[name])
-
-    epochs, begun = training["epochs"], state["epoch"]
-    started = saved = printed = time.monotonic()
-    while state["epoch"] < epochs and state["epoch"] - state["best_epoch"] <= training["patience"]:
-        # All random draws of an epoch are seeded here, so that a resume is exact.
-        torch.manual_seed(_seed(seed, part.objID, number, state["epoch"]))
-        losses = train_epoch(trained, optimizer, part, info, state["epoch"], patterns)
-        found = predict([net], val, info)
-        errors = {name: error_of(estimate, val.z) for name, estimate in found.items()}
-        score = float(np.mean([redshift_score(found[inputs], val.z) for inputs in patterns]))
-        if not math.isfinite(score + losses["loss"]):
-            raise CrosszError(f"training diverged in epoch {state['epoch']}; lower train.learning_rate")
-        if training["schedule"] == "plateau":
-            plateau.step(score)
-        if score < state["best"]:
-            state |= {"best": score, "best_epoch": state["epoch"], "weights": copy.deepcopy(net.state_dict())}
-        row = {"epoch": state["epoch"], "learning_rate": optimizer.param_groups[0]["lr"]} | losses | {"score": score}
-        state["history"].append(row | {f"val {name}": value for name, value in errors.items()})
+        for name, part in (("net", net), ("optimizer", optimizer), ("plateau", plateau)):
+            part.load_state_dict(point[name])
+    progress = _Progress(number, len(data.train.truth), state["epoch"], info)
+    saved = time.monotonic()
+    while state["epoch"] < settings["epochs"] and state["epoch"] - state["best_epoch"] <= settings["patience"]:
+        # All random numbers of an epoch are seeded here, so that going on after a kill is exact.
+        torch.manual_seed(_seed(info.seed, data.train.objID, number, state["epoch"]))
+        losses = train_epoch(trained, optimizer, data.train, info, state["epoch"])
+        row = _validate(Networks([net], info), data.val, losses, state["epoch"])
+        if settings["schedule"] == "plateau":
+            plateau.step(row["score"])
+        if row["score"] < state["best"]:
+            state |= {"best": row["score"], "best_epoch": state["epoch"], "weights": copy.deepcopy(net.state_dict())}
+        learning_rate = {"epoch": state["epoch"], "learning_rate": optimizer.param_groups[0]["lr"]}
+        state["history"].append(learning_rate | row)
         state["epoch"] += 1
-        now = time.monotonic()
-        ending = distributed.any_of(stop(), device)
-        if ending or now - saved > CHECKPOINT_SECONDS:
-            keep({"state": state} | {name: thing.state_dict() for name, thing in things.items()}, ending)
-            saved = now
-        if now - printed > PROGRESS_SECONDS or state["epoch"] == epochs:
-            printed = now
-            pace = (now - started) / (state["epoch"] - begun)
-            kind, error = ("classes", "wrong") if "classes" in info else ("redshift", "RMSE")
-            which = f"network {number + 1}/{training['members']}, " if training["members"] > 1 else ""
-            log.info(
-                f"{which}epoch {state['epoch']}/{epochs}  loss {losses['loss']:.4f}  J_z {losses[kind]:.4f}  "
-                f"val {error} {errors[patterns[0]]:.4f}, score {score:.4f} (best {state['best']:.4f})  "
-                f"{len(part.z) / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left"
-            )
+        ending = distributed.any_of(interruptions.stop(), device)
+        if ending or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            parts = {"net": net, "optimizer": optimizer, "plateau": plateau}
+            interruptions.keep({"state": state} | {name: part.state_dict() for name, part in parts.items()})
+            saved = time.monotonic()
+        if ending:
+            return None
+        progress.tell(state)
     return state
 
 
-def train_epoch(
-    net: nn.Module, optimizer: torch.optim.Optimizer, part: Part, info: dict, epoch: int, patterns: list[str]
-) -> dict[str, float]:
-    """One pass over the training part; mean losses. Random draws come from torch's generator, seeded by the caller.
+def _validate(networks: Networks, val: Part, losses: dict[str, float], epoch: int) -> dict[str, float]:
+    """A row of the history: mean losses of an epoch, the score that chooses it, the error of each input pattern."""
+    info = networks.info
+    estimates = raw_estimate(networks, val.inputs, info.inputs)
+    errors = {f"val {pattern}": estimate.error(val.truth) for pattern, estimate in estimates.items()}
+    score = float(np.mean([estimates[name].score(val.truth) for name in info.trained_inputs]))
+    if not math.isfinite(score + losses["loss"]):
+        raise CrosszError(f"training diverged in epoch {epoch}; lower train.learning_rate")
+    return losses | {"score": score} | errors
 
-    Of several processes each takes its share of every batch: the order of objects and the turns of images are those of one
+
+class _Progress:
+    # A line now and then: where the training of one network stands, and how long it will take.
+    def __init__(self, number: int, objects: int, begun: int, info: ModelInfo):
+        self._number, self._objects, self._begun, self._info = number, objects, begun, info
+        self._started = self._told = time.monotonic()
+
+    def tell(self, state: dict[str, Any]) -> None:
+        now, epochs, members = time.monotonic(), self._info.train["epochs"], self._info.train["members"]
+        if now - self._told <= PROGRESS_SECONDS and state["epoch"] < epochs:
+            return
+        self._told = now
+        pace = (now - self._started) / (state["epoch"] - self._begun)
+        row = state["history"][-1]
+        loss, error = ("classes", "wrong") if self._info.classes else ("redshift", "RMSE")
+        pattern = self._info.trained_inputs[0]
+        member = f"network {self._number + 1}/{members}, " if members > 1 else ""
+        log.info(
+            f"{member}epoch {state['epoch']}/{epochs}  loss {row['loss']:.4f}  J_z {row[loss]:.4f}  "
+            f"val {error} {row[f'val {pattern}']:.4f}, score {row['score']:.4f} (best {state['best']:.4f})  "
+            f"{self._objects / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left"
+        )
+
+
+def train_epoch(
+    net: nn.Module, optimizer: torch.optim.Optimizer, part: Part, info: ModelInfo, epoch: int
+) -> dict[str, float]:
+    """One pass over the training part; mean losses. Random numbers come from torch's generator, seeded by the caller.
+
+    Of several processes each takes its share of every batch. The order of objects and the turns of images are those of one
     process, dropout is each process's own. Nothing in a step waits for the device.
     """
-    crossmodal, training, device = info["crossmodal"], info["train"], part.target.device
+    crossmodal, training, device, count = info.crossmodal, info.train, part.target.device, len(part.truth)
+    patterns = info.trained_inputs
     net.train()
-    batches = math.ceil(len(part.z) / training["batch_size"])
-    order = torch.randperm(len(part.z)).to(device)
+    batches = math.ceil(count / training["batch_size"])
+    order = torch.randperm(count).to(device)
     turns = torch.default_generator
     if distributed.count() > 1:
         turns = torch.Generator().set_state(torch.get_rng_state())
         torch.manual_seed(torch.initial_seed() + distributed.number())
     sums: dict[str, torch.Tensor] = {}
-    for batch, everyone in enumerate(order.tensor_split(batches)):
-        mine = distributed.share(len(everyone))
-        positions = everyone[mine]
+    for batch, objects in enumerate(order.tensor_split(batches)):
+        share = distributed.share(len(objects))
+        positions = objects[share]
         progress = (epoch + batch / batches) / training["epochs"]
         if training["schedule"] == "cosine":
             for group in optimizer.param_groups:
                 group["lr"] = training["learning_rate"] * cosine(progress)
-        turned = partial(augmented, first=mine.start, batch=len(everyone), generator=turns)
-        inputs = inputs_of(part, positions, crossmodal["z_patterns"], turned if training["augment"] else None)
+        turn = (
+            partial(augmented, first=share.start, batch=len(objects), generator=turns) if training["augment"] else None
+        )
+        inputs = network_inputs(part.inputs, positions, info, info.inputs, turn)
         with autocast(device, training["precision"]):
             terms = net(
                 *inputs,
@@ -259,15 +364,22 @@ def train_epoch(
             )
         optimizer.zero_grad(set_to_none=True)
         # Processes have the mean of their gradients: that of the batch, if each loss counts for its objects.
-        (terms["loss"] * (len(positions) * distributed.count() / len(everyone))).backward()
+        (terms["loss"] * (len(positions) * distributed.count() / len(objects))).backward()
         nn.utils.clip_grad_norm_(net.parameters(), training["gradient_clip"])
         optimizer.step()
         for name, value in terms.items():
-            sums[name] = sums.get(name, 0) + value.detach() * (len(positions) / len(part.z))
+            sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach() * (len(positions) / count)
     return {name: float(distributed.summed(value)) for name, value in sums.items()}
 
 
-def _optimizer(net: nn.Module, training: dict) -> torch.optim.Optimizer:
+def cosine(progress: float) -> float:
+    """Factor of the learning rate at `progress` 0..1 of the training: a short linear warm-up, then half a cosine."""
+    if progress < _WARM_UP:
+        return max(progress, 1e-3) / _WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
+
+
+def _optimizer(net: nn.Module, training: Mapping[str, Any]) -> torch.optim.Optimizer:
     settings = {"lr": training["learning_rate"], "weight_decay": training["weight_decay"]}
     if training["optimizer"] == "sgd":
         return torch.optim.SGD(net.parameters(), momentum=training["momentum"], **settings)
@@ -279,23 +391,12 @@ def _seed(seed: int, objID: np.ndarray, member: int, epoch: int) -> int:
     return int.from_bytes(digest.digest(), "little")
 
 
-def _fingerprint(info: dict, code: str, parts: tuple[Part, ...], shard_paths: Sequence[str | Path]) -> str:
+def _fingerprint(info: ModelInfo, code: str, data: Data, cutouts: Sequence[str | Path]) -> str:
     # Labels of the test part do not enter: permuting them must leave every byte of the training alone.
-    digest = hashlib.sha256(json.dumps([info, code, torch.__version__], sort_keys=True).encode())
-    for part in parts:
-        digest.update(part.objID.tobytes() + part.z.tobytes())
-        digest.update(part.x_mag.cpu().numpy().tobytes() + part.x_colour.cpu().numpy().tobytes())
-    for path in shard_paths:
+    digest = hashlib.sha256(json.dumps([info.to_json(), code, torch.__version__], sort_keys=True).encode())
+    for part in data:
+        digest.update(part.objID.tobytes() + part.truth.tobytes())
+        digest.update(part.inputs.x_mag.cpu().numpy().tobytes() + part.inputs.x_colour.cpu().numpy().tobytes())
+    for path in cutouts:
         digest.update(sampled_digest(path).encode())
     return digest.hexdigest()
-
-
-def _read_checkpoint(path: str | Path, fingerprint: str, device: torch.device) -> dict | None:
-    if not Path(path).exists():
-        return None
-    point = torch.load(path, map_location=device, weights_only=True)
-    if point["fingerprint"] != fingerprint:
-        log.info(f"{path}: a checkpoint of other data, code or settings; starting anew")
-        return None
-    log.info(f"{path}: going on after epoch {point['running']['state']['epoch']}")
-    return point
