@@ -2,6 +2,7 @@
 CORES ?= 8
 PYTHON ?= python3
 BIN := .venv/bin
+export NO_MKDOCS_2_WARNING := 1
 
 metrics: .venv/ready
 	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv results/comparison.md
