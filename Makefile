@@ -2,6 +2,7 @@
 CORES ?= 8
 PYTHON ?= python3
 BIN := .venv/bin
+export NO_MKDOCS_2_WARNING := 1
 
 metrics: .venv/ready
 	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv results/comparison.md
@@ -12,6 +13,10 @@ report: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest
+
+# The unit tests: minutes less.
+test-fast: .venv/ready
+	$(BIN)/python -m pytest tests/unit
 
 # As root, where slurmctld, slurmd, sbatch and munged are installed and no Slurm is configured: docs/clusters.md.
 test-slurm: .venv/ready
@@ -26,24 +31,36 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/python docs/settings.py --check
+	$(BIN)/mkdocs build --quiet --strict
 
-# The lock file decides every version: a change of it rebuilds the environment, nothing else does.
-.venv/ready: requirements.txt
+# The descriptions of the schema go into config/README.md and config/config.yaml; then the site is built, into site/.
+docs: .venv/ready
+	$(BIN)/python docs/settings.py
+	$(BIN)/mkdocs build --strict
+
+# requirements-uv.txt has the installer; the lock file decides every version. A change of it rebuilds the environment.
+.venv/ready: requirements.txt requirements-uv.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crossz needs python3 >= 3.11: make PYTHON=/path/to/python3.12 ...")'
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
-# After a change of a setting, of the schema or of a docstring: config/README.md and docs/api.md.
-docs: .venv/ready
-	PYTHONPATH=src $(BIN)/python -m crossz.reference
+# Maintainers, after a change of the dependencies in pyproject.toml. Versions that are locked stay; `make lock UPGRADE=--upgrade`
+# takes the newest. No registry's address goes into the files.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+    --custom-compile-command 'make lock' $(UPGRADE)
 
-# Maintainers: resolve requirements.in anew. No registry's address goes into the file.
 lock:
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --custom-compile-command 'make lock' --upgrade requirements.in -o requirements.txt
+	$(COMPILE) pyproject.toml requirements.in --all-extras -o requirements.txt
+	echo 'uv==0.13.9' | $(COMPILE) - -o requirements-uv.txt
+	cp requirements.txt requirements-container.txt # the plugins' own needs have these versions where they can
+	printf '%s\n' 'snakemake-executor-plugin-kubernetes<1' 'snakemake-storage-plugin-s3<1' \
+	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-slurm benchmarks lint docs lock
+.PHONY: metrics report test test-fast test-slurm benchmarks lint docs lock

@@ -50,7 +50,7 @@ def tool(path, text):
 def finished(tmp_path_factory):
     """A copy of the project whose defaults are small, with the tools of its .venv, after the README's first command."""
     where = copied(tmp_path_factory.mktemp("docs"))
-    for name in ("Makefile", "requirements.txt", "benchmarks"):
+    for name in ("Makefile", "requirements.txt", "requirements-uv.txt", "benchmarks"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, where / name)
     config = yaml.safe_load((where / "config/config.yaml").read_text())
     for block, values in SMALL.items():

@@ -47,7 +47,7 @@ def test_the_default_is_valid():
         ("train.learning_rate", "1e-3", "train.learning_rate: YAML reads 1e-3 as text, not as a number; write 1.0e-3"),
         ("cutouts.max_loss", "2E4", "write 2.0e+4"),
         ("train.epochs", "8", "train.epochs: '8' is text; write it without quotes, and in a file (--configfile)"),
-        ("cutouts.max_loss", 1.5, "cutouts.max_loss: 1.5 is greater than the maximum of 1 (largest share"),
+        ("cutouts.max_loss", 1.5, "cutouts.max_loss: 1.5 is greater than the maximum of 1 (Largest share"),
         ("splits.fractions", [0.6, 0.2, 0.3], "splits.fractions: [0.6, 0.2, 0.3] add up to 1.1, not to 1"),
         ("crossmodal.alpha", 0.9, "leaves no weight for the redshift"),
         ("datasets", ["baseline", "other"], "datasets: other: its query: no file workflow/sql/other.sql"),
