@@ -1,5 +1,6 @@
 """A small survey whose redshifts can be learned from magnitudes and from images: what the models' tests run on."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,7 @@ import pandas as pd
 from helpers import star
 
 from crossz.catalog.columns import REQUIRED
+from crossz.core import names
 from crossz.core.names import BANDS
 from crossz.images.index import write_index
 from crossz.images.store import to_units, write_arrays
@@ -27,13 +29,17 @@ BIG = 1237654669735362939  # a real objID; as a float it becomes ...362944
 NOISE = np.array([0.05, 0.02, 0.03, 0.045, 0.17])  # nmgy a pixel, as SDSS frames have it
 
 
+PHOTOMETRY = {"magnitudes": "dered_model", "columns": []}
+OUTPUTS = {"model": "model.pt", "info": "model.json", "history": "history.csv", "checkpoint": "checkpoint.pt"}
+
+
 class Survey(NamedTuple):
-    """Files of one toy survey, in the order in which `training.train` and others take them."""
+    """Files of one toy survey, under the names of the arguments of `training.train` and others."""
 
     catalog: Path
     split: Path
     index: Path
-    shards: list[Path]
+    cutouts: list[Path]
 
 
 def catalog(n: int, seed: int = 0) -> pd.DataFrame:
@@ -79,7 +85,7 @@ def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
     pd.DataFrame({"objID": table["objID"], "subset": subset}).to_parquet(survey.split, index=False)
     status = np.array(["missing_frame"] * without_image + ["ok"] * (n - without_image))
     units, _ = to_units(images(table))
-    for number, path in enumerate(survey.shards):
+    for number, path in enumerate(survey.cutouts):
         part = np.arange(n) % 2 == number
         mask = np.zeros((part.sum(), 64, 64), np.uint8)
         columns = {
@@ -90,7 +96,7 @@ def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
         }
         write_arrays(path, columns)
     table[["objID"]].to_parquet(folder / "plan.parquet", index=False)
-    write_index(survey.shards, [folder / "plan.parquet"], survey.index, folder / "counts.json", folder / "missing.csv")
+    write_index(survey.cutouts, [folder / "plan.parquet"], survey.index, folder / "counts.json", folder / "missing.csv")
     return survey
 
 
@@ -115,3 +121,20 @@ def rows(**columns):
     filler = {name: np.zeros(count) for name in REQUIRED if name not in ("objID", "specObjID")}
     ids = {"objID": np.arange(count) + BIG, "specObjID": np.arange(count, dtype=np.uint64)}
     return pd.DataFrame(ids | filler | {"z": np.full(count, 2.0), "zErr": np.full(count, 1e-4)} | columns)
+
+
+def arguments(survey: Survey, folder: Path, **changes) -> dict:
+    """What `training.train` takes to train a small network of `survey` in `folder`; `changes` are arguments of it."""
+    settings = {"crossmodal": CROSSMODAL, "training": TRAIN, "photometry": PHOTOMETRY, "seed": 7, "code": "code"}
+    files = {name: folder / file for name, file in OUTPUTS.items()}
+    return survey._asdict() | files | settings | changes
+
+
+def in_json(arguments: dict) -> str:
+    """Such arguments as text, for another process."""
+    return json.dumps(arguments, default=str)
+
+
+def predictions(folder: Path, patterns) -> dict[str, Path]:
+    """Where the tables of predictions of each input pattern go, as a run has them."""
+    return {inputs: folder / names.predictions_path("toy", "crossmodal", 0, inputs) for inputs in patterns}

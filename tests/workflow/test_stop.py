@@ -6,23 +6,20 @@ import sys
 
 import toy
 from helpers import ROOT
-from toy import CROSSMODAL, TRAIN
+from toy import TRAIN
 
 from crossz.core.job import sigterm_noted
 
 JOB = """
+import json
 import sys
-from pathlib import Path
-from crossz import training
 from crossz.core.job import logged, sigterm_noted
+from crossz.models import training
 
-folder, *survey = map(Path, sys.argv[1:])
+arguments = json.loads(sys.argv[1])
 training.PROGRESS_SECONDS = -1.0
-with logged(folder / "log"), sigterm_noted() as stop:
-    training.train(
-        *survey[:3], survey[3:], *(folder / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")),
-        crossmodal={crossmodal}, training={training}, magnitudes="dered_model", seed=7, code="code", stop=stop,
-    )
+with logged(sys.argv[2]), sigterm_noted() as stop:
+    training.train(**arguments, stop=stop)
 """
 EPOCHS = 6
 OUTPUTS = ["history.csv", "model.json", "model.pt"]
@@ -31,11 +28,9 @@ OUTPUTS = ["history.csv", "model.json", "model.pt"]
 def started(folder, survey):
     """The process of a training in `folder`."""
     folder.mkdir(exist_ok=True)
-    code = JOB.format(crossmodal=CROSSMODAL, training=TRAIN | {"epochs": EPOCHS})
-    paths = [survey.catalog, survey.split, survey.index, *survey.shards]
-    return subprocess.Popen(
-        [sys.executable, "-c", code, folder, *paths], cwd=ROOT / "src", stderr=subprocess.PIPE, text=True
-    )
+    arguments = toy.in_json(toy.arguments(survey, folder, training=TRAIN | {"epochs": EPOCHS}))
+    command = [sys.executable, "-c", JOB, arguments, folder / "log"]
+    return subprocess.Popen(command, cwd=ROOT / "src", stderr=subprocess.PIPE, text=True)
 
 
 def test_a_training_told_to_end_goes_on_in_the_next_run_to_the_same_bytes(tmp_path):
@@ -52,7 +47,7 @@ def test_a_training_told_to_end_goes_on_in_the_next_run_to_the_same_bytes(tmp_pa
     assert job.returncode == 1
     assert "Traceback" not in told
     assert "crossz: asked to stop; the next run goes on from " in told.splitlines()[-1]
-    assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == ["log", "resume.pt"]
+    assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == ["checkpoint.pt", "log"]
 
     again = started(tmp_path / "stopped", survey)
     _, told = again.communicate(timeout=120)

@@ -1,12 +1,5 @@
 """The networks of all splits together: of a run, or of a bundle."""
 
-import hashlib
-import json
-import logging
-import os
-import re
-import shutil
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +11,7 @@ from safetensors.torch import load_file
 
 from crossz.apply.bundle_folder import FACTS, check
 from crossz.apply.probe import apart, probe
-from crossz.core.errors import CrosszError, fail_if
-from crossz.core.files import atomic_path, sha256
+from crossz.core.errors import CrosszError
 from crossz.core.version import VERSION
 from crossz.models.device import choose_device
 from crossz.models.inference import Networks, build, load_networks
@@ -108,5 +100,3 @@ def _members(path: Path, info: ModelInfo) -> list:
             f"{path}: weights of more networks than {FACTS} names: {next(iter(weights))}; get the bundle again"
         )
     return members
-
-

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from crossz.core import names
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
-from crossz.estimates.estimates import Estimate
+from crossz.estimates.estimates import Estimate, dz  # noqa: F401
 from crossz.estimates.pdf import Mixture
 
 
@@ -34,7 +34,9 @@ def write_predictions(path: str | Path, rows: pd.DataFrame, estimate: Estimate) 
     """
     if not (finite := estimate.finite()).all():
         raise CrosszError(f"{path}: {int((~finite).sum())} predictions are not finite")
-    columns = {"objID": rows["objID"], **estimate.truth_columns(rows), "subset": rows["subset"], **estimate.columns()}
+    (first, values), *others = estimate.columns().items()
+    columns = {"objID": rows["objID"], **estimate.truth_columns(rows), first: values, "subset": rows["subset"]}
+    columns |= dict(others)
     with atomic_path(path) as temporary:
         pd.DataFrame(columns).to_parquet(temporary, index=False)
 

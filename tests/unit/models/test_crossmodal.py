@@ -6,9 +6,10 @@ import torch
 from torch.nn import functional as F
 
 from crossz.core.errors import CrosszError
+from crossz.core.names import PATTERNS
 from crossz.models import backbones
 from crossz.models.crossmodal import (
-    PATTERNS,
+    PAIRS,
     CrossModal,
     Features,
     SymmetricAttention,
@@ -75,15 +76,17 @@ def test_a_network_of_one_modality_trains_its_own_parts_and_needs_nothing_else(n
 def test_every_feature_has_512_numbers_and_every_pattern_gives_one_redshift(net):
     features = net.features(**batch())
     assert [tuple(chi.shape) for chi in features] == [(12, 512)] * 4
-    assert {inputs: tuple(net.z(features, inputs).shape) for inputs in PATTERNS} == dict.fromkeys(PATTERNS, (12, 1))
+    assert {inputs: tuple(net.z(features, inputs).shape) for inputs in PAIRS} == dict.fromkeys(PAIRS, (12, 1))
     assert net.extinction(features.img).shape == (12, 5)
 
 
 def test_a_pattern_uses_the_two_features_it_names_and_no_other(net):
-    assert {inputs: "+".join(used) for inputs, used in PATTERNS.items()} == {inputs: inputs for inputs in PATTERNS}
+    assert {inputs: "+".join(filter(None, used)) for inputs, used in PAIRS.items()} == {
+        inputs: inputs for inputs in PAIRS
+    }
     net.eval()
     features = net.features(**batch())
-    for inputs, used in PATTERNS.items():
+    for inputs, used in PAIRS.items():
         for name in Features._fields:
             other = features._replace(**{name: torch.randn_like(getattr(features, name))})
             changed = not torch.equal(net.z(features, inputs), net.z(other, inputs))
@@ -120,10 +123,10 @@ def test_encoders_and_decoders_work_against_the_discriminators(net):
     net.eval()
     against, with_them = gradients(net, 0.5), gradients(net, -1.0)
     assert {name.split(".")[0] for name in against} == {
-        "encode_phot", "encode_img", "decode_phot", "decode_img", "judge_phot", "judge_img",
+        "encode_phot", "encode_img", "decode_phot", "decode_img", "discriminate_phot", "discriminate_img",
     }  # fmt: skip
     for name, gradient in against.items():
-        factor = 1.0 if name.startswith("discriminator") else -0.5
+        factor = 1.0 if name.startswith("discriminate") else -0.5
         torch.testing.assert_close(gradient, factor * with_them[name], rtol=1e-3, atol=1e-6)
 
 
@@ -133,10 +136,10 @@ def test_eq9_is_the_cross_entropy_of_four_terms_real_1_generated_0(net):
     terms = [
         -F.softmax(discriminator(chi), dim=1)[:, truth].log().mean()
         for discriminator, chi, truth in (
-            (net.judge_phot, features.phot, 1),
-            (net.judge_phot, features.phot_gen, 0),
-            (net.judge_img, features.img, 1),
-            (net.judge_img, features.img_gen, 0),
+            (net.discriminate_phot, features.phot, 1),
+            (net.discriminate_phot, features.phot_gen, 0),
+            (net.discriminate_img, features.img, 1),
+            (net.discriminate_img, features.img_gen, 0),
         )
     ]
     torch.testing.assert_close(adversarial_loss(net, features, 1.0)[0], sum(terms))

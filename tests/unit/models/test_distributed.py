@@ -19,26 +19,17 @@ from crossz.models import distributed, training
 from crossz.models.data import augmented
 
 # Every layer but dropout: BatchNorm, both discriminators, a clipped gradient, batches that do not halve (31 and 30).
-SETTINGS = {
-    "crossmodal": CROSSMODAL | {"dropout": 0.0},
-    "training": TRAIN | {"epochs": 10, "gradient_clip": 0.1},
-    "magnitudes": "dered_model",
-    "seed": 7,
-    "code": "code",
-}
-NAMES = ("model.pt", "model.json", "history.csv", "resume.pt")
+SETTINGS = {"crossmodal": CROSSMODAL | {"dropout": 0.0}, "training": TRAIN | {"epochs": 10, "gradient_clip": 0.1}}
 JOB = """
+import json
 import sys
-from pathlib import Path
-from crossz import training
 from crossz.core.job import logged, sigterm_noted
+from crossz.models import training
 
 training.PROGRESS_SECONDS = training.CHECKPOINT_SECONDS = -1.0
 if __name__ == "__main__":
-    folder, *survey = map(Path, sys.argv[1:])
-    outputs = [folder / name for name in {names}]
-    with logged(folder / "log"), sigterm_noted() as stop:
-        training.train(*survey[:3], survey[3:], *outputs, **{settings}, together=2, stop=stop)
+    with logged("log"), sigterm_noted() as stop:
+        training.train(**json.loads(sys.argv[1]), processes=2, stop=stop)
 """
 
 
@@ -50,10 +41,10 @@ def survey(tmp_path_factory):
 def started(folder, survey):
     """A training of two processes in `folder`, which goes on where an earlier one ended."""
     folder.mkdir(exist_ok=True)
-    (folder / "job.py").write_text(JOB.format(names=NAMES, settings=SETTINGS))
-    paths = [survey.catalog, survey.split, survey.index, *survey.shards]
+    (folder / "job.py").write_text(JOB)
+    arguments = toy.in_json(toy.arguments(survey, folder, **SETTINGS))
     return subprocess.Popen(
-        [sys.executable, folder / "job.py", folder, *paths], cwd=folder, stderr=subprocess.PIPE, text=True,
+        [sys.executable, folder / "job.py", arguments], cwd=folder, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
     )  # fmt: skip
 
@@ -80,7 +71,7 @@ def gone(pids):
 def test_two_processes_give_the_losses_of_one_through_every_interruption(survey, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
-    training.train(*survey, *(one / name for name in NAMES), **SETTINGS)
+    training.train(**toy.arguments(survey, one, **SETTINGS))
 
     job = started(two, survey)
     lines_until(job, "epoch 2/")
@@ -89,9 +80,9 @@ def test_two_processes_give_the_losses_of_one_through_every_interruption(survey,
     job.send_signal(signal.SIGTERM)  # to the job alone, which tells both
     _, told = job.communicate(timeout=120)
     assert job.returncode == 1
-    assert told.splitlines()[-1] == f"crossz: asked to stop; the next run goes on from {two / 'resume.pt'}"
+    assert told.splitlines()[-1] == f"crossz: asked to stop; the next run goes on from {two / 'checkpoint.pt'}"
     assert gone(pids)
-    assert sorted(path.name for path in two.iterdir()) == ["job.py", "log", "resume.pt"]
+    assert sorted(path.name for path in two.iterdir()) == ["checkpoint.pt", "job.py", "log"]
 
     job = started(two, survey)
     told = lines_until(job, "epoch ")
@@ -107,7 +98,7 @@ def test_two_processes_give_the_losses_of_one_through_every_interruption(survey,
     assert "Traceback" not in told
     assert gone(pids)
 
-    training.train(*survey, *(two / name for name in NAMES), **SETTINGS)  # one process goes on where two ended
+    training.train(**toy.arguments(survey, two, **SETTINGS))  # one process goes on where two ended
     losses = [pd.read_csv(folder / "history.csv") for folder in (one, two)]
     pd.testing.assert_frame_equal(*losses, rtol=1e-3, atol=1e-5)
     weights = [torch.load(folder / "model.pt")[0] for folder in (one, two)]
@@ -130,7 +121,7 @@ def test_shares_of_a_batch_are_turned_as_the_whole_batch_is(monkeypatch, size):
     assert torch.equal(torch.cat(parts), expected)
 
 
-def test_fewer_cards_than_processes_are_an_error(monkeypatch):
+def test_fewer_gpus_than_processes_are_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(CrosszError, match=r"2 GPUs are wanted for a training, 1 are here.*resource gpu"):

@@ -1,6 +1,5 @@
 """config/paper.yaml, the network as printed: it is built, trains, and goes on after kill -9 to the same bytes."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,15 +13,14 @@ import yaml
 from helpers import ROOT
 
 from crossz.models import backbones, inference, training
+from crossz.models.info import ModelInfo
 
 TRAIN = """
-import json, sys
-from pathlib import Path
-from crossz import training
+import json, logging, sys
+from crossz.models import training
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 training.CHECKPOINT_SECONDS = -1.0  # after every epoch
-arguments = json.loads(sys.argv[1])
-folder = Path(arguments.pop("folder"))
-training.train(*arguments.pop("survey"), *(folder / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")), **arguments)
+training.train(**json.loads(sys.argv[1]))
 """
 EPOCHS = 3
 
@@ -36,25 +34,18 @@ def paper():
 
 def command(survey, folder, paper):
     folder.mkdir(exist_ok=True)
-    arguments = {
-        "folder": str(folder),
-        "survey": [str(part) if not isinstance(part, list) else list(map(str, part)) for part in survey],
-        "crossmodal": paper["crossmodal"],
-        "training": paper["train"] | {"epochs": EPOCHS, "batch_size": 8},
-        "magnitudes": "dered_model",
-        "seed": 1,
-        "code": "code",
-    }
-    return [sys.executable, "-c", TRAIN, json.dumps(arguments)]
+    settings = {"crossmodal": paper["crossmodal"], "training": paper["train"] | {"epochs": EPOCHS, "batch_size": 8}}
+    return [sys.executable, "-c", TRAIN, toy.in_json(toy.arguments(survey, folder, **settings))]
 
 
 def test_it_is_the_printed_network(paper):
-    net = inference.build(paper["crossmodal"])
+    info = ModelInfo(paper["crossmodal"], paper["train"], "dered_model", seed=1, n={}, scalers={})
+    net = inference.build(info)
     depths = [len(stage) for stage in (net.encode_img.cnn.layer1, net.encode_img.cnn.layer2, net.encode_img.cnn.layer3)]
     assert depths == [3, 4, 23]  # ResNet101
     assert net.encode_img.cnn.conv1.weight.shape == (64, 5, 7, 7)
     assert net.redshift[-1].out_features == 1
-    assert training.trained_patterns(paper["crossmodal"]["z_patterns"]) == ["phot+img"]
+    assert info.trained_inputs == ("phot+img",)
     optimizer = training._optimizer(net, paper["train"])
     assert isinstance(optimizer, torch.optim.SGD)
     assert {name: optimizer.defaults[name] for name in ("lr", "momentum", "weight_decay")} == {
@@ -68,8 +59,8 @@ def test_a_training_that_is_killed_goes_on_to_the_same_bytes(paper, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
     subprocess.run(command(survey, tmp_path / "whole", paper), env=environment, check=True, timeout=600)
     running = subprocess.Popen(command(survey, tmp_path / "killed", paper), env=environment)
-    resume = tmp_path / "killed/resume.pt"
-    while not resume.exists():
+    checkpoint = tmp_path / "killed/checkpoint.pt"
+    while not checkpoint.exists():
         assert running.poll() is None
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)

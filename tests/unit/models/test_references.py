@@ -6,7 +6,7 @@ import pytest
 import toy
 
 from crossz.models import references
-from crossz.scores.metrics import dz
+from crossz.estimates.estimates import dz
 
 MODELS = ["mean", "knn", "random_forest", "gradient_boosting", "mlp"]
 

@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 from toy import CROSSMODAL, TRAIN
 
 from crossz.core.errors import CrosszError
+from crossz.core.names import PATTERNS
 from crossz.estimates import pdf
 from crossz.estimates.predictions import mixtures_of
 from crossz.images.store import ImageStore, read_arrays, write_arrays
-from crossz.models import evaluation, inference, training
-from crossz.models.crossmodal import PATTERNS
+from crossz.models import data, evaluation, inference, training
 from crossz.models.data import augmented, fit_scalers, load_part, redshift_of, target_of
-from crossz.models.rows import subsample
-from crossz.scores.metrics import dz
+from crossz.models.device import compile_once
+from crossz.models.info import ModelInfo
+from crossz.models.rows import load_rows, subsample
+from crossz.estimates.estimates import dz
 
 
 @pytest.fixture(scope="module")
@@ -32,24 +34,16 @@ def survey(tmp_path_factory):
 
 def train(survey, folder, crossmodal=None, code="code", columns=(), **settings):
     folder.mkdir(exist_ok=True)
-    outputs = [folder / name for name in ("model.pt", "model.json", "history.csv")]
-    training.train(
-        *survey,
-        *outputs,
-        folder / "resume.pt",
-        crossmodal=CROSSMODAL | (crossmodal or {}),
-        training=TRAIN | settings,
-        magnitudes="dered_model",
-        columns=columns,
-        seed=7,
-        code=code,
-    )
-    return [path.read_bytes() for path in outputs]
+    given = {"crossmodal": CROSSMODAL | (crossmodal or {}), "training": TRAIN | settings, "code": code}
+    given["photometry"] = toy.PHOTOMETRY | {"columns": list(columns)}
+    training.train(**toy.arguments(survey, folder, **given))
+    return [(folder / name).read_bytes() for name in ("model.pt", "model.json", "history.csv")]
 
 
 def evaluate(survey, folder, patterns=PATTERNS):
-    paths = {inputs: folder / f"{inputs}.parquet" for inputs in patterns}
-    evaluation.evaluate(*survey, folder / "model.pt", folder / "model.json", paths)
+    paths = toy.predictions(folder, patterns)
+    networks = {"model": folder / "model.pt", "info": folder / "model.json"}
+    evaluation.evaluate(**survey._asdict(), **networks, predictions=list(paths.values()))
     return {inputs: pd.read_parquet(path) for inputs, path in paths.items()}
 
 
@@ -92,7 +86,7 @@ def test_every_input_pattern_learns(survey, tmp_path):
 @pytest.mark.parametrize(
     "settings", [{}, {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 1e-6, "patience": 3}]
 )
-def test_a_killed_training_goes_on_to_the_same_bytes(survey, tmp_path, monkeypatch, capsys, settings):
+def test_a_killed_training_goes_on_to_the_same_bytes(survey, tmp_path, monkeypatch, messages, settings):
     whole = train(survey, tmp_path / "whole", **settings)
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr(os, "getpid", lambda: 4_000_000)  # another process: no byte may depend on it
@@ -106,29 +100,29 @@ def test_a_killed_training_goes_on_to_the_same_bytes(survey, tmp_path, monkeypat
     monkeypatch.setattr(training, "train_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         train(survey, tmp_path / "killed", **settings)
-    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["resume.pt"]
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["checkpoint.pt"]
     monkeypatch.setattr(training, "train_epoch", epoch)
-    capsys.readouterr()
+    messages.clear()
     assert train(survey, tmp_path / "killed", **settings) == whole
-    assert "going on after epoch 2" in capsys.readouterr().out
-    assert not (tmp_path / "killed/resume.pt").exists()
+    assert "going on after epoch 2" in messages.text
+    assert not (tmp_path / "killed/checkpoint.pt").exists()
 
 
 @pytest.mark.parametrize("change", [{"code": "other"}, {"weight_decay": 0.1}, {"crossmodal": {"beta": 0.2}}])
-def test_a_resume_point_of_something_else_is_left_aside(survey, tmp_path, monkeypatch, capsys, change):
+def test_a_checkpoint_of_something_else_is_left_aside(survey, tmp_path, monkeypatch, messages, change):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
     monkeypatch.setattr(training.Path, "unlink", lambda *_, **__: None)  # the checkpoint stays
     train(survey, tmp_path / "same", epochs=1)
     (tmp_path / "other").mkdir()
-    os.rename(tmp_path / "same/resume.pt", tmp_path / "other/resume.pt")
-    capsys.readouterr()
+    os.rename(tmp_path / "same/checkpoint.pt", tmp_path / "other/checkpoint.pt")
+    messages.clear()
     found = train(survey, tmp_path / "other", **{"epochs": 1} | change)
-    assert "other data, code or settings" in capsys.readouterr().out
+    assert "other data, code or settings" in messages.text
     assert found == train(survey, tmp_path / "fresh", **{"epochs": 1} | change)
 
 
 def test_a_network_of_photometry_alone_reads_no_image(survey, tmp_path):
-    no_images = survey._replace(shards=[])
+    no_images = survey._replace(cutouts=[])
     train(no_images, tmp_path, {"z_patterns": "phot"}, epochs=20)
     test = evaluate(no_images, tmp_path, ["phot"])["phot"].query("subset == 'test'")
     assert rmse(test) < 0.4 * rmse(test.assign(z_phot=test["z_spec"].mean()))
@@ -140,14 +134,14 @@ def test_a_network_of_photometry_alone_reads_no_image(survey, tmp_path):
 def test_images_of_other_objects_leave_a_network_of_images_with_nothing(survey, tmp_path):
     """The gain of images comes from each object's own image, not from anything that leaks beside it."""
     others = []
-    for path in survey.shards:
+    for path in survey.cutouts:
         columns = read_arrays(path)
         columns = {name: np.array(values) for name, values in columns.items()}
         columns["image"] = columns["image"][np.random.default_rng(0).permutation(len(columns["objID"]))]
         others.append(tmp_path / path.name)
         write_arrays(others[-1], columns | {"status": columns["status"].tolist()})
     errors = {}
-    for name, mine in (("own", survey), ("other", survey._replace(shards=others))):
+    for name, mine in (("own", survey), ("other", survey._replace(cutouts=others))):
         train(mine, tmp_path / name, {"z_patterns": "img"}, epochs=20)
         test = evaluate(mine, tmp_path / name, ["img"])["img"].query("subset == 'test'")
         guess = np.expm1(np.log1p(test["z_spec"]).mean())
@@ -162,7 +156,7 @@ def test_a_share_of_the_training_part_is_a_part_of_any_larger_share(survey, tmp_
     assert {share: len(some) for share, some in kept.items()} == {0.1: 100, 0.5: 500, 1.0: 1000}
     assert kept[0.1] < kept[0.5] < kept[1.0]
     assert train(survey, tmp_path, share=0.5)[0] != plain[0]
-    assert training.read_json(tmp_path / "model.json")["n"] == {"train": 106, "val": 72, "test": 72}
+    assert ModelInfo.read(tmp_path / "model.json").n == {"train": 106, "val": 72, "test": 72}
 
 
 def test_test_objects_do_not_touch_the_training(survey, tmp_path, plain):
@@ -196,11 +190,11 @@ def test_another_label_of_a_training_object_does_matter(survey, tmp_path, plain)
 
 
 def test_images_read_batch_by_batch_train_the_same_network(survey, tmp_path, plain, monkeypatch):
-    monkeypatch.setattr(training, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(data, "RESIDENT_BYTES", 0)
     assert train(survey, tmp_path) == plain
 
 
-def test_a_checkpoint_that_is_not_the_one_that_was_trained_is_refused(survey, tmp_path):
+def test_weights_that_are_not_those_that_were_trained_are_refused(survey, tmp_path):
     train(survey, tmp_path, epochs=1)
     path = tmp_path / "model.pt"
     content = bytearray(path.read_bytes())
@@ -210,15 +204,15 @@ def test_a_checkpoint_that_is_not_the_one_that_was_trained_is_refused(survey, tm
         evaluate(survey, tmp_path)
 
 
-def test_the_checkpoint_is_the_epoch_of_the_smallest_validation_error(survey, tmp_path):
+def test_the_weights_are_of_the_epoch_of_the_smallest_validation_error(survey, tmp_path):
     train(survey, tmp_path, {"z_patterns": "real"}, epochs=6, learning_rate=0.02)
-    history, info = pd.read_csv(tmp_path / "history.csv"), training.read_json(tmp_path / "model.json")
-    (member,) = info["members"]
+    history, info = pd.read_csv(tmp_path / "history.csv"), ModelInfo.read(tmp_path / "model.json")
+    (member,) = info.members
     assert member["best_epoch"] == history["score"].idxmin()
     assert member["best_score"] == pytest.approx(history["score"].min())
     val = evaluate(survey, tmp_path)["phot+img"].query("subset == 'val'")
     assert rmse(val) == pytest.approx(history["val phot+img"][member["best_epoch"]], rel=1e-5)
-    untempered = pdf.temperature_scaled(mixtures_of(val), 1 / info["temperature"]["phot+img"])
+    untempered = pdf.temperature_scaled(mixtures_of(val), 1 / info.temperature["phot+img"])
     assert pdf.crps(untempered, np.log1p(val["z_spec"])).mean() == pytest.approx(member["best_score"], rel=1e-4)
 
 
@@ -250,7 +244,7 @@ def test_several_networks_are_averaged_and_go_on_after_a_kill(survey, tmp_path, 
 
 def test_training_stops_when_patience_is_over(survey, tmp_path):
     train(survey, tmp_path, epochs=50, learning_rate=1e-12, patience=2)
-    assert training.read_json(tmp_path / "model.json")["members"][0]["epochs_run"] < 50
+    assert ModelInfo.read(tmp_path / "model.json").members[0]["epochs_run"] < 50
 
 
 def test_a_training_that_diverges_says_so(survey, tmp_path):
@@ -275,7 +269,7 @@ def test_bfloat16_trains_the_same_science_and_not_the_same_bytes(survey, tmp_pat
         np.testing.assert_allclose(second, first, rtol=0.15, err_msg=name)
 
 
-def test_auto_is_bfloat16_on_a_graphics_card_alone(monkeypatch):
+def test_auto_is_bfloat16_on_a_gpu_alone(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda *_, enabled: enabled)
     for kind, on_card, on_processor in (("auto", True, False), ("float32", False, False), ("bfloat16", True, True)):
         assert inference.autocast(torch.device("cuda"), kind) is on_card
@@ -284,22 +278,24 @@ def test_auto_is_bfloat16_on_a_graphics_card_alone(monkeypatch):
 
 def test_a_compiled_backbone_trains_the_same_network(survey, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    store = ImageStore(survey.index, survey.shards)
-    rows = training.load_rows(survey.catalog, survey.split, store)[:60]
-    crossmodal = CROSSMODAL | {"z_patterns": "img"}
-    info = {"crossmodal": crossmodal, "train": TRAIN | {"batch_size": 30}, "magnitudes": "dered_model"}
-    info["scalers"] = fit_scalers(rows, store, "dered_model", crossmodal)
-    part, found = load_part(rows, store, info, torch.device("cpu")), []
+    store = ImageStore(survey.index, survey.cutouts)
+    rows = load_rows(survey.catalog, survey.split, store)[:60]
+    info = ModelInfo(
+        crossmodal=CROSSMODAL | {"z_patterns": "img"}, train=TRAIN | {"batch_size": 30}, magnitudes="dered_model",
+        seed=1, n={}, scalers={},
+    )  # fmt: skip
+    info = info.trained(scalers=fit_scalers(rows, store, info))
+    part, losses = load_part(rows, store, info, torch.device("cpu")), []
     for compiled in (False, True):
         torch.manual_seed(3)
-        net = inference.build(crossmodal)
+        net = inference.build(info)
         if compiled:
-            training.machine.compile_once(net.encode_img.cnn)
+            compile_once(net.encode_img.cnn)
         optimizer = torch.optim.SGD(net.parameters(), 0.01)
-        found.append(training.train_epoch(net, optimizer, part, info, 0, ["img"]))
-        found[-1] |= {name: float(value.double().norm()) for name, value in net.state_dict().items()}
+        losses.append(training.train_epoch(net, optimizer, part, info, 0))
+        losses[-1] |= {name: float(value.double().norm()) for name, value in net.state_dict().items()}
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
-    assert found[1] == pytest.approx(found[0], rel=1e-4, abs=1e-6)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
 
 
 def test_torch_compile_without_a_compiler_is_an_error(survey, tmp_path, monkeypatch):
@@ -308,10 +304,10 @@ def test_torch_compile_without_a_compiler_is_an_error(survey, tmp_path, monkeypa
         train(survey, tmp_path, compile=True)
 
 
-def test_chance_outside_is_left_alone(survey, tmp_path, plain):
+def test_random_numbers_outside_are_left_alone(survey, tmp_path, plain):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    assert train(survey, tmp_path) == plain  # nor does it depend on chance outside
+    assert train(survey, tmp_path) == plain  # nor does it depend on random numbers outside
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -343,7 +339,7 @@ def test_a_target_turns_back_into_its_redshift(z, kind):
 
 def test_a_gpu_machine_needs_little():
     """DESIGN.md: training needs torch, numpy, pandas and pyarrow; torchvision only for its own backbones."""
-    code = "import crossz.training, sys; print(*sys.modules)"
+    code = "import crossz.models.training, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src"
     ).stdout.split()
@@ -351,8 +347,8 @@ def test_a_gpu_machine_needs_little():
         assert name not in loaded
 
 
-def test_a_further_column_that_knows_the_redshift_is_used_missing_values_and_all(survey, tmp_path):
-    told = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path / "told", toy.told), shards=[])
+def test_an_extra_column_that_knows_the_redshift_is_used_missing_values_and_all(survey, tmp_path):
+    told = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path / "told", toy.told), cutouts=[])
     errors = {}
     for columns in ((), ("w1mpro",)):
         folder = tmp_path / f"{len(columns)}"
