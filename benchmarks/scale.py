@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from common import table
-from crossz.core.names import BANDS
 
 from crossz.catalog import plan, splits
 from crossz.catalog.objects import write_catalog, write_user_catalog
 from crossz.core.files import write_json
+from crossz.core.names import BANDS
 from crossz.core.provenance import versions
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions

@@ -22,8 +22,8 @@ import h5py
 import numpy as np
 import pandas as pd
 from common import table
-from crossz.core.names import BANDS
 
+from crossz.core.names import BANDS
 from crossz.core.provenance import versions
 from crossz.images.index import write_index
 from crossz.images.store import ImageStore, write_arrays

@@ -21,18 +21,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from crossz.core.names import BANDS
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
+from crossz.core.names import BANDS
 from crossz.images.index import write_index
 from crossz.images.store import ImageStore, write_arrays
 from crossz.models import backbones
-from crossz.models.crossmodal import CHI, CrossModal, objective, trained_patterns
+from crossz.models.crossmodal import CHI, CrossModal, objective
 from crossz.models.data import Part, fit_scalers, load_part
 from crossz.models.device import choose_device, compile_once, deterministic
 from crossz.models.inference import build
+from crossz.models.info import ModelInfo
 from crossz.models.training import train_epoch
 
 CROSSMODAL = {
@@ -68,7 +69,7 @@ class Block(nn.Module):
 
 def network(backbone: str, stem: str) -> CrossModal:
     """crossz's network with `backbone`, the ResNets under this stem."""
-    net = build(CROSSMODAL)
+    net = build(ModelInfo(CROSSMODAL, {}, "dered_model", seed=1, n={}, scalers={}))
     if backbone == "small":
         return net
     depths, wider = RESNETS[backbone]
@@ -108,7 +109,9 @@ class Files(Dataset):
 
     def __init__(self, folder: Path, part: Part):
         self._folder = folder
-        self._rows = [array.cpu().numpy() for array in (part.x_mag, part.x_colour, part.target, part.extinction)]
+        self._rows = [
+            array.cpu().numpy() for array in (part.inputs.x_mag, part.inputs.x_colour, part.target, part.extinction)
+        ]
 
     def __len__(self) -> int:
         return len(self._rows[0])
@@ -164,7 +167,7 @@ def operations(net: nn.Module, part: Part, patterns: list[str]) -> float:
     some = torch.arange(4, device=part.target.device)
     with FlopCounterMode(display=False) as counter:
         terms = net(
-            part.x_mag[some], part.x_colour[some], part.fetch(some).float(), part.target[some], part.extinction[some],
+            part.inputs.x_mag[some], part.inputs.x_colour[some], part.inputs.fetch(some).float(), part.target[some], part.extinction[some],
             patterns=patterns, alpha=0.2, beta=0.1, pair_weight=0.0, reversal=0.1,
         )  # fmt: skip
         terms["loss"].backward()
@@ -178,9 +181,9 @@ def compare(backbone: str, rows: pd.DataFrame, store: ImageStore, folder: Path, 
         "batch_size": arguments.batch, "epochs": 100, "schedule": "cosine", "learning_rate": 1e-3, "augment": True,
         "gradient_clip": 1.0, "precision": "auto",
     }  # fmt: skip
-    info = {"crossmodal": CROSSMODAL, "train": training, "magnitudes": "dered_model"}
-    info["scalers"] = fit_scalers(rows, store, "dered_model", CROSSMODAL)
-    part, patterns = load_part(rows, store, info, device), trained_patterns("all")
+    info = ModelInfo(CROSSMODAL, training, "dered_model", seed=1, n={}, scalers={})
+    info = info.trained(scalers=fit_scalers(rows, store, info))
+    part, patterns = load_part(rows, store, info, device), info.trained_inputs
     ours = network(backbone, arguments.stem).to(device, memory_format=torch.channels_last)
     theirs = network(backbone, arguments.stem).to(device)
     if arguments.compile:
@@ -193,7 +196,7 @@ def compare(backbone: str, rows: pd.DataFrame, store: ImageStore, folder: Path, 
 
     def crossz() -> None:
         deterministic(arguments.threads)
-        train_epoch(ours, optimizers[0], part, info, 1, patterns)
+        train_epoch(ours, optimizers[0], part, info, 1)
         torch.use_deterministic_algorithms(False)
 
     ways = {"crossz": crossz, "plain": lambda: plain_epoch(theirs, optimizers[1], loader, patterns, device)}

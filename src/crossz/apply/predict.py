@@ -16,7 +16,7 @@ from crossz.catalog.readers import read_table
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
 from crossz.core.names import ALONE, BANDS, NO_DATA, OK
-from crossz.estimates.estimates import Estimate
+from crossz.estimates.estimates import Estimate, joined, mean_of
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.data import Inputs, model_inputs
@@ -145,7 +145,7 @@ def _estimates(
     for networks in bundle.splits:
         seen = model_inputs(phot, images and images.store, row, networks.info, networks.device)
         members.append(_by_pattern(networks, seen, inputs, patterns))
-    return type(members[0]).mean(members)
+    return mean_of(members)
 
 
 def _by_pattern(networks: Networks, seen: Inputs, inputs: np.ndarray, patterns: list[str]) -> Estimate:
@@ -155,7 +155,7 @@ def _by_pattern(networks: Networks, seen: Inputs, inputs: np.ndarray, patterns: 
         positions = torch.from_numpy(here).to(networks.device)
         parts.append(estimate(networks, seen, [pattern], positions)[pattern])
         rows.append(here)
-    return type(parts[0]).joined(parts).take(np.argsort(np.concatenate(rows)))
+    return joined(parts).take(np.argsort(np.concatenate(rows)))
 
 
 def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Classification (task: classification): labels, scores of class probabilities, their temperature, and the table of a run.
+"""Class probabilities (task: classification): labels, the log loss, the temperature.
 
 Probabilities are arrays [n, c] in the order of the configuration's `classes`; labels are row numbers of that order.
 """
@@ -13,18 +13,16 @@ from crossz.core.errors import CrosszError
 
 LEAST = 1e-6
 """A probability counts as at least this in a log loss, or a single vote of a forest would make it infinite."""
-
-
 _TEMPERATURES = np.geomspace(0.2, 5.0, 200)
 
 
 def labels(rows: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
     """Label [n] int64 of the column `class` of catalog rows. Raises CrosszError for a class that is not among `classes`."""
-    found = pd.Index(classes).get_indexer(cleaned_class(rows["class"]))
-    if (found < 0).any():
-        other = sorted({str(name) for name in rows["class"][found < 0]})
+    label = pd.Index(classes).get_indexer(pd.Index(cleaned_class(rows["class"])))
+    if (label < 0).any():
+        other = sorted({str(name) for name in rows["class"][label < 0]})
         raise CrosszError(f"rows of class {', '.join(other)}, which is none of {', '.join(classes)}; rerun -R catalog")
-    return found.astype(np.int64)
+    return label.astype(np.int64)
 
 
 def require_all(label: np.ndarray, classes: Sequence[str], where: str) -> None:
@@ -54,8 +52,8 @@ def fit_temperature(probability: np.ndarray, label: np.ndarray) -> float:
 
 def columns(probability: np.ndarray, classes: Sequence[str]) -> dict[str, np.ndarray]:
     """Columns of a table of predictions: class_phot, the most probable class, and p_{class} of each."""
-    found = {"class_phot": np.asarray(classes, dtype=object)[probability.argmax(1)]}
-    return found | {f"p_{name}": probability[:, k] for k, name in enumerate(classes)}
+    columns = {"class_phot": np.asarray(classes, dtype=object)[probability.argmax(1)]}
+    return columns | {f"p_{name}": probability[:, k] for k, name in enumerate(classes)}
 
 
 def probabilities_of(table: pd.DataFrame) -> tuple[list[str], np.ndarray] | None:

@@ -5,7 +5,7 @@ A truth is what an estimate is compared with: redshifts [n] of points and PDFs, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -225,3 +225,17 @@ class ClassProbabilities:
 
 
 Estimate = Point | Pdf | ClassProbabilities
+
+
+def mean_of(members: Sequence[Estimate]) -> Estimate:
+    """The mean of several estimates of the same objects, which are of one kind."""
+    kind: Any = type(members[0])
+    mean: Estimate = kind.mean(members)
+    return mean
+
+
+def joined(parts: Sequence[Estimate]) -> Estimate:
+    """Estimates of one kind of several sets of objects as one, in their order."""
+    kind: Any = type(parts[0])
+    estimate: Estimate = kind.joined(parts)
+    return estimate

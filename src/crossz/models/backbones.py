@@ -1,5 +1,7 @@
 """Image backbones: any torchvision ResNet, ConvNeXt or ViT by name with five input bands, and learned apertures for CPUs."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -18,8 +20,8 @@ def build(name: str, stem: str) -> tuple[nn.Module, int]:
     paper trains from scratch. Raises CrosszError for an unknown name.
     """
     if name == "small":
-        net = Small()
-        return net, net.features
+        apertures = Small()
+        return apertures, apertures.features
     import torchvision  # half of this package's import time, and not needed above
 
     families = ("resnet", "resnext", "wide_resnet", "convnext", "vit")
@@ -51,7 +53,7 @@ def build(name: str, stem: str) -> tuple[nn.Module, int]:
     return net, features
 
 
-def _vit(name: str, size: dict[str, int]) -> nn.Module:
+def _vit(name: str, size: dict[str, int]) -> Any:  # torchvision has no types
     import torchvision
 
     patch = int(name.split("_")[-1])
@@ -75,7 +77,7 @@ class Small(nn.Module):
     surroundings, did not help on a thousand objects.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         axis = torch.arange(_CENTRE) - _CENTRE / 2
         r2 = axis[:, None] ** 2 + axis[None, :] ** 2

@@ -7,7 +7,7 @@ reversal; one head predicts the five extinctions from the image feature, one the
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -32,6 +32,13 @@ class Features(NamedTuple):
     img: torch.Tensor | None
     phot_gen: torch.Tensor | None
     img_gen: torch.Tensor | None
+
+    def named(self, name: str) -> torch.Tensor:
+        """One of them. Raises ValueError where a network of one modality, or an object without its data, has none."""
+        feature: torch.Tensor | None = getattr(self, name)
+        if feature is None:
+            raise ValueError(f"there is no feature {name}")
+        return feature
 
 
 PAIRS: dict[str, tuple[str | None, str | None]] = {
@@ -80,7 +87,7 @@ class AttentionLayer(nn.Module):
         super().__init__()
         size = len(BANDS) * TOKEN
         self.attention = SymmetricAttention(len(BANDS), softmax)
-        self.norm = nn.LayerNorm((len(BANDS), TOKEN))
+        self.norm = nn.LayerNorm([len(BANDS), TOKEN])
         self.mlp = nn.Sequential(nn.Linear(size, WIDTH), nn.SiLU(), nn.Linear(WIDTH, size))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -113,12 +120,12 @@ class ImageEncoder(nn.Module):
 
 class _Reversal(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: torch.Tensor, strength: float) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, strength: float) -> torch.Tensor:
         ctx.strength = strength
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return -ctx.strength * gradient, None
 
 
@@ -135,8 +142,16 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential
 
 
 class CrossModal(nn.Module):
-    """The whole network. Settings: the `crossmodal` block of the configuration, how many `extra_columns` columns it reads, and how
-    many `classes` its head tells apart: 0 of a head of redshifts.
+    """The whole network.
+
+    Parameters
+    ----------
+    backbone, stem, attention, attention_layers, dropout, components
+        As in the block `crossmodal` of the configuration; components 0: a point head.
+    extra_columns
+        How many columns of the catalog it reads beside the magnitudes.
+    classes
+        How many classes its head tells apart; 0 of a head of redshifts.
     """
 
     def __init__(
@@ -163,19 +178,22 @@ class CrossModal(nn.Module):
         self.redshift = mlp(2 * CHI, 256, classes or 3 * components or 1, dropout)
 
     def features(
-        self, x_mag: torch.Tensor | None, x_colour: torch.Tensor | None, image: torch.Tensor | None
+        self,
+        x_mag: torch.Tensor | None,
+        x_colour: torch.Tensor | None,
+        image: torch.Tensor | None,
+        generate_img: bool = False,
     ) -> Features:
-        """All four features of n objects, each [n, 512] (eq. 3-5); of one modality alone where the other is None."""
+        """The four features [n, 512] of n objects (eq. 3-5); of one modality alone where the other is None.
+
+        With `generate_img` a feature that stands for the missing image is generated from the photometry.
+        """
         phot = None if x_mag is None else self.encode_phot(x_mag, x_colour)
         img = None if image is None else self.encode_img(image)
-        if phot is None or img is None:
-            return Features(phot, img, None, None)
-        return Features(phot, img, F.silu(self.decode_img(img)), F.silu(self.decode_phot(phot)))
-
-    def features_of_photometry(self, x_mag: torch.Tensor, x_colour: torch.Tensor) -> Features:
-        """Features of n objects without an image: what stands for it is generated from their photometry (eq. 5)."""
-        phot = self.encode_phot(x_mag, x_colour)
-        return Features(phot, None, None, F.silu(self.decode_phot(phot)))
+        both = phot is not None and img is not None
+        phot_gen = F.silu(self.decode_img(img)) if both else None
+        img_gen = F.silu(self.decode_phot(phot)) if both or generate_img else None
+        return Features(phot, img, phot_gen, img_gen)
 
     def forward(
         self,
@@ -184,7 +202,7 @@ class CrossModal(nn.Module):
         image: torch.Tensor | None,
         z: torch.Tensor,
         extinction: torch.Tensor,
-        **weights,
+        **weights: Any,
     ) -> dict[str, torch.Tensor]:
         """The `objective` of n objects: the one call of a training step, which DistributedDataParallel needs."""
         return objective(self, self.features(x_mag, x_colour, image), z, extinction, **weights)
@@ -194,9 +212,10 @@ class CrossModal(nn.Module):
 
         Point head: [n, 1], the scaled target. Mixture head: [n, 3 K], see `mixture`. Classes: [n, c], their logits.
         """
-        phot, img = (name and getattr(features, name) for name in PAIRS[inputs])
-        phot, img = torch.zeros_like(img) if phot is None else phot, torch.zeros_like(phot) if img is None else img
-        return self.redshift(torch.cat([img, phot], dim=1))
+        phot, img = (features.named(name) if name else None for name in PAIRS[inputs])
+        present = features.named(PAIRS[inputs][0] or PAIRS[inputs][1] or "")
+        pair = [torch.zeros_like(present) if feature is None else feature for feature in (img, phot)]
+        return self.redshift(torch.cat(pair, dim=1))
 
 
 def mixture(head: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -240,8 +259,8 @@ def adversarial_loss(net: CrossModal, features: Features, strength: float) -> tu
     give no gradient: docs/method.md.
     """
     pairs = [
-        (net.discriminate_phot, features.phot, features.phot_gen),
-        (net.discriminate_img, features.img, features.img_gen),
+        (net.discriminate_phot, features.named("phot"), features.named("phot_gen")),
+        (net.discriminate_img, features.named("img"), features.named("img_gen")),
     ]
     losses, right = [], []
     for discriminator, real, generated in pairs:
@@ -279,8 +298,7 @@ def objective(
         terms["adversarial"], terms["accuracy"] = adversarial_loss(net, features, reversal)
         terms["loss"] = terms["loss"] + alpha * terms["adversarial"]
         if pair_weight:
-            pair = F.mse_loss(features.phot_gen, features.phot.detach()) + F.mse_loss(
-                features.img_gen, features.img.detach()
-            )
-            terms["loss"] = terms["loss"] + pair_weight * pair
+            phot = F.mse_loss(features.named("phot_gen"), features.named("phot").detach())
+            img = F.mse_loss(features.named("img_gen"), features.named("img").detach())
+            terms["loss"] = terms["loss"] + pair_weight * (phot + img)
     return terms

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -20,6 +21,8 @@ from torch import nn
 from crossz.core.errors import CrosszError
 
 log = logging.getLogger(__name__)
+
+Net = TypeVar("Net", bound=nn.Module)
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for the others before it gives up."""
@@ -60,22 +63,22 @@ def wait() -> None:
         dist.barrier()
 
 
-def synchronised(net: nn.Module) -> nn.Module:
+def synchronised(net: Net) -> Net:
     """`net` whose BatchNorm takes the statistics of the whole batch, not of a process's share of it; same parameters."""
     if count() == 1:
         return net
     net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     for module in net.modules():
         if isinstance(module, nn.SyncBatchNorm) and next(net.parameters()).device.type == "cpu":
-            module.__class__ = _BatchNormOnProcessors
+            module.__class__ = _BatchNormOnProcessors  # type: ignore[assignment]
     return net
 
 
-def parallel(net: nn.Module, some_unused: bool) -> nn.Module:
-    """`net` whose gradients are the mean over all processes; `some_unused`: a part of it has no say in its output."""
+def parallel(net: nn.Module, part_unused: bool) -> nn.Module:
+    """`net` whose gradients are the mean over all processes; `part_unused`: a part of it has no say in its output."""
     if count() == 1:
         return net
-    return nn.parallel.DistributedDataParallel(net, broadcast_buffers=False, find_unused_parameters=some_unused)
+    return nn.parallel.DistributedDataParallel(net, broadcast_buffers=False, find_unused_parameters=part_unused)
 
 
 class _BatchNormOnProcessors(nn.modules.batchnorm._BatchNorm):
@@ -93,6 +96,9 @@ class _BatchNormOnProcessors(nn.modules.batchnorm._BatchNorm):
         mean = all_reduce(x.float().sum(axes)) / size
         apart = x.float() - mean.view(shape)
         var = all_reduce((apart**2).sum(axes)) / size
+        # nn.BatchNorm2d as the networks have it: with running statistics and a fixed momentum.
+        assert self.num_batches_tracked is not None and self.running_mean is not None
+        assert self.running_var is not None and self.momentum is not None
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
@@ -102,21 +108,35 @@ class _BatchNormOnProcessors(nn.modules.batchnorm._BatchNorm):
 
 
 def run(processes: int, work: Callable[..., None], settings: dict, stop: Callable[[], bool]) -> None:
-    """Run work(**settings, stop=...) in so many processes of one group on this machine; what the first prints is printed.
+    """Run work(**settings, stop=...) in several processes of one group on this machine; the first one logs for all.
 
-    `stop`: asked all the time; once it says so, every process gets SIGTERM and sees it by its own `stop`. When one process
-    fails or is killed the others are ended. Raises the CrosszError or OSError that a process ended with; a CrosszError
-    when one was killed; torch.multiprocessing.ProcessRaisedException, with the traceback, for any other error.
+    When one process fails or is killed, the others are ended.
+
+    Parameters
+    ----------
+    processes
+        How many.
+    work, settings
+        A function that can be imported, and its arguments, which are pickled.
+    stop
+        Asked all the time. Once it says so, every process gets SIGTERM and sees it by its own `stop`.
+
+    Raises
+    ------
+    CrosszError, OSError
+        That of a process that ended with one; CrosszError when one was killed.
+    torch.multiprocessing.ProcessRaisedException
+        Any other error of a process, with its traceback.
     """
     store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    told = multiprocessing.get_context("spawn").SimpleQueue()
-    arguments = (processes, store.port, told, work, settings)
-    running = torch.multiprocessing.spawn(_one, arguments, processes, join=False)
+    reports = multiprocessing.get_context("spawn").SimpleQueue()
+    arguments = (processes, store.port, reports, work, settings)
+    running = torch.multiprocessing.spawn(_process, arguments, processes, join=False)
     problems, killed, asked = [], None, False
 
     def listen() -> None:
-        while not told.empty():
-            word = told.get()
+        while not reports.empty():
+            word = reports.get()
             if isinstance(word, str):
                 log.info(word)
             else:
@@ -134,7 +154,7 @@ def run(processes: int, work: Callable[..., None], settings: dict, stop: Callabl
                     process.terminate()
             if any(process.exitcode for process in running.processes):
                 time.sleep(1)  # the others fail because one is gone: was one killed?
-                killed = next((k for k, one in enumerate(running.processes) if (one.exitcode or 0) < 0), None)
+                killed = next((k for k, process in enumerate(running.processes) if (process.exitcode or 0) < 0), None)
             done = running.join(0, _GRACE)
     except (torch.multiprocessing.ProcessRaisedException, torch.multiprocessing.ProcessExitedException) as error:
         listen()
@@ -166,8 +186,13 @@ class _ToParent(logging.Handler):
         self._queue.put(self.format(record))
 
 
-def _one(
-    rank: int, processes: int, port: int, told: multiprocessing.SimpleQueue, work: Callable[..., None], settings: dict
+def _process(
+    rank: int,
+    processes: int,
+    port: int,
+    reports: multiprocessing.SimpleQueue,
+    work: Callable[..., None],
+    settings: dict,
 ) -> None:
     came = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: came.set())
@@ -175,12 +200,12 @@ def _one(
     logger.propagate = False
     if rank == 0:
         logger.setLevel(logging.INFO)
-        logger.addHandler(_ToParent(told))
+        logger.addHandler(_ToParent(reports))
     try:
         _join(rank, processes, port)
         work(**settings, stop=came.is_set)
     except (CrosszError, OSError) as error:
-        told.put(error)
+        reports.put(error)
         raise SystemExit(1) from error
     dist.destroy_process_group()
 

@@ -9,11 +9,12 @@ import torch
 
 from crossz.core.errors import CrosszError
 from crossz.core.files import sha256
-from crossz.estimates.estimates import ClassProbabilities, Estimate, Pdf, Point
+from crossz.estimates.estimates import ClassProbabilities, Estimate, Pdf, Point, mean_of
 from crossz.estimates.pdf import Mixture
 from crossz.models import distributed
 from crossz.models.crossmodal import CrossModal, mixture
 from crossz.models.data import ROWS_AT_ONCE, Inputs, redshift_of
+from crossz.models.device import on_device
 from crossz.models.info import ModelInfo
 
 
@@ -52,7 +53,7 @@ def load_networks(model: str | Path, info: str | Path, device: torch.device) -> 
     for weights in torch.load(model, map_location="cpu", weights_only=True):
         net = build(description)
         net.load_state_dict(weights)
-        members.append(net.to(device, memory_format=torch.channels_last).eval())
+        members.append(on_device(net, device).eval())
     return Networks(members, description)
 
 
@@ -99,16 +100,15 @@ def raw_estimate(
     for rows in shares[distributed.number() :: distributed.count()]:
         with autocast(device, info.train["precision"]):
             seen = network_inputs(inputs, positions[rows], info, patterns)
+            generates = info.sees_images and info.sees_photometry and seen[2] is None
             for number, net in enumerate(nets):
-                generates = info.sees_images and info.sees_photometry and seen[2] is None
-                chi = net.features_of_photometry(*seen[:2]) if generates else net.features(*seen)
+                chi = net.features(*seen, generate_img=generates)
                 for pattern in patterns:
                     head = net.z(chi, pattern).float()
-                    whole = heads.setdefault((number, pattern), head.new_zeros(count, head.shape[1]))
-                    whole[rows] = head
+                    rows_of_all = heads.setdefault((number, pattern), head.new_zeros(count, head.shape[1]))
+                    rows_of_all[rows] = head
     ready = {key: _estimate_of(distributed.summed(head).cpu(), info) for key, head in heads.items()}
-    kind = type(next(iter(ready.values())))
-    return {pattern: kind.mean([ready[number, pattern] for number in range(len(nets))]) for pattern in patterns}
+    return {pattern: mean_of([ready[number, pattern] for number in range(len(nets))]) for pattern in patterns}
 
 
 def network_inputs(

@@ -104,7 +104,9 @@ class ModelInfo:
                 f"{source}: networks of format {content.get('format')!r}; this crossz reads format {FORMAT}: train again"
             )
         known = {field.name for field in fields(cls)}
-        given = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items() if name in known}
+        given: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in content.items() if name in known
+        }
         try:
             return cls(**given)
         except TypeError as error:

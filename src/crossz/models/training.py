@@ -28,7 +28,7 @@ from crossz.estimates import classes as labels
 from crossz.images.store import ImageStore, sampled_digest
 from crossz.models import distributed
 from crossz.models.data import Part, augmented, fit_scalers, load_part
-from crossz.models.device import choose_device, compile_once, deterministic
+from crossz.models.device import choose_device, compile_once, deterministic, on_device
 from crossz.models.inference import Networks, autocast, build, network_inputs, raw_estimate
 from crossz.models.info import ModelInfo
 from crossz.models.rows import load_rows, subsample
@@ -206,7 +206,7 @@ def _train_members(data: Data, info: ModelInfo, checkpoint: Checkpoint, stop: Ca
 
 def _recalibrate(members: list[dict[str, Any]], val: Part, info: ModelInfo) -> ModelInfo:
     """`info` with the temperature of each input pattern, fitted on the validation part, and what became of the members."""
-    nets = [build(info).to(val.target.device, memory_format=torch.channels_last) for _ in members]
+    nets = [on_device(build(info), val.target.device) for _ in members]
     for net, member in zip(nets, members, strict=True):
         net.load_state_dict(member["weights"])
     estimates = raw_estimate(Networks(nets, info), val.inputs, info.inputs)
@@ -252,10 +252,10 @@ def train_member(
     """
     device, settings = data.train.target.device, info.train
     torch.manual_seed(_seed(info.seed, data.train.objID, number, -1))
-    net = distributed.synchronised(build(info).to(device, memory_format=torch.channels_last))
+    net = distributed.synchronised(on_device(build(info), device))
     if settings["compile"]:
         compile_once(net.encode_img.cnn)
-    trained = distributed.parallel(net, some_unused=info.z_patterns in ALONE)
+    trained = distributed.parallel(net, part_unused=info.z_patterns in ALONE)
     optimizer = _optimizer(net, settings)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=settings["patience"] // 3)
     state: dict[str, Any] = {"epoch": 0, "best": math.inf, "best_epoch": 0, "weights": {}, "history": []}
@@ -279,7 +279,7 @@ def train_member(
         state["epoch"] += 1
         ending = distributed.any_of(interruptions.stop(), device)
         if ending or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            parts = {"net": net, "optimizer": optimizer, "plateau": plateau}
+            parts: dict[str, Any] = {"net": net, "optimizer": optimizer, "plateau": plateau}
             interruptions.keep({"state": state} | {name: part.state_dict() for name, part in parts.items()})
             saved = time.monotonic()
         if ending:
