@@ -17,7 +17,13 @@ _TEMPERATURES = np.geomspace(0.2, 5.0, 200)
 
 
 def labels(rows: pd.DataFrame, classes: Sequence[str]) -> np.ndarray:
-    """Label [n] int64 of the column `class` of catalog rows. Raises CrosszError for a class that is not among `classes`."""
+    """Label [n] int64 of the column `class` of catalog rows.
+
+    Raises
+    ------
+    CrosszError
+        A class is not among `classes`.
+    """
     label = pd.Index(classes).get_indexer(pd.Index(cleaned_class(rows["class"])))
     if (label < 0).any():
         other = sorted({str(name) for name in rows["class"][label < 0]})

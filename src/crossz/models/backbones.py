@@ -13,11 +13,25 @@ _CENTRE = 32  # pixels: edge of what the small backbone sees, 13 arcsec
 
 
 def build(name: str, stem: str) -> tuple[nn.Module, int]:
-    """A network from [n, 5, 64, 64] to features, and the number of features.
+    """A network from images [n, 5, 64, 64] to features [n, f], with random weights: the paper trains from scratch.
 
-    `stem`: "small" keeps resolution that a 64-pixel image cannot spare (ResNet: 3x3 stride-1 convolution and no
-    max-pooling; ConvNeXt and ViT: patches of 2 and 8 pixels); "imagenet" is the published stem. Weights are random: the
-    paper trains from scratch. Raises CrosszError for an unknown name.
+    Parameters
+    ----------
+    name
+        "small", or the name of a torchvision ResNet, ConvNeXt or ViT.
+    stem
+        "small" keeps resolution that a 64-pixel image cannot spare (ResNet: 3x3 stride-1 convolution and no max-pooling;
+        ConvNeXt and ViT: patches of 2 and 8 pixels); "imagenet" is the published stem.
+
+    Returns
+    -------
+    network, f
+        The network and the number of its features.
+
+    Raises
+    ------
+    CrosszError
+        The name is unknown.
     """
     if name == "small":
         apertures = Small()

@@ -231,8 +231,12 @@ def mixture(head: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tenso
 def mixture_crps(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Mean continuous ranked probability score of the mixtures at `target` [n]: proper, and robust against outliers.
 
-    sum_i w_i A(y - mu_i, s_i) - sum_ij w_i w_j A(mu_i - mu_j, hypot(s_i, s_j)) / 2, where A(m, s) is the expected
-    distance |X| of a Gaussian (Grimit et al. 2006).
+    It is sum_i w_i A(y - mu_i, s_i) - sum_ij w_i w_j A(mu_i - mu_j, hypot(s_i, s_j)) / 2, where A(m, s) is the expected
+    distance |X| of a Gaussian.
+
+    References
+    ----------
+    Grimit et al. (2006), Q. J. R. Meteorol. Soc. 132, 2925.
     """
     weight, mean, sigma = mixture(head)
 
@@ -246,7 +250,7 @@ def mixture_crps(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def redshift_loss(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """J_z: mean squared error of a point (eq. 10), CRPS of a mixture; of labels (int64) the cross-entropy of their classes."""
+    """J_z: mean squared error of a point (eq. 10), CRPS of a mixture, cross-entropy where `target` [n] are labels (int64)."""
     if not target.is_floating_point():
         return F.cross_entropy(head, target)
     return F.mse_loss(head.squeeze(1), target) if head.shape[1] == 1 else mixture_crps(head, target)
@@ -285,9 +289,29 @@ def objective(
 ) -> dict[str, torch.Tensor]:
     """J = alpha J_adv + beta J_ext + (1 - alpha - beta) J_z (eq. 8), and its parts.
 
-    z [n] and extinction [n, 5] are scaled targets, or z labels of classes. J_z is the mean over the `patterns` that are trained. `pair_weight`
-    adds the squared distance of a generated feature from its object's real one. A network of one modality has nothing to
-    generate, one without images no extinction to learn: those parts are left out.
+    A network of one modality has nothing to generate, one without images no extinction to learn: those parts are left out.
+
+    Parameters
+    ----------
+    net, features
+        The network and the features [n, 512] that it made.
+    z
+        [n] scaled targets, or labels of classes (int64).
+    extinction
+        [n, 5] scaled targets.
+    patterns
+        The input patterns that are trained: J_z is the mean over them.
+    alpha, beta
+        Weights of the adversarial and of the extinction loss.
+    pair_weight
+        Weight of the squared distance of a generated feature from its object's real one; 0 as printed.
+    reversal
+        Strength of the gradient reversal.
+
+    Returns
+    -------
+    dict
+        loss, redshift or classes (J_z), extinction (J_ext), adversarial (J_adv), accuracy (of the discriminators).
     """
     j_z = torch.stack([redshift_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
     terms = {"loss": (1 - alpha - beta) * j_z, "redshift" if z.is_floating_point() else "classes": j_z}

@@ -9,33 +9,52 @@ import pandas as pd
 from crossz.core.errors import CrosszError
 from crossz.core.names import BANDS
 
-_CLIP = 6.0  # scaled values beyond this say "out_of_domain" and nothing more
+_CLIP = 6.0  # scaled values beyond this say "out of domain" and nothing more
 
 
 class Photometry(NamedTuple):
-    """Photometry of n objects, NaN where missing.
-
-    mag [n, 5] dereddened magnitudes, err [n, 5] their errors (mag), colour [n, 4] u-g, g-r, r-i, i-z,
-    missing [n, 5] bool, extinction [n, 5] (mag), extra [n, k] values of extra columns.
-    """
+    """Photometry of n objects, NaN where missing."""
 
     mag: np.ndarray
+    """[n, 5] dereddened magnitudes."""
     err: np.ndarray
+    """[n, 5] their errors, mag."""
     colour: np.ndarray
+    """[n, 4] u-g, g-r, r-i, i-z."""
     missing: np.ndarray
+    """[n, 5] bool."""
     extinction: np.ndarray
+    """[n, 5] mag."""
     extra: np.ndarray
+    """[n, k] values of extra columns."""
 
 
 def photometry(
     catalog: pd.DataFrame, magnitudes: str, columns: Sequence[str] = (), complete: bool = True
 ) -> Photometry:
-    """Photometry of the rows of `catalog`, in their order (paper, section 2.3).
+    """Photometry of the rows of `catalog`, in their order.
 
-    `magnitudes`: "dered_model" (dered_*, the paper's) or "psf" (psfMag_* - extinction_*, right for point sources).
-    NULL, NaN, -9999 and 0 mark a missing magnitude; so does an error that is not positive. `columns`: extra columns of the
-    catalog that the models see, where NULL, NaN and -9999 are missing. Raises CrosszError when a column is absent or, unless
-    `complete` is False, one of the magnitudes holds no value at all.
+    NULL, NaN, -9999 and 0 mark a missing magnitude; so does an error that is not positive.
+
+    Parameters
+    ----------
+    catalog
+        n rows.
+    magnitudes
+        "dered_model": dered_*, the paper's; "psf": psfMag_* - extinction_*, right for point sources.
+    columns
+        k extra columns of the catalog that the models see; NULL, NaN and -9999 are missing there.
+    complete
+        Whether each magnitude needs a value somewhere.
+
+    Raises
+    ------
+    CrosszError
+        A column is absent or, if `complete`, one of the magnitudes holds no value at all.
+
+    References
+    ----------
+    Zhang et al. (2023), section 2.3.
     """
     name = {"dered_model": "dered", "psf": "psfMag"}[magnitudes]
     table = {kind: _columns(catalog, kind, magnitudes, complete) for kind in (name, "psfMagErr", "extinction")}
@@ -67,10 +86,15 @@ def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str, complete: bool) 
 
 
 def tokens(phot: Photometry) -> tuple[np.ndarray, np.ndarray]:
-    """Unscaled inputs of the photometry encoder: X_mag [n, 5, 3] (magnitude, log10 error, missing) and X_colour [n, 4 + 2 k].
+    """Unscaled inputs of the photometry encoder.
 
-    The paper's m = 2 features a band, and an indicator because a missing magnitude must not look like a value. After the
-    colours come the k extra columns, and an indicator for each of them.
+    Returns
+    -------
+    x_mag
+        [n, 5, 3] magnitude, log10 of its error, and whether it is missing. The paper has m = 2 features a band; the third
+        is there because a missing magnitude must not look like a value.
+    x_colour
+        [n, 4 + 2 k] colours, k extra columns, and whether each of these is missing.
     """
     x_mag = np.stack([phot.mag, np.log10(phot.err), phot.missing.astype(float)], axis=2)
     return x_mag, np.concatenate([phot.colour, phot.extra, np.isnan(phot.extra)], axis=1)
