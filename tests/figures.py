@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.text import Text
 
+from crossz.estimates.estimates import Pdf, Point
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions
 
@@ -33,8 +34,8 @@ def predictions(folder, model, inputs, splits=2, n=150, mixture=True, seed=0):
     rows = pd.DataFrame({"objID": np.arange(n) + 10**18, "z": z, "subset": "test"})
     paths = [folder / f"baseline/{model}/{split}/{inputs}.parquet" for split in range(splits)]
     for path in paths:
-        pdfs = Mixture(np.ones((n, 1)), centre, sigma) if mixture else None
-        write_predictions(path, rows, np.expm1(centre[:, 0]), pdfs)
+        mixtures = Mixture(np.ones((n, 1)), centre, sigma)
+        write_predictions(path, rows, Pdf(mixtures) if mixture else Point(np.expm1(centre[:, 0])))
     return paths
 
 

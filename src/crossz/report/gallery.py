@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 
 from crossz.core.names import BANDS
 from crossz.estimates import pdf
+from crossz.estimates.estimates import dz
 from crossz.estimates.pdf import Mixture
-from crossz.estimates.predictions import dz, mixtures_of, read_predictions
+from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.images.store import ImageStore, to_nmgy
 from crossz.report.style import COLOURS, STYLE, plt, save
 

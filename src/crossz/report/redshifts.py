@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from crossz.core.names import CROSSMODAL, MML, REFERENCES, parse_catalog, parse_estimates_figure
 from crossz.estimates import classes
-from crossz.estimates.predictions import dz
+from crossz.estimates.estimates import dz
 from crossz.report.pooled import pooled_tests, pooled_title
 from crossz.report.style import COLOURS, LABEL_ABOVE, LOOKS, OTHER_LOOK, REFERENCE_LOOKS, STYLE, Look, plt, save
 from crossz.scores import classes as class_scores

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from crossz.core.files import atomic_path
 from crossz.core.names import parse_catalog
-from crossz.estimates.predictions import dz, test_rows
+from crossz.estimates.estimates import dz
+from crossz.estimates.predictions import scored_rows
 from crossz.scores.bootstrap import SCORES, Draws, draw, resampled
 from crossz.scores.metrics import score
 
@@ -120,7 +121,7 @@ def write_binned(
     columns = ["objID", "psfMag_g", "zWarning"]
     by_dataset = {parse_catalog(path).dataset: pq.read_table(path, columns=columns).to_pandas() for path in catalogs}
     table = []
-    for dataset, (tests, z_phot) in test_rows(predictions).items():
+    for dataset, (tests, z_phot) in scored_rows(predictions).items():
         rows = score_bins(tests.merge(by_dataset[dataset], on="objID", validate="many_to_one"), z_phot, seed)
         table += [{"dataset": dataset} | row for row in rows]
         log.info(f"{dataset}: {len(z_phot)} models in {len(rows) // len(z_phot)} bins of {len(tests):,} estimates")

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from crossz.core.files import atomic_path
-from crossz.estimates.predictions import TestRows, dz, test_rows
+from crossz.estimates.estimates import dz
+from crossz.estimates.predictions import ScoredRows, scored_rows
 from crossz.scores.bootstrap import draw, resampled
 from crossz.scores.metrics import score
 
@@ -52,12 +53,12 @@ def comparison(predictions: Iterable[str | Path], main: str, seed: int) -> pd.Da
         Models were scored on different objects.
     """
     rows = []
-    for dataset, tests in test_rows(predictions).items():
+    for dataset, tests in scored_rows(predictions).items():
         rows += [{"dataset": dataset} | row for row in _of_dataset(tests, main, seed)]
     return pd.DataFrame(rows)
 
 
-def _of_dataset(tests: TestRows, main: str, seed: int) -> Iterator[dict]:
+def _of_dataset(tests: ScoredRows, main: str, seed: int) -> Iterator[dict]:
     z_spec = tests.rows["z_spec"].to_numpy()
     pooled = {key: score(z_spec, z_phot) for key, z_phot in tests.z_phot.items()}
     draws = draw(tests.rows["objID"].to_numpy(), seed, RESAMPLES)
@@ -77,7 +78,7 @@ def _of_dataset(tests: TestRows, main: str, seed: int) -> Iterator[dict]:
             yield means | {"against": against, "n": draws.times.shape[1]} | empty | differences
 
 
-def _over_splits(tests: TestRows, key: tuple[str, str]) -> dict:
+def _over_splits(tests: ScoredRows, key: tuple[str, str]) -> dict:
     # Number of splits, mean and standard deviation of each score over them.
     z_spec, split = tests.rows["z_spec"].to_numpy(), tests.rows["split"].to_numpy()
     parts = [split == number for number in dict.fromkeys(split)]

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path, read_json
 from crossz.core.names import OK, parse_model, parse_split
-from crossz.estimates.predictions import dz, mixtures_of, read_predictions
+from crossz.estimates.estimates import dz
+from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.scores import classes as class_scores
 from crossz.scores import pdf_scores
 

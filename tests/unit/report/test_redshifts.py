@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from figures import binned_rows, draw_twice, words
 
-from crossz.estimates.predictions import write_classes, write_predictions
+from crossz.estimates.estimates import ClassProbabilities, Point
+from crossz.estimates.predictions import write_predictions
 from crossz.report import redshifts, style
 
 
@@ -28,7 +29,8 @@ def test_the_estimate_shows_the_test_rows_of_all_splits(tmp_path, monkeypatch):
         z = rng.uniform(1, 4, 200)
         rows = pd.DataFrame({"objID": np.arange(200), "z": z, "subset": ["val"] * 100 + ["test"] * 100})
         paths.append(tmp_path / f"baseline/crossmodal/{split}/phot+img.parquet")
-        write_predictions(paths[-1], rows, z + np.where(rows["subset"] == "val", 50, 0.1 * rng.normal(size=200)))
+        z_phot = z + np.where(rows["subset"] == "val", 50, 0.1 * rng.normal(size=200))
+        write_predictions(paths[-1], rows, Point(z_phot))
     seen = {}
     draw = redshifts.estimate
     monkeypatch.setattr(redshifts, "estimate", lambda *given: draw(*seen.setdefault("given", given)))
@@ -77,7 +79,7 @@ def test_each_figure_of_estimates_goes_under_the_name_of_its_inputs(tmp_path, mo
     rows = pd.DataFrame({"objID": range(9), "z": np.linspace(1, 4, 9), "subset": "test"})
     paths = [tmp_path / f"p/baseline/crossmodal/0/{inputs}.parquet" for inputs in patterns]
     for path in paths:
-        write_predictions(path, rows, rows["z"].to_numpy() + 0.1)
+        write_predictions(path, rows, Point(rows["z"].to_numpy() + 0.1))
     saved = {}
     monkeypatch.setattr(redshifts, "save", lambda figure, paths: saved.update({words(figure)[-60:]: paths}))
     pngs = [tmp_path / f"f/baseline/crossmodal/{inputs}.png" for inputs in reversed(patterns)]
@@ -92,10 +94,10 @@ def test_each_figure_of_estimates_goes_under_the_name_of_its_inputs(tmp_path, mo
 
 
 def test_classes_are_shown_as_a_confusion_matrix(tmp_path, drawn):
-    names = ["STAR", "QSO"]
     rows = pd.DataFrame({"objID": range(4), "class": ["STAR", "STAR", "QSO", "QSO"], "subset": "test"})
     path = tmp_path / "p/toy/crossmodal/0/phot.parquet"
-    write_classes(path, rows, np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]]), names)
+    probability = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
+    write_predictions(path, rows, ClassProbabilities(probability, ("STAR", "QSO")))
     redshifts.write_estimates(predictions=[path], png=[tmp_path / "f/toy/crossmodal/phot.png"], pdf=[])
     text = words(drawn[0])
     assert "50.0 %\n1" in text

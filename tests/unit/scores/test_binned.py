@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import root_mean_squared_error
 
+from crossz.estimates.estimates import Point
 from crossz.estimates.predictions import write_predictions
 from crossz.scores import binned, bootstrap
 
@@ -66,7 +67,7 @@ def test_the_table_pools_the_splits_and_is_the_same_bytes_again(tmp_path):
     for split in ("0", "1"):
         paths.append(tmp_path / f"baseline/knn/{split}/phot.parquet")
         paths[-1].parent.mkdir(parents=True)
-        write_predictions(paths[-1], rows.rename(columns={"z_spec": "z"}), rows["z_phot"].to_numpy())
+        write_predictions(paths[-1], rows.rename(columns={"z_spec": "z"}), Point(rows["z_phot"].to_numpy()))
     rows[["objID", "psfMag_g", "zWarning"]].to_parquet(tmp_path / "baseline.parquet")
     written = []
     for name in ("a.csv", "b.csv"):

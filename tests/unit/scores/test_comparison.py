@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from crossz.core.errors import CrosszError
+from crossz.estimates.estimates import Point
 from crossz.estimates.predictions import write_predictions
 from crossz.scores import comparison
 
@@ -29,7 +30,7 @@ def predictions(tmp_path):
         for (model, inputs), dz in errors.items():
             paths.append(tmp_path / f"baseline/{model}/{split}/{inputs}.parquet")
             paths[-1].parent.mkdir(parents=True, exist_ok=True)
-            write_predictions(paths[-1], rows, z + dz * (1 + z))
+            write_predictions(paths[-1], rows, Point(z + dz * (1 + z)))
     return paths
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossz.core.errors import CrosszError
+from crossz.estimates.estimates import Point
 from crossz.estimates.predictions import write_predictions
 from crossz.scores import metrics
 
@@ -68,7 +69,7 @@ def test_a_redshift_that_is_no_number_is_refused(bad, tmp_path):
         metrics.score(np.ones(2), np.array([1.0, bad]))
     rows = pd.DataFrame({"objID": [1, 2], "z": [1.0, 1.0], "subset": ["val", "test"]})
     with pytest.raises(CrosszError, match="not finite"):
-        write_predictions(tmp_path / "p.parquet", rows, np.array([1.0, bad]))
+        write_predictions(tmp_path / "p.parquet", rows, Point(np.array([1.0, bad])))
     assert not list(tmp_path.iterdir())
 
 
@@ -93,7 +94,7 @@ def run(tmp_path):
         for model, inputs, error in (("crossmodal", "phot+img", 0.05 + 0.2 * split), ("knn", "phot", 0.3)):
             predictions.append(tmp_path / f"predictions/baseline/{model}/{split}/{inputs}.parquet")
             rows = pd.DataFrame({"objID": objID, "z": z, "subset": subset})[20:]
-            write_predictions(predictions[-1], rows, rows["z"].to_numpy() * (1 + error) + error)
+            write_predictions(predictions[-1], rows, Point(rows["z"].to_numpy() * (1 + error) + error))
     infos = [tmp_path / "models/baseline/crossmodal/1/model.json"]
     infos[0].parent.mkdir(parents=True)
     infos[0].write_text('{"n": {"train": 10}}')  # this one was trained on a share of the part
