@@ -1,42 +1,42 @@
-# Figures, PNG and PDF: the paper's (1 and 3) and what else tells how good the main network is.
+# Figures, PNG and PDF: those of the paper (1 and 3), and others that show how good the main network is.
 # Needs   results/predictions/, results/models/, results/catalog/, results/cutouts/, results/metrics.csv, results/metrics_binned.csv
 # Makes   results/figures/redshifts.*, results/figures/{dataset}/{model}/{inputs}.*,
 #         results/figures/{dataset}/{models,error_vs_z,pit,calibration,learning,gallery}.*
-# Of classes: confusion matrices instead of estimates, and of the others those alone that make sense.
+# No other rule needs a figure. For a classification, confusion matrices take the place of the estimates, and the
+# figures of redshifts are left out.
 
-PAPER_FIGURES = ["results/figures/redshifts.png"] * (not CLASSES) + collect(
+FIGURES = collect(
     f"results/figures/{{dataset}}/{MAIN}/{{inputs}}.png", dataset=DATASETS, inputs=INPUTS[MAIN]
-)
-SEES_IMAGES = INPUTS[MAIN] != ["phot"]
-OF_NETWORK = ["learning"] if CLASSES else ["pit", "calibration", "learning"]
-OF_REDSHIFTS = [] if CLASSES else ["models", "error_vs_z"] + ["gallery"] * SEES_IMAGES
-FIGURES = PAPER_FIGURES + collect(
-    "results/figures/{dataset}/{figure}.png", dataset=DATASETS, figure=OF_REDSHIFTS + OF_NETWORK
+) + collect("results/figures/{dataset}/learning.png", dataset=DATASETS)
+if not CLASSES:
+    FIGURES += ["results/figures/redshifts.png"] + collect(
+        "results/figures/{dataset}/{figure}.png",
+        dataset=DATASETS,
+        figure=["models", "error_vs_z", "pit", "calibration"] + ["gallery"] * (INPUTS[MAIN] != ["phot"]),
+    )
+MAIN_PREDICTIONS = collect(
+    f"results/predictions/{{{{dataset}}}}/{MAIN}/{{split}}/{{inputs}}.parquet", split=SPLITS, inputs=INPUTS[MAIN]
 )
 
 
 rule figure_redshifts:
     input:
-        collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+        catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
     output:
-        figure("results/figures/redshifts", "redshifts"),
+        figure=figure("results/figures/redshifts", "redshifts"),
     log:
         "logs/figure_redshifts.log",
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("report.plots"),
+        code=code_digest("report.redshifts"),
     script:
         "../scripts/figure_redshifts.py"
 
 
 rule figure_estimates:
     input:
-        collect(
-            f"results/predictions/{{{{dataset}}}}/{MAIN}/{{split}}/{{inputs}}.parquet",
-            split=SPLITS,
-            inputs=INPUTS[MAIN],
-        ),
+        predictions=MAIN_PREDICTIONS,
     output:
         png=report(
             collect(f"results/figures/{{{{dataset}}}}/{MAIN}/{{inputs}}.png", inputs=INPUTS[MAIN]),
@@ -49,46 +49,70 @@ rule figure_estimates:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("report.plots"),
+        code=code_digest("report.redshifts"),
     script:
         "../scripts/figure_estimates.py"
 
 
-rule figure_scores:
+rule figure_error_vs_z:
     input:
-        metrics="results/metrics.csv",
         binned="results/metrics_binned.csv",
     output:
-        models=figure("results/figures/{dataset}/models", "models"),
-        error_vs_z=figure("results/figures/{dataset}/error_vs_z", "error_vs_z"),
+        figure=figure("results/figures/{dataset}/error_vs_z", "error_vs_z"),
     log:
-        "logs/figure_scores/{dataset}.log",
+        "logs/figure_error_vs_z/{dataset}.log",
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("report.plots"),
+        code=code_digest("report.redshifts"),
     script:
-        "../scripts/figure_scores.py"
+        "../scripts/figure_error_vs_z.py"
 
 
-rule figure_network:
+rule figure_calibration:
     input:
-        predictions=collect(
-            f"results/predictions/{{{{dataset}}}}/{MAIN}/{{split}}/{{inputs}}.parquet",
-            split=SPLITS,
-            inputs=INPUTS[MAIN],
-        ),
+        predictions=MAIN_PREDICTIONS,
+    output:
+        pit=figure("results/figures/{dataset}/pit", "pit"),
+        calibration=figure("results/figures/{dataset}/calibration", "calibration"),
+    log:
+        "logs/figure_calibration/{dataset}.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("report.calibration"),
+    script:
+        "../scripts/figure_calibration.py"
+
+
+rule figure_models:
+    input:
+        metrics="results/metrics.csv",
+    output:
+        figure=figure("results/figures/{dataset}/models", "models"),
+    log:
+        "logs/figure_models/{dataset}.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("report.models"),
+    script:
+        "../scripts/figure_models.py"
+
+
+rule figure_learning:
+    input:
         histories=collect(f"results/models/{{{{dataset}}}}/{MAIN}/{{split}}/history.csv", split=SPLITS),
     output:
-        **{name: figure(f"results/figures/{{dataset}}/{name}", name) for name in OF_NETWORK},
+        figure=figure("results/figures/{dataset}/learning", "learning"),
     log:
-        "logs/figure_network/{dataset}.log",
+        "logs/figure_learning/{dataset}.log",
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("report.plots"),
+        code=code_digest("report.models"),
     script:
-        "../scripts/figure_network.py"
+        "../scripts/figure_learning.py"
 
 
 rule figure_gallery:
@@ -98,7 +122,7 @@ rule figure_gallery:
         index="results/images.parquet",
         shards=cutouts_of(MAIN),
     output:
-        figure("results/figures/{dataset}/gallery", "gallery"),
+        figure=figure("results/figures/{dataset}/gallery", "gallery"),
     log:
         "logs/figure_gallery/{dataset}.log",
     conda:

@@ -1,4 +1,4 @@
-# Scores, Table 1, the comparison of all models and the record of the run.
+# Scores, Table 1, the comparison of all models and the run record.
 # Needs   results/predictions/, results/splits/, results/images.parquet, results/catalog/, every stage's counts
 # Makes   results/metrics.csv, results/metrics_binned.csv, results/comparison.csv and .md, results/table1.md, results/run.yaml
 
@@ -31,7 +31,6 @@ rule metrics:
             "results/models/{dataset}/{model}/{split}/model.json", dataset=DATASETS, model=NETWORKS, split=SPLITS
         )
         + collect("results/models/{dataset}/mml/{split}/model.json", dataset=MML_DATASETS, split=SPLITS),
-        figures=PAPER_FIGURES,
     output:
         metrics=report("results/metrics.csv", caption="../report/metrics.rst", category="Results"),
         table=report(
@@ -53,6 +52,7 @@ rule metrics:
                 "models.references",
                 "models.mml_training",
                 "scores.metrics",
+                "core.run_record",
             )
         },
     script:
@@ -66,7 +66,7 @@ if not CLASSES:
             predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
             catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         output:
-            report("results/metrics_binned.csv", caption="../report/metrics_binned.rst", category="Results"),
+            binned=report("results/metrics_binned.csv", caption="../report/metrics_binned.rst", category="Results"),
         log:
             "logs/metrics_binned.log",
         conda:

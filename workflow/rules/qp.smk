@@ -5,9 +5,9 @@
 
 rule qp:
     input:
-        "results/predictions/{dataset}/{model}/{split}/{inputs}.parquet",
+        predictions="results/predictions/{dataset}/{model}/{split}/{inputs}.parquet",
     output:
-        "results/qp/{dataset}/{model}/{split}/{inputs}.hdf5",
+        hdf5="results/qp/{dataset}/{model}/{split}/{inputs}.hdf5",
     log:
         "logs/qp/{dataset}/{model}/{split}/{inputs}.log",
     conda:

@@ -9,7 +9,7 @@ rule references:
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
     output:
-        collect("results/predictions/{{dataset}}/{model}/{{split}}/phot.parquet", model=REFERENCES),
+        predictions=collect("results/predictions/{{dataset}}/{model}/{{split}}/phot.parquet", model=REFERENCES),
     log:
         "logs/references/{dataset}/{split}.log",
     conda:
@@ -17,7 +17,8 @@ rule references:
     resources:
         mem_mb=800,
     params:
-        photometry=lookup("photometry", within=config),
+        magnitudes=lookup("photometry/magnitudes", within=config),
+        columns=lookup("photometry/columns", within=config),
         classes=CLASSES,
         seed=lookup("seed", within=config),
         code=code_digest("models.references"),

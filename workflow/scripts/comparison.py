@@ -1,14 +1,12 @@
-"""Every model against the main network."""
+"""Every model compared with the main network."""
 
 from typing import TYPE_CHECKING
 
-from crossz.core.job import logged
+from crossz.core.job import job
 from crossz.scores import comparison
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    comparison.write_comparison(
-        snakemake.input.predictions, *snakemake.output, snakemake.params.main, snakemake.params.seed
-    )
+with job(snakemake) as arguments:
+    comparison.write_comparison(**arguments)

@@ -1,12 +1,12 @@
-"""Figure 3: estimates against spectra, one figure an input pattern."""
+"""Figure 3: estimates against spectra, one figure per input pattern."""
 
 from typing import TYPE_CHECKING
 
-from crossz.core.job import logged
-from crossz.report import plots
+from crossz.core.job import job
+from crossz.report import redshifts
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    plots.write_estimates(snakemake.input, snakemake.output.png, snakemake.output.pdf)
+with job(snakemake) as arguments:
+    redshifts.write_estimates(**arguments)

@@ -1,14 +1,12 @@
-"""Images and PDFs of objects with good and with the worst estimates."""
+"""Images and PDFs of objects with good estimates and with the worst."""
 
 from typing import TYPE_CHECKING
 
-from crossz.core.job import logged
+from crossz.core.job import job
 from crossz.report import gallery
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    gallery.write_gallery(
-        *(snakemake.input[name] for name in ("predictions", "catalog", "index", "shards")), snakemake.output
-    )
+with job(snakemake) as arguments:
+    gallery.write_gallery(**arguments)

@@ -1,12 +1,12 @@
-"""Figure 1: redshift distributions."""
+"""Figure 1: distributions of redshift."""
 
 from typing import TYPE_CHECKING
 
-from crossz.core.job import logged
-from crossz.report import plots
+from crossz.core.job import job
+from crossz.report import redshifts
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    plots.write_redshift_histogram(snakemake.input, snakemake.output)
+with job(snakemake) as arguments:
+    redshifts.write_redshift_histogram(**arguments)

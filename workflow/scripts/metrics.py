@@ -1,24 +1,15 @@
-"""Scores, Table 1 and the record of the run."""
+"""Scores, Table 1 and the run record."""
 
 from typing import TYPE_CHECKING
 
 from crossz.core import run_record
-from crossz.core.job import logged
+from crossz.core.job import job
 from crossz.scores import metrics
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    metrics.write_metrics(
-        *(snakemake.input[name] for name in ("predictions", "splits", "index", "infos")),
-        snakemake.output.metrics,
-        snakemake.output.table,
-    )
-    run_record.write_run_record(
-        snakemake.output.record,
-        snakemake.params.config,
-        snakemake.params.code,
-        snakemake.input.counts,
-        snakemake.input.infos,
-    )
+with job(snakemake) as arguments:
+    record, config, counts = (arguments.pop(name) for name in ("record", "config", "counts"))
+    metrics.write_metrics(**arguments)
+    run_record.write_run_record(record, config, snakemake.params.code, counts, arguments["infos"])

@@ -1,14 +1,12 @@
-"""Scores per redshift, magnitude and warning bin."""
+"""Scores per bin of redshift, magnitude and warning."""
 
 from typing import TYPE_CHECKING
 
-from crossz.core.job import logged
+from crossz.core.job import job
 from crossz.scores import binned
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    binned.write_binned(
-        snakemake.input.predictions, snakemake.input.catalogs, snakemake.output[0], snakemake.params.seed
-    )
+with job(snakemake) as arguments:
+    binned.write_binned(**arguments)

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz.core.job import logged
+from crossz.core.job import job
 from crossz.scores import qp_export
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    qp_export.write_qp(snakemake.input[0], snakemake.output[0])
+with job(snakemake) as arguments:
+    qp_export.write_qp(**arguments)

@@ -1,4 +1,9 @@
-"""The networks of PhotoRedshift-MML (Hong et al. 2023, MNRAS 518, 5049), the baseline of the paper's Table 1."""
+"""The networks of PhotoRedshift-MML, the baseline of the paper's Table 1.
+
+References
+----------
+Hong et al. (2023), MNRAS 518, 5049.
+"""
 
 import itertools
 
@@ -12,13 +17,18 @@ PHOTOMETRIC = 15
 POOL = 8
 """Pixels of the common grid that are averaged into one before network A: 550 km/s, a tenth of a quasar's broad line."""
 STEP = 1e-4
-"""Width of a pixel of the common grid in log10 of the wavelength, as in spectra.py, which needs astropy."""
+"""Width of a pixel of the common grid in log10 of the wavelength, as in sdss.spectra, which needs astropy."""
 _WIDTH = 16
 _DILATIONS = (1, 2, 4, 8)
 
 
 class ChannelAttention(nn.Module):
-    """Each channel of [n, c, p] times a weight 0..1 that the means of all channels decide (squeeze and excitation)."""
+    """Each channel of [n, c, p] times a weight from 0 to 1 that depends on the means of all channels.
+
+    References
+    ----------
+    Hu, Shen & Sun (2018), CVPR, section 3: squeeze and excitation.
+    """
 
     def __init__(self, channels: int):
         super().__init__()
@@ -31,10 +41,10 @@ class ChannelAttention(nn.Module):
 
 
 class SpectrumNet(nn.Module):
-    """Network A: a spectrum [n, 2, p] (flux, share of good pixels) -> its feature [n, 128] and a redshift [n].
+    """Network A: from a spectrum [n, 2, p] (flux, share of good pixels) to its feature [n, 128] and a redshift [n].
 
-    Dilated convolutions, each with channel attention and added to what it got, so that the whole spectrum is seen.
-    What is left is flattened, not averaged: where a line stands is the redshift.
+    Dilated convolutions, each with channel attention and a residual connection, see the spectrum from end to end. Their
+    output is flattened and not averaged, because the place of a line is the redshift.
     """
 
     def __init__(self, pixels: int, dropout: float = 0.1):
@@ -67,12 +77,12 @@ class SpectrumNet(nn.Module):
 
 
 def generator() -> nn.Sequential:
-    """Network B: photometry [n, 15] -> the spectral feature [n, 128], through 8, 16, 32 and 64 units."""
+    """Network B: from photometry [n, 15] to the spectral feature [n, 128], through 8, 16, 32 and 64 units."""
     return _dense(PHOTOMETRIC, 8, 16, 32, 64, FEATURES)
 
 
 def regressor(inputs: int) -> nn.Sequential:
-    """Network C, and the photometric row: [n, inputs] -> redshift [n], through 32 and 16 units."""
+    """Network C, and the network of photometry alone: from [n, inputs] to a redshift [n], through 32 and 16 units."""
     return nn.Sequential(_dense(inputs, 32, 16, 1), nn.Flatten(0))
 
 
@@ -83,7 +93,7 @@ def _dense(*sizes: int) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def log_cosh(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Mean of log cosh(found - wanted): quadratic near 0, linear far off."""
-    error = found - wanted
+def log_cosh(estimate: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean of log cosh(estimate - target): quadratic near 0, linear far off."""
+    error = estimate - target
     return (error + nn.functional.softplus(-2 * error)).mean() - torch.log(torch.tensor(2.0, device=error.device))

@@ -1,9 +1,10 @@
-"""Photometry-only references: what any other model must be compared with, on the same rows and splits."""
+"""Photometry-only references: models that every other one is compared with, on the same rows and splits."""
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from crossz.estimates import classes
-from crossz.estimates.predictions import dz, write_classes, write_predictions
+from crossz.estimates.classes import labels, require_all
+from crossz.estimates.estimates import ClassProbabilities, Point
+from crossz.estimates.predictions import write_predictions
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.rows import load_rows
@@ -32,7 +34,6 @@ from crossz.models.rows import load_rows
 log = logging.getLogger(__name__)
 
 _LIMIT = 6.0  # scaled features beyond this are outliers of the photometry
-
 
 _REGRESSORS = (DummyRegressor, KNeighborsRegressor, RandomForestRegressor, HistGradientBoostingRegressor, MLPRegressor)
 _CLASSIFIERS = (
@@ -44,10 +45,31 @@ _CLASSIFIERS = (
 )
 
 
-def candidates(model: str, seed: int, count: int, classify: bool = False) -> list[BaseEstimator]:
-    """Estimators of one reference that differ in their hyperparameter, for `count` training objects; validation chooses.
+class Part(NamedTuple):
+    """The training or validation part of a split."""
 
-    `classify`: of class probabilities; `mean` is then the shares of the classes.
+    features: np.ndarray  # [n, 14 + k]
+    truth: np.ndarray  # [n] redshifts, or labels of classes (int64)
+
+
+def candidates(model: str, seed: int, count: int, classify: bool = False) -> list[BaseEstimator]:
+    """Estimators of one reference that differ in a hyperparameter. The validation part chooses among them.
+
+    Parameters
+    ----------
+    model
+        One of `names.REFERENCES`.
+    seed
+        Seed of the random generator.
+    count
+        Number of training objects.
+    classify
+        Whether they estimate class probabilities. `mean` then gives the shares of the classes.
+
+    Raises
+    ------
+    ValueError
+        There is no reference of this name.
     """
     mean, neighbours, forest, boosting, dense = _CLASSIFIERS if classify else _REGRESSORS
     if model == "mean":
@@ -65,14 +87,8 @@ def candidates(model: str, seed: int, count: int, classify: bool = False) -> lis
             for leaves in (8, 16)
         ]
     if model == "mlp":
-        return [
-            _scaled(
-                dense(
-                    hidden_layer_sizes=(64, 32), alpha=alpha, learning_rate_init=3e-3, max_iter=200, random_state=seed
-                )
-            )
-            for alpha in (0.01, 0.3, 1.0)
-        ]
+        settings = {"hidden_layer_sizes": (64, 32), "learning_rate_init": 3e-3, "max_iter": 200, "random_state": seed}
+        return [_scaled(dense(alpha=alpha, **settings)) for alpha in (0.01, 0.3, 1.0)]
     raise ValueError(f"no reference is called {model!r}")
 
 
@@ -85,65 +101,85 @@ def _scaled(model: BaseEstimator) -> BaseEstimator:
     return make_pipeline(_filled(), StandardScaler(), clip, model)
 
 
-def fit(
-    model: str,
-    train: tuple[np.ndarray, np.ndarray],
-    val: tuple[np.ndarray, np.ndarray],
-    seed: int,
-    classify: bool = False,
-) -> BaseEstimator:
-    """The candidate of `model` with the smallest validation RMSE of dz, fitted on the training part alone.
+def fit(model: str, train: Part, val: Part, seed: int, classes: Sequence[str] = ()) -> BaseEstimator:
+    """The candidate of a reference with the smallest error of the validation part, fitted on the training part alone.
 
-    `train` and `val` are (features [n, 14 + k], z [n]); the target is log1p(z), whose error is dz to first order.
-    `classify`: labels [n] instead of z, and the smallest log loss.
+    The error is the RMSE of dz, or the log loss of class probabilities.
+
+    Parameters
+    ----------
+    model
+        One of `names.REFERENCES`.
+    train, val
+        Parts of a split. Redshifts are fitted as ln(1 + z), whose error is dz to first order.
+    seed
+        Seed of the random generator.
+    classes
+        Names of the classes of a classification.
     """
     best, smallest = None, np.inf
-    for estimator in candidates(model, seed, len(train[1]), classify):
+    for estimator in candidates(model, seed, len(train.truth), bool(classes)):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the validation part judges, not the optimiser
-            estimator.fit(train[0], train[1] if classify else np.log1p(train[1]))
-        if classify:
-            error = classes.log_loss(estimator.predict_proba(val[0]), val[1])
-        else:
-            error = float(np.sqrt(np.mean(dz(np.expm1(estimator.predict(val[0])), val[1]) ** 2)))
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the validation part decides, not the optimiser
+            estimator.fit(train.features, train.truth if classes else np.log1p(train.truth))
+        error = estimate(estimator, val.features, classes).score(val.truth)
         if error < smallest:
             best, smallest = estimator, error
     return best
 
 
+def estimate(estimator: BaseEstimator, features: np.ndarray, classes: Sequence[str] = ()) -> Point | ClassProbabilities:
+    """What a fitted estimator says of objects by their features [n, 14 + k]."""
+    if classes:
+        return ClassProbabilities(estimator.predict_proba(features), tuple(classes))
+    return Point(np.expm1(estimator.predict(features)))
+
+
 def write_references(
-    catalog_path: str | Path,
-    split_path: str | Path,
-    index_path: str | Path,
-    prediction_paths: dict[str, str | Path],
     *,
+    catalog: str | Path,
+    split: str | Path,
+    index: str | Path,
+    predictions: Mapping[str, str | Path],
     magnitudes: str,
     columns: Sequence[str] = (),
     classes: Sequence[str] = (),
     seed: int,
     threads: int = 1,
 ) -> None:
-    """Fit each reference that `prediction_paths` names on one split and write its validation and test predictions.
+    """Fit references on one split and write their predictions of the validation and test parts.
 
-    At most `threads` threads: left alone, boosting takes every core, and jobs side by side then wait for each other.
+    Parameters
+    ----------
+    catalog, split, index
+        Paths of a catalog, of one of its splits, and of the index of images, which says which rows every model sees.
+    predictions
+        Path of the table to write for each reference, by its name.
+    magnitudes, columns
+        Kind of magnitudes, and extra columns of the catalog, that the models see.
+    classes
+        Names of the classes of a classification.
+    seed
+        Seed of the random generator.
+    threads
+        Threads to use. Without a limit, boosting takes every core, and jobs side by side then wait for each other.
+
+    Raises
+    ------
+    CrosszError
+        A part of the split is empty, a class has no training object, or an estimate is not finite.
     """
-    store = ImageStore(index_path, [])  # which rows have an image; none is looked at
-    rows = load_rows(catalog_path, split_path, store)
+    rows = load_rows(catalog, split, ImageStore(index, []))  # no image is looked at
     phot = ft.flat(ft.photometry(rows, magnitudes, columns))
     subset = rows["subset"].to_numpy()
-    truth = classes.labels(rows, classes) if classes else rows["z"].to_numpy()
-    held, val = subset != "train", subset[subset != "train"] == "val"
+    truth = labels(rows, classes) if classes else rows["z"].to_numpy()
+    held = subset != "train"
     if classes:
-        classes.require_all(truth[~held], classes, f"{split_path}, part train")
-    for model, path in prediction_paths.items():
-        parts = [(phot[subset == name], truth[subset == name]) for name in ("train", "val")]
+        require_all(truth[~held], classes, f"{split}, part train")
+    train, val = (Part(phot[subset == name], truth[subset == name]) for name in ("train", "val"))
+    for model, path in predictions.items():
         with threadpool_limits(threads):
-            estimator = fit(model, *parts, seed, bool(classes))
-            found = estimator.predict_proba(phot[held]) if classes else np.expm1(estimator.predict(phot[held]))
-        if classes:
-            write_classes(path, pd.DataFrame(rows[held]), found, classes)
-            told = f"log loss {classes.log_loss(found[val], truth[held][val]):.4f}"
-        else:
-            write_predictions(path, pd.DataFrame(rows[held]), found)
-            told = f"RMSE {np.sqrt(np.mean(dz(found[val], truth[held][val]) ** 2)):.4f}"
-        log.info(f"{model}: val {told}")
+            estimates = estimate(fit(model, train, val, seed, classes), phot[held], classes)
+        write_predictions(path, pd.DataFrame(rows[held]), estimates)
+        error = estimates.take(np.flatnonzero(subset[held] == "val")).score(val.truth)
+        log.info(f"{model}: val {'log loss' if classes else 'RMSE'} {error:.4f}")

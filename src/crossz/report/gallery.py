@@ -1,4 +1,4 @@
-"""Pictures of single objects: their images, and their PDFs of redshift, where the estimate is right and where it is worst."""
+"""Pictures of single objects: their images and redshift PDFs, for good estimates and for the worst."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,21 +8,26 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from crossz.core.names import BANDS
 from crossz.estimates import pdf
+from crossz.estimates.estimates import dz
 from crossz.estimates.pdf import Mixture
-from crossz.estimates.predictions import dz, mixtures_of, read_predictions
+from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.images.store import ImageStore, to_nmgy
-from crossz.report.plots import COLOURS, STYLE, plt, save
+from crossz.report.style import COLOURS, STYLE, plt, save
 
 COUNT = 6
-"""Objects a row: of the best and of the worst."""
-_SHARE = 0.1  # of the objects, by |dz|: those that the best are chosen from
-_STRETCH, _SOFTENING = 0.5, 8.0  # nmgy a pixel, and Q, of `rgb`
+"""Objects in each row of the gallery: of the best and of the worst."""
+_SHARE = 0.1  # of the objects, by |dz|: the best are chosen from these
+_STRETCH, _SOFTENING = 0.5, 8.0  # nmgy per pixel, and Q, of `rgb`
 _COLOUR_BANDS = "irg"  # red, green, blue
 _NO_DATA = 0.5  # grey of pixels that no frame covers
-_SCALE = (12.6, '5"')  # pixels of a bar, and what it says
+_BAR, _BAR_LABEL = 12.6, '5"'  # length of the scale bar in pixels, and its label
+_HEADINGS = ("of the best tenth by |Δz|, spread over redshift", "the largest |Δz|, the worst first")
+_TOPS = (0.94, 0.46)  # of the halves of the gallery, as shares of its height
 
 
 class Chosen(NamedTuple):
@@ -33,10 +38,20 @@ class Chosen(NamedTuple):
 
 
 def choose(z_spec: np.ndarray, z_phot: np.ndarray, count: int = COUNT) -> Chosen:
-    """`count` of the best tenth by |dz|, evenly placed in their order of z_spec, and the `count` worst, the worst first.
+    """Choose `count` of the best tenth by |dz|, evenly placed in their order of z_spec, and the `count` worst.
 
-    The smallest |dz| of hundreds are luck; those of the best tenth are all good, and may be chosen to differ in redshift.
-    Of few objects fewer are chosen, and none twice.
+    The smallest |dz| of hundreds are luck. Those of the best tenth are all good, and can be chosen to differ in
+    redshift. Of a few objects fewer are chosen, and none twice.
+
+    Parameters
+    ----------
+    z_spec, z_phot
+        Redshifts [n].
+
+    Returns
+    -------
+    Chosen
+        The best by increasing z_spec; the worst by decreasing |dz|.
     """
     order = np.argsort(np.abs(dz(z_phot, z_spec)), kind="stable")
     count = min(count, len(order) // 2)
@@ -47,9 +62,26 @@ def choose(z_spec: np.ndarray, z_phot: np.ndarray, count: int = COUNT) -> Chosen
 
 
 def rgb(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Colours [64, 64, 3] 0..1 of one image [5, 64, 64] in nmgy: i, r, g under an asinh of their mean (Lupton et al. 2004).
+    """Colours of an image: its bands i, r and g under an asinh stretch of their mean.
 
-    Hues are those of the fluxes, also of a pixel that is saturated. Grey where no frame covers one of the three (mask [64, 64]).
+    The hue is that of the fluxes, also where a pixel is saturated. Pixels that no frame covers in one of the three
+    bands are grey.
+
+    Parameters
+    ----------
+    image
+        Fluxes [5, 64, 64] in nmgy.
+    mask
+        Bits [64, 64] of the bands without data.
+
+    Returns
+    -------
+    np.ndarray
+        Red, green and blue [64, 64, 3], from 0 to 1.
+
+    References
+    ----------
+    Lupton et al. (2004), PASP 116, 133, section 2.
     """
     bands = [BANDS.index(band) for band in _COLOUR_BANDS]
     flux = np.moveaxis(image[bands], 0, -1).astype(float)
@@ -62,88 +94,111 @@ def rgb(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def density_of_z(mixtures: Mixture, z: np.ndarray) -> np.ndarray:
-    """p(z) = p_y(ln(1 + z)) / (1 + z) of each PDF [n, m] at z [m]."""
+    """p(z) = p_y(ln(1 + z)) / (1 + z) of each of n PDFs at z [m]: densities [n, m]."""
     y = np.log1p(z)
     return pdf.density(mixtures, np.broadcast_to(y, (len(mixtures.weight), len(y)))) / (1 + z)
 
 
-def gallery(objects: pd.DataFrame, images: np.ndarray, masks: np.ndarray, best: int, title: str) -> plt.Figure:
-    """Images and PDFs of `objects`, the first `best` of them in the upper half, the others in the lower one.
+def gallery(objects: pd.DataFrame, images: np.ndarray, masks: np.ndarray, best: int, title: str) -> Figure:
+    """Images and PDFs of objects with good estimates in the upper half, and with the worst in the lower half.
 
-    `objects`: rows of a table of predictions with psfMag_r and zWarning; `images` [n, 5, 64, 64] in nmgy and `masks`
-    [n, 64, 64] in the same order. All PDFs share the axis of z; each is scaled to its peak.
+    All PDFs share the axis of z. Each is scaled to its peak.
+
+    Parameters
+    ----------
+    objects
+        Rows of a table of predictions, with psfMag_r and zWarning beside them.
+    images, masks
+        Fluxes [n, 5, 64, 64] in nmgy and bits of missing bands [n, 64, 64], in the order of the objects.
+    best
+        The first so many objects stand in the upper half.
     """
     mixtures = mixtures_of(objects)
     columns = max(best, len(objects) - best)
-    shown = [objects["z_spec"], objects["z_phot"], *(() if mixtures is None else pdf.interval(mixtures, 0.98))]
-    z = np.linspace(max(0.0, np.min(shown) - 0.1), np.max(shown) + 0.1, 500)
+    ends = [objects["z_spec"], objects["z_phot"], *(() if mixtures is None else pdf.interval(mixtures, 0.98))]
+    z = np.linspace(max(0.0, np.min(ends) - 0.1), np.max(ends) + 0.1, 500)
     p = None if mixtures is None else density_of_z(mixtures, z)
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(max(3.6, 1.2 * columns), 5.4), layout="none")
-        heads = ("of the best tenth by |Δz|, spread over redshift", "the largest |Δz|, the worst first")
-        for top, head, rows in zip((0.94, 0.46), heads, (range(best), range(best, len(objects))), strict=True):
-            figure.text(0.01, top, head, fontsize=8, va="top", weight="bold")
-            place = {
-                "left": 0.02,
-                "right": 0.98,
-                "top": top - 0.105,
-                "bottom": top - 0.395,
-                "wspace": 0.06,
-                "hspace": 0.08,
-            }
-            grid = figure.subplots(2, columns, height_ratios=[1.5, 1], squeeze=False, gridspec_kw=place)
+        halves = (range(best), range(best, len(objects)))
+        for top, heading, rows in zip(_TOPS, _HEADINGS, halves, strict=True):
+            figure.text(0.01, top, heading, fontsize=8, va="top", weight="bold")
+            grid = _half(figure, columns, top)
             for axes in grid[:, len(rows) :].flat:
                 axes.set_axis_off()
-            _scale_bar(grid[0, 0])
+            _draw_scale_bar(grid[0, 0])
             for (above, below), row in zip(grid.T, rows, strict=False):
-                one = objects.astype(object).iloc[row]  # as floats, objIDs would lose digits
+                target = objects.astype(object).iloc[row]  # as floats, objIDs would lose digits
                 above.imshow(rgb(images[row], masks[row]), origin="lower", interpolation="nearest")
                 above.set_axis_off()
-                above.set_title(_words(one), fontsize=6, linespacing=1.25)
-                if p is None:
-                    below.text(0.5, 0.5, "no PDF", transform=below.transAxes, ha="center", va="center", fontsize=7)
-                else:
-                    below.fill_between(z, p[row] / p[row].max(), color="0.8", lw=0)
-                    below.plot(z, p[row] / p[row].max(), color="0.35", lw=0.8)
-                below.axvline(one["z_spec"], color="k", lw=1.1, label=r"$z_\mathrm{spec}$")
-                below.axvline(one["z_phot"], color=COLOURS[1], lw=1.1, ls="--", label=r"$z_\mathrm{phot}$")
-                below.set(xlim=z[[0, -1]], ylim=(0, 1.08), yticks=[])
-                below.set_xlabel("z", fontsize=7, labelpad=0)
-                below.tick_params(labelsize=7)
-                below.spines["left"].set_visible(False)
+                above.set_title(_caption(target), fontsize=6, linespacing=1.25)
+                _draw_pdf(below, target, z, None if p is None else p[row])
         handles, labels = figure.axes[columns].get_legend_handles_labels()
         figure.legend(handles, labels, loc="upper right", ncols=2, fontsize=8)
         figure.suptitle(title, fontsize=9)
     return figure
 
 
-def _scale_bar(axes: plt.Axes) -> None:
-    length, words = _SCALE
+def _half(figure: Figure, columns: int, top: float) -> np.ndarray:
+    # Axes [2, columns] of images and PDFs.
+    place = {"left": 0.02, "right": 0.98, "top": top - 0.105, "bottom": top - 0.395, "wspace": 0.06, "hspace": 0.08}
+    return figure.subplots(2, columns, height_ratios=[1.5, 1], squeeze=False, gridspec_kw=place)
+
+
+def _draw_scale_bar(axes: Axes) -> None:
     outline = [patheffects.withStroke(linewidth=2, foreground="k")]
-    axes.plot([4, 4 + length], [5, 5], color="w", lw=1.2, path_effects=outline)
-    axes.text(4 + length / 2, 6, words, color="w", fontsize=6, ha="center", va="bottom", path_effects=outline)
+    axes.plot([4, 4 + _BAR], [5, 5], color="w", lw=1.2, path_effects=outline)
+    axes.text(4 + _BAR / 2, 6, _BAR_LABEL, color="w", fontsize=6, ha="center", va="bottom", path_effects=outline)
 
 
-def _words(one: pd.Series) -> str:
-    warning = "–" if pd.isna(one["zWarning"]) else f"{one['zWarning']:.0f}"
-    redshifts = rf"$z_\mathrm{{spec}}$ {one['z_spec']:.2f}  $z_\mathrm{{phot}}$ {one['z_phot']:.2f}"
-    return f"{int(one['objID'])}\n{redshifts}\nr {one['psfMag_r']:.2f}  zWarning {warning}"
+def _draw_pdf(axes: Axes, target: pd.Series, z: np.ndarray, p: np.ndarray | None) -> None:
+    if p is None:
+        axes.text(0.5, 0.5, "no PDF", transform=axes.transAxes, ha="center", va="center", fontsize=7)
+    else:
+        axes.fill_between(z, p / p.max(), color="0.8", lw=0)
+        axes.plot(z, p / p.max(), color="0.35", lw=0.8)
+    axes.axvline(target["z_spec"], color="k", lw=1.1, label=r"$z_\mathrm{spec}$")
+    axes.axvline(target["z_phot"], color=COLOURS[1], lw=1.1, ls="--", label=r"$z_\mathrm{phot}$")
+    axes.set(xlim=z[[0, -1]], ylim=(0, 1.08), yticks=[])
+    axes.set_xlabel("z", fontsize=7, labelpad=0)
+    axes.tick_params(labelsize=7)
+    axes.spines["left"].set_visible(False)
+
+
+def _caption(target: pd.Series) -> str:
+    warning = "–" if pd.isna(target["zWarning"]) else f"{target['zWarning']:.0f}"
+    redshifts = rf"$z_\mathrm{{spec}}$ {target['z_spec']:.2f}  $z_\mathrm{{phot}}$ {target['z_phot']:.2f}"
+    return f"{int(target['objID'])}\n{redshifts}\nr {target['psfMag_r']:.2f}  zWarning {warning}"
 
 
 def write_gallery(
-    prediction_path: str | Path,
-    catalog_path: str | Path,
-    index_path: str | Path,
-    shard_paths: Sequence[str | Path],
-    paths: Iterable[str | Path],
+    *,
+    predictions: str | Path,
+    catalog: str | Path,
+    index: str | Path,
+    shards: Sequence[str | Path],
+    figure: Iterable[str | Path],
 ) -> None:
-    """The gallery of the test part of one .../{dataset}/{model}/{split}/{inputs}.parquet."""
-    ((dataset, model, split, inputs, table),) = read_predictions([prediction_path])
+    """Write the gallery of the test part of one split.
+
+    Parameters
+    ----------
+    predictions
+        Path of a table of predictions, {dataset}/{model}/{split}/{inputs}.parquet.
+    catalog
+        Path of the catalog of the dataset.
+    index, shards
+        Paths of the index of images and of the image files that it points into.
+    figure
+        Paths of the figure to write.
+    """
+    ((dataset, model, split, inputs, table),) = read_predictions([predictions])
     test = table[table["subset"] == "test"].reset_index(drop=True)
     best, worst = choose(test["z_spec"].to_numpy(), test["z_phot"].to_numpy())
-    catalog = pq.read_table(catalog_path, columns=["objID", "psfMag_r", "zWarning"]).to_pandas()
-    objects = test.iloc[np.concatenate([best, worst])].merge(catalog, on="objID", how="left", validate="one_to_one")
-    store = ImageStore(index_path, shard_paths)
+    columns = pq.read_table(catalog, columns=["objID", "psfMag_r", "zWarning"]).to_pandas()
+    chosen = np.concatenate([best, worst])
+    objects = test.iloc[chosen].merge(columns, on="objID", how="left", validate="one_to_one")
+    store = ImageStore(index, shards)
     images, masks = store.gather(store.rows(objects["objID"].to_numpy()))
     title = f"{dataset}: {model}, {inputs}; test part of split {split}"
-    save(gallery(objects, to_nmgy(images), masks, len(best), title), paths)
+    save(gallery(objects, to_nmgy(images), masks, len(best), title), figure)

@@ -1,31 +1,52 @@
-"""Scores per redshift, magnitude and warning bin, with bootstrap errors: `metrics_binned.csv`."""
+"""Scores per bin of redshift, magnitude and warning, with bootstrap errors: `metrics_binned.csv`."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from crossz.core.files import atomic_path
-from crossz.estimates.predictions import dz, test_rows
-from crossz.scores.bootstrap import SCORES, draw, resampled
+from crossz.core.names import parse_catalog
+from crossz.estimates.estimates import dz
+from crossz.estimates.predictions import scored_rows
+from crossz.scores.bootstrap import SCORES, Draws, draw, resampled
 from crossz.scores.metrics import score
 
 log = logging.getLogger(__name__)
 
 RESAMPLES = 200
-_LEAST = 5  # objects a bin: scores of fewer say nothing and stay empty
+"""Samples of the bootstrap."""
+_LEAST = 5  # objects per bin: scores of fewer mean nothing and stay empty
 _Z_STEP, _NEAR_STEP, _G_STEP = 0.5, 0.05, 1.0
-_NEAR = 1.0  # a sample that ends before is binned by _NEAR_STEP
+_NEAR = 1.0  # a sample whose redshifts all lie below is binned by _NEAR_STEP
 
 
-def bins(rows: pd.DataFrame) -> Iterator[tuple[str, float, float, np.ndarray]]:
-    """(binned by, low, high, rows that are in) of every bin: z_spec by 0.5, or by 0.05 where all is nearer than 1; psfMag_g by 1 mag;
-    zWarning 0 and the rest.
+class Bin(NamedTuple):
+    """A bin, low <= value < high, and the rows inside it.
 
-    A bin holds low <= value < high; of zWarning, low and high are 0, 0 or 1, 1 (any warning).
+    Of zWarning, low and high are both 0, or both 1 for any warning.
+    """
+
+    by: str  # z, g or zWarning
+    low: float
+    high: float
+    inside: np.ndarray  # [n] bool
+
+
+def bins(rows: pd.DataFrame) -> Iterator[Bin]:
+    """All bins of a table.
+
+    Bins of z_spec are 0.5 wide, or 0.05 where all redshifts are below 1. Bins of psfMag_g are 1 mag wide. Those of
+    zWarning are 0 and all other values.
+
+    Parameters
+    ----------
+    rows
+        Rows [n] with z_spec, psfMag_g (mag) and zWarning.
     """
     near = rows["z_spec"].max() < _NEAR
     for name, column, step in (("z", "z_spec", _NEAR_STEP if near else _Z_STEP), ("g", "psfMag_g", _G_STEP)):
@@ -35,44 +56,74 @@ def bins(rows: pd.DataFrame) -> Iterator[tuple[str, float, float, np.ndarray]]:
             continue
         place = np.floor(values / step)
         for number in np.arange(np.floor(known.min() / step), np.floor(known.max() / step) + 1):
-            yield name, round(number * step, 6), round((number + 1) * step, 6), place == number
+            yield Bin(name, round(number * step, 6), round((number + 1) * step, 6), place == number)
     warned = rows["zWarning"].to_numpy(float)
     for flag in (0, 1):
-        yield "zWarning", flag, flag, np.isfinite(warned) & ((warned != 0) == bool(flag))
+        yield Bin("zWarning", flag, flag, np.isfinite(warned) & ((warned != 0) == bool(flag)))
 
 
-def binned(rows: pd.DataFrame, z_phot: dict[tuple[str, str], np.ndarray], seed: int) -> list[dict]:
-    """One row a model and bin: model, inputs, by, low, high, n (objects), SCORES and their bootstrap errors over objects.
+def score_bins(rows: pd.DataFrame, z_phot: Mapping[tuple[str, str], np.ndarray], seed: int) -> list[dict]:
+    """Scores of every model in every bin.
 
-    `rows` [n]: objID, z_spec, psfMag_g, zWarning; `z_phot` [n] by model and inputs. The same samples of objects serve all models.
+    The same samples of objects serve all models.
+
+    Parameters
+    ----------
+    rows
+        Rows [n] with objID, z_spec, psfMag_g (mag) and zWarning.
+    z_phot
+        Estimates [n] by model and inputs.
+    seed
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    list of dict
+        One row per model and bin: model, inputs, by, low, high, n (objects), SCORES, and their errors {score}_err, the
+        standard deviation over samples of objects. Scores of bins of fewer than five objects are NaN.
     """
-    found: dict[tuple[str, str], list[dict]] = {key: [] for key in z_phot}
+    table: dict[tuple[str, str], list[dict]] = {key: [] for key in z_phot}
     for by, low, high, inside in bins(rows):
         objID, z_spec = (rows[name].to_numpy()[inside] for name in ("objID", "z_spec"))
         objects = len(np.unique(objID))
         draws = draw(objID, seed, RESAMPLES) if objects >= _LEAST else None
         for (model, inputs), estimates in z_phot.items():
-            pairs = dict.fromkeys((name for key in SCORES for name in (key, f"{key}_err")), np.nan)
-            if draws is not None:
-                scores = score(z_spec, estimates[inside])
-                samples = resampled(dz(estimates[inside], z_spec), draws)
-                pairs |= {key: scores[key] for key in SCORES}
-                pairs |= {f"{key}_err": np.std(samples[key], ddof=1) for key in SCORES}
             place = {"model": model, "inputs": inputs, "by": by, "low": low, "high": high, "n": objects}
-            found[model, inputs].append(place | pairs)
-    return [row for rows in found.values() for row in rows]
+            table[model, inputs].append(place | _with_errors(z_spec, estimates[inside], draws))
+    return [row for model_rows in table.values() for row in model_rows]
+
+
+def _with_errors(z_spec: np.ndarray, z_phot: np.ndarray, draws: Draws | None) -> dict[str, float]:
+    scores: dict[str, float] = dict.fromkeys((name for key in SCORES for name in (key, f"{key}_err")), np.nan)
+    if draws is not None:
+        point, samples = score(z_spec, z_phot), resampled(dz(z_phot, z_spec), draws)
+        scores |= {key: point[key] for key in SCORES}
+        scores |= {f"{key}_err": float(np.std(samples[key], ddof=1)) for key in SCORES}
+    return scores
 
 
 def write_binned(
-    prediction_paths: Iterable[str | Path], catalog_paths: Iterable[str | Path], binned_path: str | Path, seed: int
+    *, predictions: Iterable[str | Path], catalogs: Iterable[str | Path], binned: str | Path, seed: int
 ) -> None:
-    """Write one row per dataset, model, inputs and bin: the test parts of all splits together."""
+    """Write metrics_binned.csv: one row per dataset, model, inputs and bin, of the test parts of all splits together.
+
+    Parameters
+    ----------
+    predictions
+        Paths of tables of predictions, {dataset}/{model}/{split}/{inputs}.parquet.
+    catalogs
+        Paths of catalogs, {dataset}.parquet.
+    binned
+        Path of the table to write.
+    seed
+        Seed of the bootstrap.
+    """
     columns = ["objID", "psfMag_g", "zWarning"]
-    catalogs = {Path(path).stem: pq.read_table(path, columns=columns).to_pandas() for path in catalog_paths}
-    rows = []
-    for dataset, (tests, z_phot) in test_rows(prediction_paths).items():
-        found = binned(tests.merge(catalogs[dataset], on="objID", validate="many_to_one"), z_phot, seed)
-        rows += [{"dataset": dataset} | row for row in found]
-        log.info(f"{dataset}: {len(z_phot)} models in {len(found) // len(z_phot)} bins of {len(tests):,} estimates")
-    with atomic_path(binned_path) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+    by_dataset = {parse_catalog(path).dataset: pq.read_table(path, columns=columns).to_pandas() for path in catalogs}
+    table = []
+    for dataset, (tests, z_phot) in scored_rows(predictions).items():
+        rows = score_bins(tests.merge(by_dataset[dataset], on="objID", validate="many_to_one"), z_phot, seed)
+        table += [{"dataset": dataset} | row for row in rows]
+        log.info(f"{dataset}: {len(z_phot)} models in {len(rows) // len(z_phot)} bins of {len(tests):,} estimates")
+    with atomic_path(binned) as temporary:
+        pd.DataFrame(table).to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")

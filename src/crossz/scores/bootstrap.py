@@ -1,26 +1,39 @@
-"""Bootstrap over objects: how often each is drawn, and the scores of dz with such weights."""
+"""Bootstrap over objects: how often each object is drawn, and the scores of dz under such weights."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 SCORES = ["rmse", "frac_lt_0.1", "bias_median", "sigma_nmad", "outlier_0.15"]
-"""What `resampled` gives; definitions as in metrics.score."""
-_AT_ONCE = 1 << 20  # weights in memory at once: near the processor's cache
+"""The scores that `resampled` gives; definitions as in metrics.score."""
+_AT_ONCE = 1 << 20  # weights in memory at once: near the size of the processor's cache
 _HALVINGS = 50
 
 
 class Draws(NamedTuple):
-    """Samples of objects with replacement: which object each row is of [n], how often each is drawn [samples, objects] uint8."""
+    """Samples of objects with replacement."""
 
-    object_of: np.ndarray
-    times: np.ndarray
+    object_of: np.ndarray  # [n] number of the object of each row
+    times: np.ndarray  # [samples, objects] uint8, how often each object is drawn
 
 
 def draw(objID: np.ndarray, seed: int, samples: int) -> Draws:
-    """`samples` draws from the objects of rows [n]: as many as there are, each with all its rows.
+    """Draw samples of as many objects as there are, each object with all its rows.
 
-    An object stands in the test parts of several splits; its estimates there are not independent.
+    An object stands in the test parts of several splits. Its estimates there are not independent.
+
+    Parameters
+    ----------
+    objID
+        Object of each row [n].
+    seed
+        Seed of the random generator.
+    samples
+        Number of samples.
+
+    References
+    ----------
+    Efron (1979), Ann. Statist. 7, 1.
     """
     names, object_of = np.unique(objID, return_inverse=True)
     rng = np.random.default_rng(seed)
@@ -31,15 +44,28 @@ def draw(objID: np.ndarray, seed: int, samples: int) -> Draws:
 
 
 def resampled(error: np.ndarray, draws: Draws) -> dict[str, np.ndarray]:
-    """SCORES of dz `error` [n] in each sample of `draws`, by name: those of rows repeated as often as they are drawn.
+    """SCORES of each sample: those of rows repeated as often as their object is drawn.
 
-    Rows are sorted by dz once. A sample is then a weight a row, and the sum of the weights below a row gives each quantile.
+    Rows are sorted by dz once. A sample then is one weight per row, and cumulative sums of the weights give each
+    quantile.
+
+    Parameters
+    ----------
+    error
+        dz [n].
+    draws
+        Samples of the objects of the same rows.
+
+    Returns
+    -------
+    dict
+        Scores [samples] by name.
     """
     order = np.argsort(error, kind="stable")
     error, object_of = error[order], draws.object_of[order]
     parts = np.array_split(draws.times, max(len(draws.times) * len(error) // _AT_ONCE, 1))
-    found = [_scores(error, np.take(times, object_of, axis=1)) for times in parts]
-    return dict(zip(SCORES, np.concatenate(found, axis=1), strict=True))
+    scores = [_scores(error, np.take(times, object_of, axis=1)) for times in parts]
+    return dict(zip(SCORES, np.concatenate(scores, axis=1), strict=True))
 
 
 def _scores(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -49,7 +75,7 @@ def _scores(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
     total, sample = below[:, -1], np.arange(len(weight))
     ranks = ((total - 1) // 2, total // 2)  # of the two elements whose mean is the median
 
-    def within(low: np.ndarray, high: np.ndarray, open_ends: bool = False) -> np.ndarray:
+    def within(low: np.ndarray | float, high: np.ndarray | float, open_ends: bool = False) -> np.ndarray:
         first = np.searchsorted(error, low, "right" if open_ends else "left")
         last = np.searchsorted(error, high, "left" if open_ends else "right")
         return below[sample, last] - below[sample, first]
@@ -58,7 +84,7 @@ def _scores(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
         place = [np.searchsorted(row, r, "right") for row, r in zip(below, rank, strict=True)]
         return error[np.array(place) - 1]
 
-    middle = sum(map(element, ranks)) / 2
+    middle = (element(ranks[0]) + element(ranks[1])) / 2
 
     def distance(rank: np.ndarray) -> np.ndarray:
         # The smallest distance from the median that more than `rank` rows lie within.
@@ -74,7 +100,7 @@ def _scores(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
             np.sqrt((weight * error**2).sum(1) / total),
             within(-0.1, 0.1, open_ends=True) / total,
             middle,
-            1.4826 * sum(map(distance, ranks)) / 2,
+            1.4826 * (distance(ranks[0]) + distance(ranks[1])) / 2,
             1 - within(-0.15, 0.15) / total,
         ]
     )

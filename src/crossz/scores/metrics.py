@@ -1,8 +1,12 @@
-"""Scores of photometric redshifts, `metrics.csv`, and the paper's Table 1 beside ours. Definitions: docs/method.md."""
+"""Scores of photometric redshifts, `metrics.csv`, and our Table 1 beside that of the paper.
+
+The definitions of the scores are in docs/method.md.
+"""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,9 +14,11 @@ import pyarrow.parquet as pq
 
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path, read_json
-from crossz.estimates import pdf
-from crossz.estimates.predictions import dz, mixtures_of, read_predictions
+from crossz.core.names import OK, parse_model, parse_split
+from crossz.estimates.estimates import dz
+from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.scores import classes as class_scores
+from crossz.scores import pdf_scores
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +27,7 @@ KEYS = ["dataset", "model", "inputs", "split"]
 COUNTS = ["n_train", "n_val", "n_test"]
 POINT = ["rmse", *(f"frac_lt_{t}" for t in THRESHOLDS), "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15"]
 PDF = ["crps", "pit_ks", "coverage_68", "coverage_95", "nll"]
-"""Columns for models that give a PDF; empty for a point estimate."""
+"""Columns of models that give PDFs; empty for point estimates."""
 
 PAPER = pd.DataFrame(
     [
@@ -34,16 +40,41 @@ PAPER = pd.DataFrame(
     ],
     columns=["dataset", "model", "inputs", *(f"frac_lt_{t}" for t in THRESHOLDS), "rmse"],
 )
-"""Table 1 as printed (Zhang et al. 2023); fractions in per cent."""
+"""Table 1 of Zhang et al. (2023) as printed; fractions in per cent."""
 
 PASQUET = {"bias_mean": "< 0.0001", "sigma_nmad": "< 0.01"}
-"""What Pasquet et al. (2019), A&A 621, A26, report of images of the sample of workflow/sql/galaxies.sql; half a million of them."""
+"""Scores that Pasquet et al. (2019), A&A 621, A26, report.
+
+Theirs are of images of half a million galaxies, the sample of workflow/sql/galaxies.sql.
+"""
+
+_KEYS = ["dataset", "model", "inputs"]
+_COLUMNS = [*(f"frac_lt_{t}" for t in THRESHOLDS), "rmse"]  # of Table 1
 
 
 def score(z_spec: np.ndarray, z_phot: np.ndarray) -> dict[str, float]:
-    """The point scores of n objects, by name; dz is signed, the RMSE is not centred, thresholds are strict.
+    """Scores of point estimates.
 
-    Raises CrosszError when there is no object or a redshift is not finite.
+    dz is signed, the RMSE is not centred, and thresholds are strict.
+
+    Parameters
+    ----------
+    z_spec, z_phot
+        Redshifts [n].
+
+    Returns
+    -------
+    dict
+        The scores POINT by name. Fractions are between 0 and 1.
+
+    Raises
+    ------
+    CrosszError
+        There is no object, or a redshift is not finite.
+
+    References
+    ----------
+    Zhang et al. (2023), eq. 11 (dz), and Table 1 (RMSE, fractions).
     """
     error = dz(z_phot, z_spec)
     if not len(error) or not np.isfinite(error).all():
@@ -63,22 +94,36 @@ def score(z_spec: np.ndarray, z_phot: np.ndarray) -> dict[str, float]:
 
 
 def metrics_table(
-    prediction_paths: Iterable[str | Path],
-    train_sizes: dict[tuple[str, int], int],
-    trained_on: dict[tuple[str, str, int], int],
+    predictions: Iterable[str | Path],
+    train_sizes: Mapping[tuple[str, int], int],
+    trained_on: Mapping[tuple[str, str, int], int],
 ) -> pd.DataFrame:
-    """One row per dataset, model, inputs and split, scored on the test part; columns KEYS, COUNTS, POINT, PDF.
+    """Scores of the test part, one row per dataset, model, inputs and split.
 
-    Of classes: KEYS, COUNTS and the scores of `classes.score`.
+    Parameters
+    ----------
+    predictions
+        Paths of tables of predictions, {dataset}/{model}/{split}/{inputs}.parquet.
+    train_sizes
+        Number of training rows by dataset and split.
+    trained_on
+        Number of training rows by dataset, model and split, for models that record it themselves.
 
-    `train_sizes`: number of training rows of each (dataset, split); `trained_on`: of (dataset, model, split) where a
-    model says for itself. Raises CrosszError when models of one split were not scored on the same objects.
+    Returns
+    -------
+    DataFrame
+        Columns KEYS, COUNTS, POINT and PDF; for a classification KEYS, COUNTS and the scores of `classes.score`.
+
+    Raises
+    ------
+    CrosszError
+        Models of one split were scored on different objects.
     """
-    rows, seen = [], {}
-    for dataset, model, split, inputs, table in read_predictions(prediction_paths):
+    rows = []
+    scored: dict[tuple[str, int], list[int]] = {}
+    for dataset, model, split, inputs, table in read_predictions(predictions):
         test = table[table["subset"] == "test"]
-        objects = seen.setdefault((dataset, split), test["objID"].tolist())
-        if test["objID"].tolist() != objects:
+        if test["objID"].tolist() != scored.setdefault((dataset, split), test["objID"].tolist()):
             raise CrosszError(
                 f"{dataset}, split {split}: {model} was scored on other objects; rerun -R train references"
             )
@@ -87,61 +132,94 @@ def metrics_table(
             "n_val": int((table["subset"] == "val").sum()),
             "n_test": len(test),
         }
-        if "class_phot" in test:
-            scores = class_scores.score_table(test)
-        else:
-            scores = score(test["z_spec"].to_numpy(), test["z_phot"].to_numpy())
-            if (mixtures := mixtures_of(test)) is not None:
-                scores |= pdf.scores(mixtures, test["z_spec"].to_numpy())
-        rows.append({"dataset": dataset, "model": model, "inputs": inputs, "split": split} | counts | scores)
-    found = pd.DataFrame(rows)
-    return found if "accuracy" in found else found.reindex(columns=[*KEYS, *COUNTS, *POINT, *PDF])
+        keys = {"dataset": dataset, "model": model, "inputs": inputs, "split": split}
+        rows.append(keys | counts | _scores(test))
+    metrics = pd.DataFrame(rows)
+    return metrics if "accuracy" in metrics else metrics.reindex(columns=[*KEYS, *COUNTS, *POINT, *PDF])
 
 
-def train_size(split_path: str | Path, index_path: str | Path) -> int:
-    """Number of training rows of a split that have a usable image."""
-    split = pq.read_table(split_path).to_pandas()
-    index = pq.read_table(index_path).to_pandas()
-    usable = index.loc[index["status"] == "ok", "objID"]
-    return int((split["subset"].eq("train") & split["objID"].isin(usable)).sum())
+def _scores(test: pd.DataFrame) -> dict[str, float]:
+    if "class_phot" in test:
+        return class_scores.score_table(test)
+    z_spec = test["z_spec"].to_numpy()
+    scores = score(z_spec, test["z_phot"].to_numpy())
+    mixtures = mixtures_of(test)
+    return scores if mixtures is None else scores | pdf_scores.score(mixtures, z_spec)
+
+
+def train_size(split: str | Path, index: str | Path) -> int:
+    """Number of training rows of a split that have a usable image.
+
+    Parameters
+    ----------
+    split, index
+        Paths of a split and of the index of images.
+    """
+    subsets = pq.read_table(split).to_pandas()
+    images = pq.read_table(index).to_pandas()
+    usable = images.loc[images["status"] == OK, "objID"]
+    return int((subsets["subset"].eq("train") & subsets["objID"].isin(usable)).sum())
+
+
+class _Summary(NamedTuple):
+    """Scores over the splits, indexed by dataset, model and inputs."""
+
+    mean: pd.DataFrame
+    sd: pd.DataFrame
+    splits: pd.Series  # number of splits
+
+    def cell(self, key: tuple, column: str) -> str:
+        """Mean ± sd of one score, fractions in per cent."""
+        if key not in self.mean.index:
+            return "not run"
+        scale, digits = (1, 4) if column == "rmse" else (100, 2)
+        mean, sd = self.mean[column][key], self.sd[column][key]
+        return f"{scale * mean:.{digits}f} ± {scale * sd:.{digits}f}"
 
 
 def table1(metrics: pd.DataFrame) -> str:
-    """Markdown: our mean ± sd over the splits beside the printed value, then the rows that the paper does not have."""
-    columns = [*(f"frac_lt_{t}" for t in THRESHOLDS), "rmse"]
-    keys = ["dataset", "model", "inputs"]
-    groups = metrics.groupby(keys, sort=False)[columns]
-    mean, sd = groups.mean(), groups.std(ddof=1).fillna(0.0)
-    splits = metrics.groupby(keys, sort=False)["split"].nunique()
+    """Table 1 as Markdown: our mean ± sd over the splits beside the printed value, then rows that the paper does not have.
 
-    def ours(key: tuple[str, str, str], column: str) -> str:
-        if key not in mean.index:
-            return "not run"
-        scale, digits = (1, 4) if column == "rmse" else (100, 2)
-        return f"{scale * mean.loc[key, column]:.{digits}f} ± {scale * sd.loc[key, column]:.{digits}f}"
+    Parameters
+    ----------
+    metrics
+        Rows of metrics.csv.
 
-    def printed(row: pd.Series, column: str) -> str:
-        return f"{row[column]:.4f}" if column == "rmse" else f"{row[column]:.2f}"
-
+    References
+    ----------
+    Zhang et al. (2023), Table 1.
+    """
+    groups = metrics.groupby(_KEYS, sort=False)
+    scores = groups[_COLUMNS]
+    ours = _Summary(scores.mean(), scores.std(ddof=1).fillna(0.0), groups["split"].nunique())
     names = [*(f"dz < {t} (%)" for t in THRESHOLDS), "RMSE"]
     head = "| dataset | model | inputs | splits | " + " | ".join(names) + " |\n" + "|---" * (4 + len(names)) + "|"
     lines = ["# Table 1", ""]
     paper = PAPER[PAPER["dataset"].isin(metrics["dataset"])]
     if len(paper):
         lines += ["Each cell: ours, mean ± sd over the splits (printed in Zhang et al. 2023).", "", head]
-        for _, row in paper.iterrows():
-            key = tuple(row[keys])
-            cells = [f"{ours(key, column)} ({printed(row, column)})" for column in columns]
-            lines.append("| " + " | ".join([*key, str(splits.get(key, 0)), *cells]) + " |")
-        lines += ["", "## More rows", ""]
+        lines += [*_printed_rows(paper, ours), "", "## More rows", ""]
     if (metrics["dataset"] == "galaxies").any():
         lines += [*_galaxies(metrics[metrics["dataset"] == "galaxies"]), "", "## More scores", ""]
     lines += ["Mean ± sd over the splits, on the same test objects; not printed in the paper.", "", head]
-    shown = {tuple(key) for key in paper[keys].to_numpy()}
-    for key in mean.index:
+    shown = {tuple(key) for key in paper[_KEYS].to_numpy()}
+    for key in ours.mean.index:
         if key not in shown:
-            lines.append("| " + " | ".join([*key, str(splits[key]), *(ours(key, column) for column in columns)]) + " |")
+            lines.append(_line([*key, str(ours.splits[key]), *(ours.cell(key, column) for column in _COLUMNS)]))
     return "\n".join(lines) + "\n"
+
+
+def _printed_rows(paper: pd.DataFrame, ours: _Summary) -> list[str]:
+    lines = []
+    for row in paper.to_dict("records"):
+        key = tuple(row[name] for name in _KEYS)
+        cells = [f"{ours.cell(key, name)} ({row[name]:.{4 if name == 'rmse' else 2}f})" for name in _COLUMNS]
+        lines.append(_line([*key, str(ours.splits.get(key, 0)), *cells]))
+    return lines
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _galaxies(metrics: pd.DataFrame) -> list[str]:
@@ -149,32 +227,54 @@ def _galaxies(metrics: pd.DataFrame) -> list[str]:
     groups = metrics.groupby(["model", "inputs"], sort=False)
     mean, sd, splits = groups[list(names)].mean(), groups[list(names)].std(ddof=1).fillna(0.0), groups.size()
     lines = ["Galaxies: ours, mean ± sd over the splits, below what Pasquet et al. (2019) report.", ""]
-    lines += ["| model | inputs | splits | " + " | ".join(names.values()) + " |", "|---" * (3 + len(names)) + "|"]
+    lines += [_line(["model", "inputs", "splits", *names.values()]), "|---" * (3 + len(names)) + "|"]
     lines += [f"| Pasquet et al. (2019) | img | — | {PASQUET['bias_mean']} | — | {PASQUET['sigma_nmad']} | — |"]
     for key in mean.index:
         cells = [f"{mean.loc[key, name]:.5f} ± {sd.loc[key, name]:.5f}" for name in names]
-        lines.append("| " + " | ".join([*key, str(splits[key]), *cells]) + " |")
+        lines.append(_line([*key, str(splits[key]), *cells]))
     return lines
 
 
 def write_metrics(
-    prediction_paths: Iterable[str | Path],
-    split_paths: Iterable[str | Path],
-    index_path: str | Path,
-    info_paths: Iterable[str | Path],
-    metrics_path: str | Path,
-    table_path: str | Path,
+    *,
+    predictions: Iterable[str | Path],
+    splits: Iterable[str | Path],
+    index: str | Path,
+    infos: Iterable[str | Path],
+    metrics: str | Path,
+    table: str | Path,
 ) -> None:
-    """Write metrics.csv and table1.md; equal predictions give equal bytes. `info_paths`: every model.json."""
-    sizes = {(Path(path).parts[-2], int(Path(path).stem)): train_size(path, index_path) for path in split_paths}
-    trained_on = {}
-    for path in map(Path, info_paths):
-        dataset, model, split = path.parts[-4:-1]
-        trained_on[dataset, model, int(split)] = read_json(path)["n"]["train"]
-    metrics = metrics_table(prediction_paths, sizes, trained_on)
-    text = class_scores.markdown(metrics) if "accuracy" in metrics else table1(metrics)
-    with atomic_path(table_path) as temporary:
+    """Write metrics.csv and table1.md; equal predictions give equal bytes.
+
+    Parameters
+    ----------
+    predictions
+        Paths of tables of predictions, {dataset}/{model}/{split}/{inputs}.parquet.
+    splits
+        Paths of splits, {dataset}/{split}.parquet.
+    index
+        Path of the index of images.
+    infos
+        Paths {dataset}/{model}/{split}/model.json of the models that were trained.
+    metrics, table
+        Paths of metrics.csv and table1.md.
+
+    Raises
+    ------
+    CrosszError
+        Models of one split were scored on different objects.
+    """
+    train_sizes, trained_on = {}, {}
+    for path in splits:
+        dataset, split = parse_split(path)
+        train_sizes[dataset, split] = train_size(path, index)
+    for path in infos:
+        dataset, model, split, _ = parse_model(path)
+        trained_on[dataset, model, split] = read_json(path)["n"]["train"]
+    scores = metrics_table(predictions, train_sizes, trained_on)
+    text = class_scores.markdown(scores) if "accuracy" in scores else table1(scores)
+    with atomic_path(table) as temporary:
         temporary.write_text(text)
-    with atomic_path(metrics_path) as temporary:
-        metrics.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+    with atomic_path(metrics) as temporary:
+        scores.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
     log.info(text)

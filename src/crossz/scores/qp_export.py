@@ -1,9 +1,14 @@
 """Redshift PDFs as an ensemble of `qp`, the format that RAIL reads, in HDF5.
 
-Of qp's representations `interp`, p(z) on one even grid of z, is the one whose pdf, cdf, ppf, mean and mode all hold:
-`mixmod` has Gaussians in z, where ours are in ln(1 + z), and inverts its cdf on 201 points of the whole ensemble;
-`quant` has no quantiles in the gap between two peaks, nor a mean; `interp_irregular` sums its cdf to first order only;
-and on an uneven grid the mean of `interp` is wrong. tests/test_qp_export.py holds what is lost.
+The PDFs are stored as `interp`: p(z) on one evenly spaced grid of z for all objects. It is the only representation of qp
+whose pdf, cdf, ppf, mean and mode are all right:
+
+* `mixmod` has Gaussians in z, while ours are in ln(1 + z). It inverts its cdf on 201 points for the whole ensemble.
+* `quant` has no quantiles in the gap between two peaks, and no mean.
+* `interp_irregular` sums its cdf to first order only.
+* The mean of `interp` is wrong on an uneven grid.
+
+tests/unit/scores/test_qp_export.py measures what is lost.
 """
 
 from __future__ import annotations
@@ -37,8 +42,21 @@ _BLOCK = 250  # objects whose p(z) are in memory at once
 def ensemble(table: pd.DataFrame, grid: np.ndarray | None = None) -> qp.Ensemble:
     """The PDFs of a table of predictions as a qp ensemble of p(z), with objID, z_spec, z_phot and subset beside them.
 
-    `grid`: even points of z; without it, `redshift_grid` of these PDFs. Raises CrosszError when the table has points
-    only, or qp is not installed.
+    Parameters
+    ----------
+    table
+        Rows of a table of predictions.
+    grid
+        Evenly spaced redshifts [m]. The default is the `redshift_grid` of these PDFs.
+
+    Raises
+    ------
+    CrosszError
+        The table has point estimates only, or qp is not installed.
+
+    References
+    ----------
+    Malz et al. (2018), AJ 156, 35: qp.
     """
     mixtures = _mixtures(table, "this table")
     grid = redshift_grid(mixtures) if grid is None else grid
@@ -51,10 +69,10 @@ def ensemble(table: pd.DataFrame, grid: np.ndarray | None = None) -> qp.Ensemble
 
 
 def redshift_grid(mixtures: Mixture) -> np.ndarray:
-    """Even points [m] of z that hold all but 1e-5 of either tail of every PDF.
+    """Evenly spaced redshifts [m] that hold all but 1e-5 of either tail of every PDF.
 
-    The step, 0.01 or a whole part of it, is a sixth of the narrowest peak's sigma, one object in a hundred aside: the
-    few still narrower ones are blurred to a step and must not make every other object's file larger.
+    The step divides 0.01. It is a sixth of the sigma of the narrowest peak, but the narrowest hundredth of the objects
+    does not count: their peaks are blurred to a step, so that they do not enlarge the file of all objects.
     """
     low, high = pdf.interval(mixtures, 1 - 2 * _TAIL)
     width = np.where(mixtures.weight > 0.01, mixtures.sigma * np.exp(mixtures.mean), np.inf).min(1)
@@ -64,27 +82,37 @@ def redshift_grid(mixtures: Mixture) -> np.ndarray:
 
 
 def _density(mixtures: Mixture, grid: np.ndarray) -> np.ndarray:
-    """p(z) [n, m], averaged over a step about each point: no peak, however narrow, falls between two points."""
+    # p(z) [n, m], averaged over a step about each point: no peak, however narrow, falls between two points.
     step = (grid[-1] - grid[0]) / (len(grid) - 1)
     edges = np.append(grid - step / 2, grid[-1] + step / 2)
     y = np.log1p(np.maximum(edges, -1 + 1e-12))
     return np.diff(pdf.cdf(mixtures, np.tile(y, (len(mixtures.weight), 1))), axis=1) / step
 
 
-def write_qp(predictions_path: str | Path, path: str | Path) -> None:
+def write_qp(*, predictions: str | Path, hdf5: str | Path) -> None:
     """Write the PDFs of a table of predictions as an HDF5 file for qp.read; equal tables give equal bytes.
 
-    Raises CrosszError when the table has points only, or qp is not installed.
+    Parameters
+    ----------
+    predictions
+        Path of a table of predictions.
+    hdf5
+        Path of the file to write.
+
+    Raises
+    ------
+    CrosszError
+        The table has point estimates only, or qp is not installed.
     """
-    table = pq.read_table(predictions_path).to_pandas()
-    grid = redshift_grid(_mixtures(table, str(predictions_path)))
-    with atomic_path(path) as temporary:
+    table = pq.read_table(predictions).to_pandas()
+    grid = redshift_grid(_mixtures(table, str(predictions)))
+    with atomic_path(hdf5) as temporary:
         for start in range(0, len(table), _BLOCK):
-            some = ensemble(table[start : start + _BLOCK], grid)
+            block = ensemble(table[start : start + _BLOCK], grid)
             if not start:
-                groups, file = some.initializeHdf5Write(str(temporary), len(table))
-            some.writeHdf5Chunk(groups, start, start + len(some))
-        some.finalizeHdf5Write(file)
+                groups, file = block.initializeHdf5Write(str(temporary), len(table))
+            block.writeHdf5Chunk(groups, start, start + len(block))
+        block.finalizeHdf5Write(file)
     log.info(f"{len(table)} PDFs on {len(grid)} points of z, {grid[0]:.3f} to {grid[-1]:.3f}")
 
 
@@ -95,7 +123,7 @@ def _mixtures(table: pd.DataFrame, about: str) -> Mixture:
 
 
 def _qp() -> ModuleType:
-    """The package, imported where it is needed: two seconds, and nothing else wants it."""
+    # Imported where it is needed: the import takes two seconds.
     try:
         import qp
     except ImportError as error:

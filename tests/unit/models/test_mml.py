@@ -12,7 +12,8 @@ from helpers import ROOT
 
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
-from crossz.estimates.predictions import dz
+from crossz.core.names import MML_INPUTS
+from crossz.estimates.estimates import dz
 from crossz.images.spectra import FIRST, PIXELS
 from crossz.images.store import write_arrays
 from crossz.models import mml_training
@@ -69,11 +70,13 @@ def spectra(survey, tmp_path_factory):
 
 def run(survey, paths, folder, **settings):
     folder.mkdir(exist_ok=True)
-    made = [folder / "model.pt", folder / "model.json"]
-    tables = {inputs: folder / f"{inputs}.parquet" for inputs in mml_training.INPUTS}
-    files = (survey.catalog, survey.split, survey.index, paths, *made, tables)
-    mml_training.write_mml(*files, mml=SETTINGS | settings, magnitudes="dered_model", seed=5)
-    return [path.read_bytes() for path in made], {inputs: pd.read_parquet(path) for inputs, path in tables.items()}
+    made = {"model": folder / "model.pt", "info": folder / "model.json"}
+    tables = {inputs: folder / f"{inputs}.parquet" for inputs in MML_INPUTS}
+    files = {"catalog": survey.catalog, "split": survey.split, "index": survey.index, "spectra": paths}
+    outputs = made | {"predictions": tables}
+    mml_training.write_mml(**files, **outputs, mml=SETTINGS | settings, magnitudes="dered_model", seed=5)
+    parts = {inputs: pd.read_parquet(path) for inputs, path in tables.items()}
+    return [path.read_bytes() for path in made.values()], parts
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +104,7 @@ def test_the_rows_are_those_of_every_model(survey, plain):
         assert table["objID"].tolist() == split.loc[split["subset"] != "train", "objID"].tolist()
 
 
-def test_the_same_seed_gives_the_same_bytes_and_chance_outside_is_left_alone(survey, spectra, plain, tmp_path):
+def test_the_same_seed_gives_the_same_bytes_and_the_generator_outside_is_left_alone(survey, spectra, plain, tmp_path):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     made, tables = run(survey, spectra, tmp_path)
@@ -170,18 +173,18 @@ def test_missing_magnitudes_are_no_obstacle(survey, spectra, tmp_path):
     assert np.isfinite(tables["phot"]["z_phot"]).all()
 
 
-def test_a_spectrum_is_averaged_over_whole_pixels(survey, tmp_path):
+def test_a_spectrum_is_averaged_over_pixels_of_the_grid(survey, tmp_path):
     def ramp(table, flux):
         flux[:] = np.arange(PIXELS) // 8
         return flux
 
     paths = with_spectra(survey, tmp_path, ramp, without=[1])
     objID = pd.read_parquet(survey.catalog)["objID"].to_numpy()[[2, 1]]
-    found, there = mml_training.load_spectra(paths, np.append(objID, 5))
+    spectra, there = mml_training.load_spectra(paths, np.append(objID, 5))
     assert there.tolist() == [True, False, False]
-    np.testing.assert_allclose(np.sinh(found[0, 0].float().numpy()), np.arange(450), rtol=0.01)
-    assert (found[0, 1] == 1).all()
-    assert (found[1:] == 0).all()
+    np.testing.assert_allclose(np.sinh(spectra[0, 0].float().numpy()), np.arange(450), rtol=0.01)
+    assert (spectra[0, 1] == 1).all()
+    assert (spectra[1:] == 0).all()
 
 
 def test_a_shifted_spectrum_is_that_of_another_redshift():
@@ -196,10 +199,10 @@ def test_a_shifted_spectrum_is_that_of_another_redshift():
         flux = torch.from_numpy(flux.reshape(len(z), -1, mml_training.POOL).mean(2)).float()
         return torch.stack([flux, torch.ones_like(flux)], 1)
 
-    found = mml_training.shifted(pooled(z), pixels)
-    torch.testing.assert_close(found[:, 0], pooled(other)[:, 0], atol=2e-3, rtol=0)
-    assert found[:, 1].sum(1).tolist() == [420, 443, 450]
-    assert (found[0, 1, -30:] == 0).all()
+    spectra = mml_training.shifted(pooled(z), pixels)
+    torch.testing.assert_close(spectra[:, 0], pooled(other)[:, 0], atol=2e-3, rtol=0)
+    assert spectra[:, 1].sum(1).tolist() == [420, 443, 450]
+    assert (spectra[0, 1, -30:] == 0).all()
 
 
 def test_inputs_are_those_of_the_paper(survey):
@@ -236,8 +239,8 @@ def test_a_training_that_diverges_says_so(survey, spectra, tmp_path):
         run(survey, spectra, tmp_path, learning_rate=1e30)
 
 
-def test_a_gpu_machine_needs_little():
-    code = "import crossz.mml, sys; print(*sys.modules)"
+def test_a_gpu_node_needs_little():
+    code = "import crossz.models.mml_training, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src"
     ).stdout.split()

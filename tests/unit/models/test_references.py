@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import toy
 
-from crossz.models import references
 from crossz.estimates.estimates import dz
+from crossz.models import references
 
 MODELS = ["mean", "knn", "random_forest", "gradient_boosting", "mlp"]
 
@@ -19,8 +19,8 @@ def survey(tmp_path_factory):
 def run(survey, folder, models=MODELS, columns=()):
     folder.mkdir(exist_ok=True)
     paths = {model: folder / f"{model}.parquet" for model in models}
-    settings = {"magnitudes": "dered_model", "columns": columns, "seed": 3}
-    references.write_references(survey.catalog, survey.split, survey.index, paths, **settings)
+    files = {"catalog": survey.catalog, "split": survey.split, "index": survey.index, "predictions": paths}
+    references.write_references(**files, magnitudes="dered_model", columns=columns, seed=3)
     return {model: pd.read_parquet(path) for model, path in paths.items()}
 
 
@@ -63,22 +63,32 @@ def test_neither_order_of_rows_nor_test_objects_matter(survey, tables, tmp_path)
         catalog=toy.rewrite(survey.catalog, tmp_path, changed),
         split=toy.rewrite(survey.split, tmp_path, lambda table: table.sample(frac=1, random_state=2)),
     )
-    found = run(other, tmp_path / "other")
+    again = run(other, tmp_path / "other")
     for model in MODELS:
-        np.testing.assert_array_equal(found[model]["z_phot"], tables[model]["z_phot"], err_msg=model)
+        np.testing.assert_array_equal(again[model]["z_phot"], tables[model]["z_phot"], err_msg=model)
+
+
+def test_each_reference_says_how_good_it_is(survey, tmp_path, messages):
+    table = run(survey, tmp_path, ["mean"])["mean"]
+    assert f"mean: val RMSE {rmse(table, 'val'):.4f}" in messages.text
+
+
+def test_an_unknown_reference_is_refused():
+    with pytest.raises(ValueError, match="no reference is called 'svm'"):
+        references.candidates("svm", 0, 100)
 
 
 def test_validation_chooses_among_the_candidates(survey):
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (400, 14))
     z = np.expm1(1 + 0.3 * x[:, 0] + rng.normal(0, 0.2, 400))  # noisy: a wide neighbourhood is best
-    train, val = (x[:200], z[:200]), (x[200:], z[200:])
+    train, val = references.Part(x[:200], z[:200]), references.Part(x[200:], z[200:])
     errors = []
     for candidate in references.candidates("knn", 0, 200):
-        candidate.fit(train[0], np.log1p(train[1]))
-        errors.append(np.sqrt(np.mean(dz(np.expm1(candidate.predict(val[0])), val[1]) ** 2)))
+        candidate.fit(train.features, np.log1p(train.truth))
+        errors.append(np.sqrt(np.mean(dz(np.expm1(candidate.predict(val.features)), val.truth) ** 2)))
     chosen = references.fit("knn", train, val, 0)
-    error = np.sqrt(np.mean(dz(np.expm1(chosen.predict(val[0])), val[1]) ** 2))
+    error = np.sqrt(np.mean(dz(np.expm1(chosen.predict(val.features)), val.truth) ** 2))
     assert error == min(errors) < max(errors)
 
 
@@ -87,18 +97,18 @@ def test_missing_magnitudes_are_no_obstacle(survey, tmp_path):
         table.loc[::7, "dered_u"], table.loc[::11, "psfMagErr_z"] = -9999.0, np.nan
         return table
 
-    found = run(survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path, holes)), tmp_path / "other")
+    again = run(survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path, holes)), tmp_path / "other")
     for model in MODELS[1:]:
-        assert rmse(found[model], "test") < 0.8 * rmse(found["mean"], "test"), model
+        assert rmse(again[model], "test") < 0.8 * rmse(again["mean"], "test"), model
 
 
-def test_a_further_column_that_knows_the_redshift_is_used(survey, tmp_path):
-    told = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path, toy.told))
+def test_an_extra_column_that_knows_the_redshift_is_used(survey, tmp_path):
+    informed = survey._replace(catalog=toy.rewrite(survey.catalog, tmp_path, toy.told))
     models = ["knn", "gradient_boosting"]
     errors = [
         {
             model: rmse(table, "test")
-            for model, table in run(told, tmp_path / f"{len(columns)}", models, columns).items()
+            for model, table in run(informed, tmp_path / f"{len(columns)}", models, columns).items()
         }
         for columns in ((), ("w1mpro",))
     ]

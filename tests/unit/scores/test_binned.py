@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import root_mean_squared_error
 
+from crossz.estimates.estimates import Point
 from crossz.estimates.predictions import write_predictions
 from crossz.scores import binned, bootstrap
 
@@ -18,8 +19,8 @@ def predictions(n=3000, sd=0.05, seed=0):
 
 
 def one_model(rows, seed):
-    found = binned.binned(rows, {("knn", "phot"): rows["z_phot"].to_numpy()}, seed)
-    return pd.DataFrame(found).set_index(["by", "low"])
+    scores = binned.score_bins(rows, {("knn", "phot"): rows["z_phot"].to_numpy()}, seed)
+    return pd.DataFrame(scores).set_index(["by", "low"])
 
 
 def test_every_object_is_in_one_bin_of_each_kind():
@@ -36,9 +37,9 @@ def test_every_object_is_in_one_bin_of_each_kind():
 
 def test_scores_and_errors_of_a_bin():
     rows = predictions()
-    found = one_model(rows, seed=1)
+    scores = one_model(rows, seed=1)
     inside = rows[(rows["z_spec"] >= 2) & (rows["z_spec"] < 2.5)]
-    row = found.loc[("z", 2.0)]
+    row = scores.loc[("z", 2.0)]
     assert row["n"] == len(inside)
     truth, guess = np.zeros(len(inside)), (inside["z_phot"] - inside["z_spec"]) / (1 + inside["z_spec"])
     assert row["rmse"] == pytest.approx(root_mean_squared_error(truth, guess))
@@ -48,10 +49,10 @@ def test_scores_and_errors_of_a_bin():
 
 def test_a_bin_of_a_few_objects_is_counted_and_not_scored():
     rows = pd.concat([predictions(200), predictions(3).assign(z_spec=4.2, objID=[900, 901, 902])])
-    found = one_model(rows, seed=1)
-    assert found.loc["z", "n"].sum() == 203
-    assert found.loc[("z", 4.0), "n"] == 3
-    assert found.loc[("z", 4.0), bootstrap.SCORES].isna().all()
+    scores = one_model(rows, seed=1)
+    assert scores.loc["z", "n"].sum() == 203
+    assert scores.loc[("z", 4.0), "n"] == 3
+    assert scores.loc[("z", 4.0), bootstrap.SCORES].isna().all()
 
 
 def test_repeated_estimates_of_an_object_do_not_shrink_its_error():
@@ -66,11 +67,11 @@ def test_the_table_pools_the_splits_and_is_the_same_bytes_again(tmp_path):
     for split in ("0", "1"):
         paths.append(tmp_path / f"baseline/knn/{split}/phot.parquet")
         paths[-1].parent.mkdir(parents=True)
-        write_predictions(paths[-1], rows.rename(columns={"z_spec": "z"}), rows["z_phot"].to_numpy())
+        write_predictions(paths[-1], rows.rename(columns={"z_spec": "z"}), Point(rows["z_phot"].to_numpy()))
     rows[["objID", "psfMag_g", "zWarning"]].to_parquet(tmp_path / "baseline.parquet")
     written = []
     for name in ("a.csv", "b.csv"):
-        binned.write_binned(paths, [tmp_path / "baseline.parquet"], tmp_path / name, seed=3)
+        binned.write_binned(predictions=paths, catalogs=[tmp_path / "baseline.parquet"], binned=tmp_path / name, seed=3)
         written.append((tmp_path / name).read_bytes())
     assert written[0] == written[1]
     table = pd.read_csv(tmp_path / "a.csv")

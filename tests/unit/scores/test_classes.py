@@ -1,54 +1,15 @@
-"""Classification: scores as scikit-learn has them, labels, temperature; network, references and predictions of classes."""
+"""Scores of classes: as scikit-learn has them, and where a class is missing; their table."""
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import toy
 from sklearn import metrics as sk
-from toy import CROSSMODAL, TRAIN, rows
 
-from crossz.apply import predict
-from crossz.catalog.objects import write_catalog, write_raw
 from crossz.core.errors import CrosszError
 from crossz.estimates import classes
-from crossz.models import evaluation, inference, references, training
-from crossz.models.device import choose_device
-from crossz.report import plots
 from crossz.scores import classes as class_scores
-from crossz.scores import metrics
 
 NAMES = ["STAR", "GALAXY", "QSO"]
-
-
-@pytest.fixture(scope="module")
-def survey(tmp_path_factory):
-    """A toy survey whose class is a range of redshift."""
-    folder = tmp_path_factory.mktemp("toy")
-    made = toy.write(folder / "plain", n=300)
-
-    def classed(table):
-        return table.assign(**{"class": np.array(NAMES)[np.digitize(table["z"], [1.8, 3.0])]})
-
-    return made._replace(catalog=toy.rewrite(made.catalog, folder / "classes", classed))
-
-
-@pytest.fixture(scope="module")
-def trained(survey, tmp_path_factory):
-    """The folder of a trained network, its tables of predictions, and those of references, by inputs or model."""
-    folder = tmp_path_factory.mktemp("net") / "toy/crossmodal/0"
-    folder.mkdir(parents=True)
-    made = [folder / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")]
-    settings = {"crossmodal": CROSSMODAL, "training": TRAIN | {"epochs": 12}, "magnitudes": "dered_model", "seed": 1}
-    training.train(*survey, *made, **settings, classes=NAMES, code="code")
-    inputs = ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")
-    paths = {name: folder / f"{name}.parquet" for name in inputs}
-    evaluation.evaluate(*survey, *made[:2], paths)
-    models = {model: folder.parents[1] / f"{model}/0/phot.parquet" for model in ("mean", "knn", "mlp")}
-    settings = {"magnitudes": "dered_model", "classes": NAMES, "seed": 1}
-    references.write_references(*survey[:3], models, **settings)
-    return folder, paths | models
 
 
 def test_scores_are_those_of_scikit_learn():
@@ -56,110 +17,41 @@ def test_scores_are_those_of_scikit_learn():
     label = rng.integers(3, size=400)
     probability = rng.dirichlet([1, 1, 1], 400).round(1) + 0.02 + 0.3 * np.eye(3)[label]  # with ties
     probability /= probability.sum(1, keepdims=True)
-    found, best = class_scores.score(probability, label, NAMES), probability.argmax(1)
-    assert found["accuracy"] == pytest.approx(sk.accuracy_score(label, best))
-    assert found["log_loss"] == pytest.approx(sk.log_loss(label, probability))
-    assert found["roc_auc"] == pytest.approx(sk.roc_auc_score(label, probability, multi_class="ovr"))
+    scores, best = class_scores.score(probability, label, NAMES), probability.argmax(1)
+    assert scores["accuracy"] == pytest.approx(sk.accuracy_score(label, best))
+    assert scores["log_loss"] == pytest.approx(sk.log_loss(label, probability))
+    assert scores["roc_auc"] == pytest.approx(sk.roc_auc_score(label, probability, multi_class="ovr"))
     precision, recall, _, _ = sk.precision_recall_fscore_support(label, best)
     for k, name in enumerate(NAMES):
-        assert found[f"precision_{name}"] == pytest.approx(precision[k])
-        assert found[f"recall_{name}"] == pytest.approx(recall[k])
-        assert found[f"roc_auc_{name}"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
+        assert scores[f"precision_{name}"] == pytest.approx(precision[k])
+        assert scores[f"recall_{name}"] == pytest.approx(recall[k])
+        assert scores[f"roc_auc_{name}"] == pytest.approx(sk.roc_auc_score(label == k, probability[:, k]))
     np.testing.assert_array_equal(class_scores.confusion(label, best, 3), sk.confusion_matrix(label, best))
 
 
-def test_a_class_that_is_never_found_or_not_there_has_no_score():
-    found = class_scores.score(np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0]]), np.array([0, 1]), NAMES)
-    assert (found["accuracy"], found["recall_STAR"], found["recall_GALAXY"]) == (0.5, 1.0, 0.0)
-    assert all(np.isnan(found[name]) for name in ("precision_GALAXY", "recall_QSO", "roc_auc_QSO"))
-    assert found["roc_auc"] == 1.0
+def test_a_class_that_is_never_estimated_or_not_there_has_no_score():
+    scores = class_scores.score(np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0]]), np.array([0, 1]), NAMES)
+    assert (scores["accuracy"], scores["recall_STAR"], scores["recall_GALAXY"]) == (0.5, 1.0, 0.0)
+    assert all(np.isnan(scores[name]) for name in ("precision_GALAXY", "recall_QSO", "roc_auc_QSO"))
+    assert scores["roc_auc"] == 1.0
     assert np.isfinite(classes.log_loss(np.array([[0.0, 1.0]]), np.array([0])))
 
 
-def test_the_temperature_undoes_overconfidence():
-    rng = np.random.default_rng(1)
-    honest = rng.dirichlet([0.6, 0.6, 0.6], 4000)
-    label = np.array([rng.choice(3, p=p) for p in honest])
-    too_sharp = classes.temperature_scaled(honest, 0.5)
-    np.testing.assert_allclose(too_sharp.sum(1), 1)
-    assert (too_sharp.max(1) >= honest.max(1) - 1e-9).all()
-    assert classes.fit_temperature(too_sharp, label) == pytest.approx(2, rel=0.15)
-    assert classes.fit_temperature(honest, label) == pytest.approx(1, rel=0.12)
+def test_a_table_of_redshifts_is_refused():
+    with pytest.raises(CrosszError, match="redshifts, not classes"):
+        class_scores.score_table(pd.DataFrame({"objID": [1], "z_phot": [1.0]}))
 
 
-def test_classes_are_compared_as_sql_server_does():
-    table = pd.DataFrame({"class": ["qso ", "STAR", "Galaxy"]})
-    assert classes.labels(table, NAMES).tolist() == [2, 0, 1]
-    with pytest.raises(CrosszError, match="class Galaxy, which is none of STAR, QSO"):
-        classes.labels(table, ["STAR", "QSO"])
-
-
-def test_the_catalogue_keeps_stars_and_counts_what_it_drops(tmp_path):
-    given = rows(objID=[1, 2, 3, 4], zErr=[1e-5, 1e-5, -1.0, 1e-5], z=[-3e-4, 2.0, 0.1, 0.3])
-    given = given.assign(**{"class": ["STAR", "qso", "GALAXY", "UNKNOWN"], "ra": [0.0, 1, 2, 3]})
-    made = [tmp_path / name for name in ("raw.parquet", "c.parquet", "c.json")]
-    write_raw(pa.Table.from_pandas(given, preserve_index=False), "q", made[0], tmp_path / "r.json", {})
-    write_catalog(*made, 1.0, NAMES)
-    assert pq.read_table(made[1])["objID"].to_pylist() == [1, 2]
-    counts = classes_counts(made[2])
-    assert counts == {
-        "rows": 4, "dropped_other_class": 1, "dropped_failed_fit": 1, "dropped_repeated_objID": 0, "objects": 2, "groups": 2,
-    }  # fmt: skip
-    with pytest.raises(CrosszError, match="no row's class is one of NEBULA"):
-        write_catalog(*made, 1.0, ["NEBULA", "COMET"])
-
-
-def classes_counts(path):
-    return {name: value for name, value in pd.read_json(path, typ="series").items() if name != "sha256"}
-
-
-def test_every_input_pattern_and_reference_tells_classes_apart(trained):
-    _, paths = trained
-    tables = {name: pd.read_parquet(path).query("subset == 'test'") for name, path in paths.items()}
-    scores = {name: class_scores.score_table(table) for name, table in tables.items()}
-    for name in set(scores) - {"mean"}:
-        assert scores[name]["accuracy"] > scores["mean"]["accuracy"] + 0.15, name
-        assert scores[name]["log_loss"] < scores["mean"]["log_loss"], name
-    assert scores["phot+img"]["accuracy"] > 0.8
-    for table in tables.values():
-        assert table.columns.tolist() == ["objID", "class", "subset", "class_phot", "p_STAR", "p_GALAXY", "p_QSO"]
-        np.testing.assert_allclose(table[["p_STAR", "p_GALAXY", "p_QSO"]].sum(axis=1), 1)
-
-
-def test_metrics_and_their_table_are_of_classes(trained):
-    _, paths = trained
-    table = metrics.metrics_table(paths.values(), {("toy", 0): 180}, {})
-    assert table.columns.tolist()[:10] == [*metrics.KEYS, *metrics.COUNTS, "accuracy", "log_loss", "roc_auc"]
-    assert "rmse" not in table
-    text = class_scores.markdown(table)
-    assert "| toy | crossmodal | phot+img | 1 |" in text
-    assert "recall GALAXY (%)" in text
-    assert "nan" not in text
-
-
-def test_history_and_figures_speak_of_classes(trained, tmp_path):
-    folder, paths = trained
-    history = pd.read_csv(folder / "history.csv")
-    assert {"classes", "extinction", "adversarial"} <= set(history)
-    assert "redshift" not in history
-    plots.write_learning([folder / "history.csv"], [tmp_path / "learning.png"])
-    made = [tmp_path / f"toy/crossmodal/phot+img.{kind}" for kind in ("png", "pdf")]
-    plots.write_estimates([paths["phot+img"]], made[:1], made[1:])
-    assert all(path.stat().st_size > 5000 for path in made)
-
-
-def test_new_objects_get_probabilities_of_classes(survey, trained):
-    folder, paths = trained
-    ensemble = [inference.load_networks(folder / "model.pt", folder / "model.json", choose_device())]
-    scored = pd.read_parquet(paths["phot+img_gen"])
-    targets = pd.read_parquet(survey.catalog).drop(columns=["z", "class"]).set_index("objID").loc[scored["objID"]]
-    found = predict.redshifts(targets.reset_index(), ensemble)
-    np.testing.assert_allclose(found["p_QSO"], scored["p_QSO"], atol=1e-5)
-    assert found["class_phot"].tolist() == scored["class_phot"].tolist()
-
-
-def test_a_class_without_a_training_object_is_named(survey, tmp_path):
-    made = [tmp_path / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")]
-    settings = {"crossmodal": CROSSMODAL, "training": TRAIN, "magnitudes": "dered_model", "seed": 1, "code": "code"}
-    with pytest.raises(CrosszError, match="part train: no object of class COMET"):
-        training.train(*survey, *made, **settings, classes=[*NAMES, "COMET"])
+def test_the_table_has_a_row_per_model_and_per_cent_where_it_says_so():
+    label = np.array([0, 1, 2, 0])
+    right = class_scores.score(0.1 + 0.7 * np.eye(3)[label], label, NAMES)
+    rows = [{"dataset": "toy", "model": "knn", "inputs": "phot", "split": split} | right for split in (0, 1)]
+    text = class_scores.markdown(pd.DataFrame(rows))
+    head, _, row = text.splitlines()[4:]
+    assert head.startswith(
+        "| dataset | model | inputs | splits | accuracy (%) | ROC-AUC | log loss | recall STAR (%) |"
+    )
+    assert head.count("|") == row.count("|") == 14
+    assert row.startswith(
+        "| toy | knn | phot | 2 | 100.00 ± 0.00 | 1.0000 ± 0.0000 | 0.2231 ± 0.0000 | 100.00 ± 0.00 |"
+    )

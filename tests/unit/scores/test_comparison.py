@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from crossz.core.errors import CrosszError
+from crossz.estimates.estimates import Point
 from crossz.estimates.predictions import write_predictions
 from crossz.scores import comparison
 
@@ -29,7 +30,7 @@ def predictions(tmp_path):
         for (model, inputs), dz in errors.items():
             paths.append(tmp_path / f"baseline/{model}/{split}/{inputs}.parquet")
             paths[-1].parent.mkdir(parents=True, exist_ok=True)
-            write_predictions(paths[-1], rows, z + dz * (1 + z))
+            write_predictions(paths[-1], rows, Point(z + dz * (1 + z)))
     return paths
 
 
@@ -69,7 +70,8 @@ def test_models_of_other_objects_are_not_compared(predictions):
 
 def test_the_page_says_what_differs_for_certain(predictions, tmp_path):
     for name in ("a", "b"):
-        comparison.write_comparison(predictions, tmp_path / f"{name}.csv", tmp_path / f"{name}.md", "crossmodal", 1)
+        files = {"csv": tmp_path / f"{name}.csv", "markdown": tmp_path / f"{name}.md"}
+        comparison.write_comparison(predictions=predictions, **files, main="crossmodal", seed=1)
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     lines = (tmp_path / "a.md").read_text().splitlines()
     row = {name: next(line for line in lines if line.startswith(f"| {name} |")) for name in ("no_adversary", "knn")}

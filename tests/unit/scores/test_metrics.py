@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossz.core.errors import CrosszError
+from crossz.estimates.estimates import Point
 from crossz.estimates.predictions import write_predictions
 from crossz.scores import metrics
 
@@ -43,13 +44,13 @@ def test_thresholds_are_strict():
 
 @given(REDSHIFTS)
 def test_scores_hold_together_for_any_redshifts(redshifts):
-    found = metrics.score(*redshifts)
-    shares = [found[f"frac_lt_{t}"] for t in metrics.THRESHOLDS]
+    scores = metrics.score(*redshifts)
+    shares = [scores[f"frac_lt_{t}"] for t in metrics.THRESHOLDS]
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] <= 1
-    assert found["rmse"] >= abs(found["bias_mean"]) - 1e-12
+    assert scores["rmse"] >= abs(scores["bias_mean"]) - 1e-12
     order = np.random.default_rng(0).permutation(redshifts.shape[1])
-    assert metrics.score(*redshifts[:, order]) == pytest.approx(found)
+    assert metrics.score(*redshifts[:, order]) == pytest.approx(scores)
     assert metrics.score(redshifts[0], redshifts[0])["rmse"] == 0
 
 
@@ -68,7 +69,7 @@ def test_a_redshift_that_is_no_number_is_refused(bad, tmp_path):
         metrics.score(np.ones(2), np.array([1.0, bad]))
     rows = pd.DataFrame({"objID": [1, 2], "z": [1.0, 1.0], "subset": ["val", "test"]})
     with pytest.raises(CrosszError, match="not finite"):
-        write_predictions(tmp_path / "p.parquet", rows, np.array([1.0, bad]))
+        write_predictions(tmp_path / "p.parquet", rows, Point(np.array([1.0, bad])))
     assert not list(tmp_path.iterdir())
 
 
@@ -93,16 +94,23 @@ def run(tmp_path):
         for model, inputs, error in (("crossmodal", "phot+img", 0.05 + 0.2 * split), ("knn", "phot", 0.3)):
             predictions.append(tmp_path / f"predictions/baseline/{model}/{split}/{inputs}.parquet")
             rows = pd.DataFrame({"objID": objID, "z": z, "subset": subset})[20:]
-            write_predictions(predictions[-1], rows, rows["z"].to_numpy() * (1 + error) + error)
+            write_predictions(predictions[-1], rows, Point(rows["z"].to_numpy() * (1 + error) + error))
     infos = [tmp_path / "models/baseline/crossmodal/1/model.json"]
     infos[0].parent.mkdir(parents=True)
     infos[0].write_text('{"n": {"train": 10}}')  # this one was trained on a share of the part
-    return predictions, splits, index, infos, tmp_path / "metrics.csv", tmp_path / "table1.md"
+    return {
+        "predictions": predictions,
+        "splits": splits,
+        "index": index,
+        "infos": infos,
+        "metrics": tmp_path / "metrics.csv",
+        "table": tmp_path / "table1.md",
+    }
 
 
 def test_metrics_csv_has_the_agreed_columns_and_values_and_equal_bytes_each_time(run):
-    metrics.write_metrics(*run)
-    table, first = pd.read_csv(run[4]), run[4].read_bytes()
+    metrics.write_metrics(**run)
+    table, first = pd.read_csv(run["metrics"]), run["metrics"].read_bytes()
     assert table.columns.tolist() == [
         "dataset", "model", "inputs", "split", "n_train", "n_val", "n_test", "rmse", "frac_lt_0.1", "frac_lt_0.2",
         "frac_lt_0.3", "frac_lt_0.4", "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15", "crps", "pit_ks",
@@ -118,21 +126,21 @@ def test_metrics_csv_has_the_agreed_columns_and_values_and_equal_bytes_each_time
     assert (table[["n_val", "n_test"]] == [8, 12]).all(axis=None)
     np.testing.assert_allclose(table["rmse"], [0.05, 0.3, 0.25, 0.3], atol=1e-6)
     assert table[["crps", "pit_ks", "coverage_68", "coverage_95", "nll"]].isna().all(axis=None)
-    metrics.write_metrics(*run)
-    assert run[4].read_bytes() == first
+    metrics.write_metrics(**run)
+    assert run["metrics"].read_bytes() == first
     assert b"\r" not in first
 
 
 def test_models_that_were_scored_on_other_objects_are_not_compared(run):
-    table = pd.read_parquet(run[0][1])
-    table.iloc[:-1].to_parquet(run[0][1])
+    table = pd.read_parquet(run["predictions"][1])
+    table.iloc[:-1].to_parquet(run["predictions"][1])
     with pytest.raises(CrosszError, match=r"baseline, split 0: knn .* other objects"):
-        metrics.write_metrics(*run)
+        metrics.write_metrics(**run)
 
 
 def test_table_1_sets_ours_beside_the_printed_value_and_says_what_was_not_run(run):
-    metrics.write_metrics(*run)
-    lines = run[5].read_text().splitlines()
+    metrics.write_metrics(**run)
+    lines = run["table"].read_text().splitlines()
     ours = next(line for line in lines if line.startswith("| baseline | crossmodal | phot+img |"))
     assert "| 2 | 50.00 ± 70.71 (82.05) | 50.00 ± 70.71 (94.62) |" in ours
     assert ours.endswith("| 0.1500 ± 0.1414 (0.1010) |")

@@ -1,0 +1,12 @@
+"""Errors over redshift."""
+
+from typing import TYPE_CHECKING
+
+from crossz.core.job import job
+from crossz.report import redshifts
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake) as arguments:
+    redshifts.write_error_vs_z(**arguments, dataset=snakemake.wildcards.dataset)

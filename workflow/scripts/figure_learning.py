@@ -1,0 +1,12 @@
+"""How the main network learned."""
+
+from typing import TYPE_CHECKING
+
+from crossz.core.job import job
+from crossz.report import models
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake) as arguments:
+    models.write_learning(**arguments)
