@@ -53,6 +53,7 @@ rule metrics:
                 "models.references",
                 "models.mml_training",
                 "scores.metrics",
+                "core.run_record",
             )
         },
     script:
