@@ -1,1 +1,58 @@
-"""crossz: photometric redshifts of quasars from SDSS magnitudes and images (Zhang et al. 2023)."""
+"""Photometric redshifts of quasars from SDSS magnitudes and images (Zhang et al. 2023).
+
+To estimate redshifts of new objects you need a bundle: the folder of trained networks that
+`snakemake results/bundle/baseline-crossmodal` writes.
+
+>>> import crossz
+>>> bundle = crossz.load_bundle("results/bundle/baseline-crossmodal")
+>>> estimates = crossz.predict(crossz.read_table("quasars.csv", {}).to_pandas(), bundle)
+
+The table has a row for each object, with columns dered_u ... dered_z (magnitudes, dereddened) or psfMag_* and
+extinction_*, and psfMagErr_u ... psfMagErr_z. `estimates` has a row for each of its rows, with z_phot.
+
+    load_bundle   read a bundle, and check every byte of it
+    predict       redshifts of a table of objects, with or without their images
+    read_table    a CSV, FITS, VOTable or Parquet table under the names that crossz uses
+    Mixture       redshift PDFs as mixtures of Gaussians of ln(1 + z)
+    CrosszError   an error that you can mend: its message says how
+    BANDS         the order of the five bands in every array
+
+The command `crossz --help` does the same without Python. The workflow that trains networks is run by Snakemake; see
+README.md.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crossz.apply.bundle import load_bundle
+    from crossz.apply.predict import predict
+    from crossz.catalog.readers import read_table
+    from crossz.core.errors import CrosszError
+    from crossz.core.names import BANDS
+    from crossz.core.version import VERSION as __version__
+    from crossz.estimates.pdf import Mixture
+
+__all__ = ["BANDS", "CrosszError", "Mixture", "__version__", "load_bundle", "predict", "read_table"]
+
+_PLACES = {
+    "BANDS": "core.names",
+    "CrosszError": "core.errors",
+    "Mixture": "estimates.pdf",
+    "load_bundle": "apply.bundle",
+    "predict": "apply.predict",
+    "read_table": "catalog.readers",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Names are loaded when they are asked for (PEP 562): the workflow and the archive need neither torch nor pandas.
+    if name == "__version__":
+        return import_module("crossz.core.version").VERSION
+    if name in _PLACES:
+        return getattr(import_module(f"crossz.{_PLACES[name]}"), name)
+    raise AttributeError(f"module 'crossz' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,25 +1,29 @@
 # Shared: the checked configuration and the names that files are made of.
 
+import functools
+
 from snakemake.exceptions import WorkflowError
 
-from crossz.core.config import extra_columns, gpu_here, network, problems
+from crossz.catalog.header import needs_archive
+from crossz.core import names
+from crossz.core.config import extra_columns, network, problems
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
+from crossz.core.hardware import has_gpu
+from crossz.core.names import WILDCARDS
 from crossz.core.provenance import code_digest
-from crossz.catalog.targets import positional
 
-if found := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
-    raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(found))
+if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
+    raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
 
 DATASETS = config["datasets"]
 SPLITS = range(config["splits"]["count"])
 SHARDS = [f"{number:04d}" for number in range(config["plan"]["shards"])]
-PATTERNS = ["phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen"]
-ALONE = ["phot", "img"]
+PATTERNS, ALONE, MML_INPUTS = list(names.PATTERNS), list(names.ALONE), list(names.MML_INPUTS)
 NETWORKS = {name: network(config, name) for name in config["networks"]}
 INPUTS = {
-    name: [kind] if (kind := settings["crossmodal"]["z_patterns"]) in ALONE else PATTERNS
-    for name, settings in NETWORKS.items()
+    name: [kind] if (kind := blocks["crossmodal"]["z_patterns"]) in ALONE else PATTERNS
+    for name, blocks in NETWORKS.items()
 }
 MAIN = config["networks"][0]  # the network that figures show and others are compared with
 REFERENCES = config["references"]["models"]
@@ -28,16 +32,16 @@ EXTRA_COLUMNS = extra_columns(config)
 
 # One training job a GPU; where there is none, jobs run side by side, one thread each. A cluster's profile
 # says otherwise with set-resources.
-GPUS = int(gpu_here())
+GPUS = int(has_gpu())
 
 
 wildcard_constraints:
-    dataset=r"[A-Za-z0-9_-]+",
+    dataset=WILDCARDS["dataset"],
+    model=WILDCARDS["model"],
+    split=WILDCARDS["split"],
+    inputs=WILDCARDS["inputs"],
     shard=r"\d{4}",
-    split=r"\d+",
-    inputs=r"[a-z+_]+",
     name=r"[A-Za-z0-9_-]+",
-    model=r"[a-z0-9_]+",
     align="integer|fourier|reproject",
 
 
@@ -66,18 +70,22 @@ def targets_file(wildcards):
     return config["targets"]
 
 
-def matched(wildcards):
-    """Whether the new objects are found in the archive, with their images; their own magnitudes are used otherwise."""
-    path = targets_file(wildcards)
+@functools.cache
+def header_needs_archive(path):
     if not Path(path).is_file():
         raise WorkflowError(f"targets: no file {path}")
     try:
-        found = positional(path, config["catalog"]["columns"])
+        return needs_archive(path, config["catalog"]["columns"])
     except CrosszError as error:
         raise WorkflowError(str(error)) from None
-    if found and config["survey"] not in ("embedded", "sdss"):
+
+
+def matched(wildcards):
+    """Whether the new objects are found in the archive, with their images; their own magnitudes are used otherwise."""
+    path = targets_file(wildcards)
+    if header_needs_archive(path) and config["survey"] not in ("embedded", "sdss"):
         raise WorkflowError(f"{path}: survey {config['survey']} has no archive to find objects in: give magnitudes")
-    return found
+    return header_needs_archive(path)
 
 
 def targets_table(wildcards):

@@ -5,8 +5,6 @@
 #         results/predictions/{dataset}/mml/{split}/{inputs}.parquet
 # Kept    results/spectra/{shard}/: fetched spectra until their shard is whole
 
-MML_INPUTS = ["phot", "phot+spec_gen", "spec"]
-
 
 rule spectra:
     input:

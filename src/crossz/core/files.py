@@ -12,10 +12,21 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; what is written there appears under `path` whole, or not at all.
+    """A temporary path beside `path`; what is written there appears under `path` whole, or not at all.
 
-    The name ends as `path` does, since writers such as matplotlib choose the format by it. It tells the writer, since a job
-    that outlived its killed Snakemake may write beside the job that replaces it; what a killed writer left is deleted.
+    Its name ends as that of `path` does, since writers such as matplotlib choose the format by it. Its name also has the
+    writer's host and process: a job that outlived its killed Snakemake may write beside the job that replaces it. What a
+    killed writer of this host left is deleted.
+
+    Yields
+    ------
+    Path
+        Where to write. One file has to be there in the end.
+
+    Raises
+    ------
+    OSError
+        Nothing can be written; the error has the name of a file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +70,7 @@ def read_json(path: str | Path) -> dict:
 
 
 def digests(*paths: str | Path) -> dict[str, str]:
-    """SHA-256 of each file under its name: what a stage's counts say of its outputs, and `snakemake verify` reads."""
+    """SHA-256 of each file under its name: what a rule's counts say of its outputs, and `snakemake verify` reads."""
     return {Path(path).name: sha256(path) for path in paths}
 
 
@@ -70,7 +81,15 @@ def sha256(path: str | Path) -> str:
 
 
 def sha256_of_ranges(path: str | Path, ranges: Sequence[Sequence[int]]) -> str:
-    """SHA-256 of the bytes [start, stop) of a file in each of `ranges`, one after the other."""
+    """SHA-256 of parts of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    ranges
+        (start, stop) of each part in bytes, `stop` not included. The parts are hashed one after the other.
+    """
     digest = hashlib.sha256()
     with open(path, "rb") as handle:
         for start, stop in ranges:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ _REMEDIES = {
     errno.EACCES: _READ_ONLY,
     errno.EPERM: _READ_ONLY,
 }
+_LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 
 
 class Snakemake(Protocol):
@@ -53,18 +55,31 @@ def logged(log_path: str | Path) -> Iterator[None]:
     """Run one job's work: messages of the logger `crossz` go to the terminal and to the job's log.
 
     An error that the user can mend (CrosszError, or an operating system's such as a full disk) ends the job with its
-    message alone. Any other error keeps its traceback.
+    message alone. Any other error keeps its traceback. The environment variable CROSSZ_LOG sets what the terminal
+    shows: `quiet`, warnings and errors; `verbose`, details too.
+
+    Parameters
+    ----------
+    log_path
+        The job's log. Lines on the terminal begin with its folders and name below the first folder.
+
+    Raises
+    ------
+    SystemExit
+        After an error that the user can mend, with its message.
     """
     name = " ".join(Path(log_path).with_suffix("").parts[1:])
     logger = logging.getLogger("crossz")
+    shown = _LEVELS.get(os.environ.get("CROSSZ_LOG", ""), logging.INFO)
     with open(log_path, "w", buffering=1) as log:
-        handlers = [logging.StreamHandler(log), logging.StreamHandler(sys.stderr)]
+        handlers: list[logging.Handler] = [logging.StreamHandler(log), logging.StreamHandler(sys.stderr)]
         for handler, prefix in zip(handlers, ("", f"[{name}] "), strict=True):
             handler.setFormatter(_Lines(prefix))
             logger.addHandler(handler)
+        handlers[1].setLevel(shown)
         before, level = logger.propagate, logger.level
         logger.propagate = False
-        logger.setLevel(logging.INFO)
+        logger.setLevel(min(shown, logging.INFO))
         try:
             yield
         except (CrosszError, OSError) as error:

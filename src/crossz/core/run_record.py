@@ -1,4 +1,4 @@
-"""The record of a run, `results/run.yaml`: what made the numbers beside it."""
+"""The run record, `results/run.yaml`: what made the numbers beside it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,9 +28,22 @@ def write_run_record(
     counts_paths: Iterable[str | Path],
     info_paths: Iterable[str | Path],
 ) -> None:
-    """Write the merged configuration, code digests, versions, seeds, counts of every stage, device and best epochs.
+    """Write the merged configuration, code digests, versions, seed, counts, devices and best epochs.
 
     Nothing in it depends on when or where the run was made, so that an equal run gives equal bytes.
+
+    Parameters
+    ----------
+    path
+        The run record.
+    config
+        The merged configuration.
+    code
+        Module -> digest of its code.
+    counts_paths
+        What rules counted, as JSON.
+    info_paths
+        model.json of every trained network.
     """
     infos = {str(Path(name).parent): read_json(name) for name in info_paths}
     content = {

@@ -1,81 +1,116 @@
-"""Everything on disk hashed again, against what each stage wrote beside its outputs."""
+"""Everything on disk hashed again, against what each rule wrote beside its outputs."""
 
 import hashlib
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from crossz.core.errors import CrosszError, fail_if
 from crossz.core.files import read_json, sha256, sha256_of_ranges
 
 log = logging.getLogger(__name__)
 
-Ranges = list[list[int]]
+
+class Expected(NamedTuple):
+    """One file that a rule vouched for."""
+
+    path: Path
+    sha256: str | None
+    """None: this file says what others have to be, and cannot be read."""
+    required: bool = True
+    """Whether it must be there."""
+    ranges: list[list[int]] | None = None
+    """(start, stop) of the bytes that the hash is of; None: all."""
+
+    def problem(self) -> str | None:
+        """What is wrong with the file as it lies on disk; None: nothing."""
+        if self.sha256 is None:
+            return f"{self.path}: damaged, and with it the account of its files; delete it and rerun"
+        if not self.path.exists():
+            return f"{self.path}: gone" if self.required else None
+        digest = sha256_of_ranges(self.path, self.ranges) if self.ranges else sha256(self.path)
+        return None if digest == self.sha256 else f"{self.path}: damaged; delete it and rerun"
 
 
-def expected(
-    results: Path, frames_root: Path | None, keep: bool
-) -> Iterator[tuple[Path, str | None, bool, Ranges | None]]:
-    """(file, SHA-256, whether it must be there, bytes that the hash is of or None: all) of every output below `results` that a stage vouched for, and every frame.
+def expected(results: Path, frames_root: Path | None, keep: bool) -> Iterator[Expected]:
+    """Every output below `results` that a rule vouched for, and every frame.
 
-    Outputs: "sha256" in the counts and receipts, "model_sha256" in model.json. Frames: `*.frames.jsonl`; those that were
-    fetched for a shard need not be there any more, unless `keep`. Of a frame that was read in part those bytes are vouched for. SHA-256 None: an account that cannot be read.
+    Outputs: "sha256" in counts and receipts, "model_sha256" in model.json. Frames: `*.frames.jsonl`.
+
+    Parameters
+    ----------
+    results
+        The folder results of a run.
+    frames_root
+        The user's folder of frames, if there is one.
+    keep
+        Whether fetched frames are kept. Otherwise those of a finished shard need not be there any more.
     """
     for path in sorted(results.rglob("*.json")):
         try:
             facts = read_json(path)
         except ValueError:
-            yield path, None, True, None
+            yield Expected(path, None)
             continue
         for name, digest in facts.get("sha256", {}).items():
-            yield path.parent / name, digest, True, None
+            yield Expected(path.parent / name, digest)
         if "model_sha256" in facts:
-            yield path.with_name("model.pt"), facts["model_sha256"], True, None
+            yield Expected(path.with_name("model.pt"), facts["model_sha256"])
     seen = set()
     for path in sorted([*results.glob("stamps/*.frames.jsonl"), *results.glob("frames/*.jsonl")]):
-        cache = results / "frames" / path.name.split(".")[0]
-        try:
-            entries = [json.loads(line) for line in path.read_text().splitlines()]
-        except ValueError:
-            yield path, None, True, None
+        for frame in _frames(path, results, frames_root, keep):
+            if (frame.path, str(frame.ranges)) not in seen:  # two shards may have read other bytes of one frame
+                seen.add((frame.path, str(frame.ranges)))
+                yield frame
+
+
+def _frames(manifest: Path, results: Path, frames_root: Path | None, keep: bool) -> Iterator[Expected]:
+    cache = results / "frames" / manifest.name.split(".")[0]
+    roots = [root for root in (frames_root, results / "sky/sas", cache) if root is not None]
+    try:
+        entries = [json.loads(line) for line in manifest.read_text().splitlines()]
+    except ValueError:
+        yield Expected(manifest, None)
+        return
+    for entry in entries:
+        if entry["status"] in ("missing", "damaged"):
             continue
-        for entry in entries:
-            if entry["status"] in ("missing", "damaged"):
-                continue
-            roots = [root for root in (frames_root, results / "sky/sas", cache) if root is not None]
-            ranges = entry.get("ranges")
-            name = f"{entry['path']}.part" if ranges and entry["status"] == "fetched" else entry["path"]
-            places = [root / name for root in roots if (root / name).exists()]
-            for place in places or [roots[0] / name]:
-                if (place, str(ranges)) not in seen:  # two shards may have read other bytes of one frame
-                    seen.add((place, str(ranges)))
-                    yield place, entry["sha256"], keep or entry["status"] == "local", ranges
+        ranges = entry.get("ranges")
+        name = f"{entry['path']}.part" if ranges and entry["status"] == "fetched" else entry["path"]
+        places = [root / name for root in roots if (root / name).exists()]
+        for place in places or [roots[0] / name]:
+            yield Expected(place, entry["sha256"], keep or entry["status"] == "local", ranges)
 
 
 def verify(results: str | Path, frames_root: str | Path | None, keep: bool, subset: float) -> None:
-    """Hash a share `subset` of the files again (1: all), chosen by their names, the same files every time.
+    """Hash files again, and compare with what the rules wrote.
 
-    Raises one CrosszError that lists every file that is gone or has other bytes than it was written with, or when there is
-    nothing to hash.
+    Parameters
+    ----------
+    results, frames_root, keep
+        As for `expected`.
+    subset
+        Share of the files that are hashed, 1: all. Their names decide which, so it is the same files every time.
+
+    Raises
+    ------
+    CrosszError
+        A file is gone or has other bytes than it was written with: all of them are listed. Or there is nothing to hash.
     """
     problems, checked, left_out, released, size = [], 0, 0, 0, 0
-    for path, digest, needed, ranges in expected(Path(results), frames_root and Path(frames_root), keep):
-        if digest is None:
-            problems.append(f"{path}: damaged, and with it the account of its files; delete it and rerun")
-            continue
-        if int(hashlib.sha256(path.as_posix().encode()).hexdigest()[:8], 16) >= subset * 2**32:
+    for file in expected(Path(results), Path(frames_root) if frames_root else None, keep):
+        if file.sha256 is not None and not _chosen(file.path, subset):
             left_out += 1
             continue
-        if not path.exists():
-            if needed:
-                problems.append(f"{path}: gone")
-            released += not needed
+        if problem := file.problem():
+            problems.append(problem)
+        if file.sha256 is None or not file.path.exists():
+            released += not file.required
             continue
         checked += 1
-        size += path.stat().st_size
-        if (sha256_of_ranges(path, ranges) if ranges else sha256(path)) != digest:
-            problems.append(f"{path}: damaged; delete it and rerun")
+        size += file.path.stat().st_size
         if checked % 1000 == 0:
             log.info(f"{checked:,} files, {size / 1e9:.1f} GB")
     log.info(
@@ -85,3 +120,7 @@ def verify(results: str | Path, frames_root: str | Path | None, keep: bool, subs
     fail_if(problems, "verify")
     if not checked + left_out + released:
         raise CrosszError(f"{results}: nothing to verify; has a run been made here?")
+
+
+def _chosen(path: Path, subset: float) -> bool:
+    return int(hashlib.sha256(path.as_posix().encode()).hexdigest()[:8], 16) < subset * 2**32

@@ -1,29 +1,11 @@
-"""What a run will fetch, said beforehand; what lies on disk, hashed again."""
+"""What lies on disk, hashed again."""
 
 import json
 
-import pandas as pd
 import pytest
 
-from crossz.archive.forecast import forecast
 from crossz.core import files, verify
 from crossz.core.errors import CrosszError
-
-
-def shard(fields, objects):
-    rows = [(301, 94, 1, 11 + number % fields) for number in range(objects)]
-    return pd.DataFrame(rows, columns=["rerun", "run", "camcol", "field"])
-
-
-def test_a_forecast_counts_fields_once_and_adds_up():
-    found = forecast([shard(2, 6), shard(3, 3)], rate_MB_s=17, spectra=True)
-    assert (found["objects"], found["fields"], found["files"]) == (9, 5, 25)
-    assert found["fetched_GB"] == pytest.approx(25 * 3.4 / 1000)
-    assert found["largest_shard_GB"] == pytest.approx(15 * 3.4 / 1000)
-    assert found["spectra_GB"] == pytest.approx(9 * 0.26 / 1000, abs=1e-3)
-    slow = forecast([shard(2, 6), shard(3, 3)], rate_MB_s=0.01, spectra=True)
-    assert slow["fetch_hours"] == pytest.approx((25 * 3.4 + 9 * 0.26) / 0.01 / 3600, abs=0.01)
-    assert forecast([shard(2, 6)], rate_MB_s=17, spectra=False)["spectra_GB"] == 0
 
 
 @pytest.fixture
@@ -45,11 +27,10 @@ def results(tmp_path):
     return folder
 
 
-def test_whole_files_pass_and_released_frames_are_not_missed(results, capsys):
+def test_whole_files_pass_and_released_frames_are_not_missed(results, messages):
     verify.verify(results, results.parent / "sas", False, 1)
-    told = capsys.readouterr().out
-    assert "2 files hashed again" in told
-    assert "1 fetched frames were not kept" in told
+    assert "2 files hashed again" in messages.text
+    assert "1 fetched frames were not kept" in messages.text
 
 
 def test_every_damaged_or_lost_file_is_listed(results):
@@ -80,14 +61,14 @@ def test_nothing_to_verify_is_an_error(tmp_path):
         verify.verify(tmp_path, None, False, 1)
 
 
-def test_a_subset_is_the_same_share_every_time(tmp_path, capsys):
+def test_a_subset_is_the_same_share_every_time(tmp_path, messages):
     for number in range(200):
         (tmp_path / f"{number}").write_bytes(b"x")
     files.write_json(
         tmp_path / "counts.json", {"sha256": {str(n): files.sha256(tmp_path / str(n)) for n in range(200)}}
     )
     verify.verify(tmp_path, None, False, 0.25)
-    first = capsys.readouterr().out
+    first = messages.messages[0]
     verify.verify(tmp_path, None, False, 0.25)
-    assert capsys.readouterr().out == first
+    assert messages.messages[1:] == [first]
     assert 25 < int(first.split()[0]) < 75
