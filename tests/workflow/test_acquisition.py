@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from local_archive import serve
 from project import command, copied, environment, snakemake
 
 from crossz import sky
-from crossz.archive.serve import serve
 
 CANARY = "canary-7f3a91-password"
 LOGIN = {"SCISERVER_USER": "user", "SCISERVER_PASSWORD": CANARY}

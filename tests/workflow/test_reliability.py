@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from helpers import ROOT, archive
+from local_archive import Fault, serve
 
 from crossz.archive import embedded, query, sas
 from crossz.archive.http import Client, limits
-from crossz.archive.serve import Fault, serve
 from crossz.core.errors import CrosszError
 from crossz.sdss.frames import FieldID, frame_path
 from crossz.sdss.spectra import spectrum_path

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from helpers import ROOT, archive
+from local_archive import Fault, serve
 
 from crossz.archive import casjobs, embedded, query, skyserver
 from crossz.archive.http import Client, limits
-from crossz.archive.serve import Fault, serve
 from crossz.archive.sql import archive_query
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json

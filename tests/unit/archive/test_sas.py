@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import archive
+from local_archive import Fault, serve
 
 from crossz.archive import sas
 from crossz.archive.doctor import examine
 from crossz.archive.http import Client, Missing, limits
-from crossz.archive.serve import Fault, serve
 from crossz.core.errors import CrosszError
 from crossz.core.names import BANDS
 from crossz.sdss.frames import FieldID, frame_path, read_frame

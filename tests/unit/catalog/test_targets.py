@@ -8,10 +8,10 @@ from astropy.table import Table
 from helpers import archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from local_archive import Fault, serve
 
 from crossz.archive import crossid, embedded
 from crossz.archive.http import Client, Damaged, limits
-from crossz.archive.serve import Fault, serve
 from crossz.catalog import plan, targets
 from crossz.catalog.readers import read_table
 from crossz.core.errors import CrosszError

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import archive
+from local_archive import serve
 
 from crossz.archive import sas
-from crossz.archive.serve import serve
 from crossz.archive.spectra import Spectra
 from crossz.core.errors import CrosszError
 from crossz.images.spectra import FIRST, PIXELS, resample, write_spectra

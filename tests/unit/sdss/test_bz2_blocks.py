@@ -12,9 +12,9 @@ import pytest
 from helpers import archive
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from local_archive import Fault, serve
 
 from crossz.archive import sas
-from crossz.archive.serve import Fault, serve
 from crossz.core import verify
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import sha256_of_ranges
