@@ -1,10 +1,11 @@
 """A local archive: SkyServer, CasJobs, the login and the file server over loopback, out of a folder; it lies on request.
 
-    PYTHONPATH=src:tests python -m local_archive results/sky --port 8917 --faults faults.json
+    python -m tests.local_archive results/sky --port 8917 --faults faults.json
 
-serves `sky.sqlite` (SpecObjAll, PhotoObjAll), `sas/` and, if there is one, `spectra/` of that folder. It prints one line
-for each request. faults.json holds a list of objects with the fields of `Fault`. The login's user and password come from
-the environment: CROSSZ_SERVE_USER and CROSSZ_SERVE_PASSWORD (default: user, password). Tests use `serve`.
+in the folder of the project serves `sky.sqlite` (SpecObjAll, PhotoObjAll), `sas/` and, if there is one, `spectra/` of
+results/sky. It prints one line for each request. faults.json holds a list of objects with the fields of `Fault`. The
+login's user and password come from the environment: CROSSZ_SERVE_USER and CROSSZ_SERVE_PASSWORD (default: user,
+password). Tests use `serve`.
 
 Below the server's address lie
 
@@ -20,7 +21,7 @@ blanks. specObjID is text, so it is compared as text.
 The archive shares no code with the client (crossz.archive): a mistake in one must not hide a mistake in the other.
 """
 
-from local_archive.faults import FAULTS, Fault
-from local_archive.server import Hit, Server, serve
+from .faults import FAULTS, Fault
+from .server import Hit, Server, serve
 
 __all__ = ["FAULTS", "Fault", "Hit", "Server", "serve"]

@@ -8,9 +8,9 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-import local_archive
-from local_archive.faults import Fault
-from local_archive.server import Hit, serve
+from . import __doc__ as manual
+from .faults import Fault
+from .server import Hit, serve
 
 
 def _print_hit(hit: Hit) -> None:
@@ -21,7 +21,7 @@ def _print_hit(hit: Hit) -> None:
 
 def main() -> None:
     """Serve the folder that the command line names, until it is interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m local_archive", description=local_archive.__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.local_archive", description=manual.splitlines()[0])
     parser.add_argument("folder", type=Path, help="holds sky.sqlite, sas/ and perhaps spectra/")
     parser.add_argument("--port", type=int, default=8917)
     parser.add_argument("--faults", type=Path, help="JSON list of objects: path, kind, times, value")

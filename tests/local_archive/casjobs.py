@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from local_archive.database import Rows, SqlError, connect, select_rows, statement_of, typed
-from local_archive.exchange import Answer, Request, csv_body, error_answer, json_answer, now
+from .database import Rows, SqlError, connect, select_rows, statement_of, typed
+from .exchange import Answer, Request, csv_body, error_answer, json_answer, now
 
 _READY, _STARTED, _CANCELING, _CANCELED, _FAILED, _FINISHED = range(6)  # states of a CasJobs job
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from local_archive.exchange import TABLE_LINE, Answer, csv_body, error_answer, not_found
+from .exchange import TABLE_LINE, Answer, csv_body, error_answer, not_found
 
 FAULTS = {
     # Sent instead of the answer; the service does not see the request.

@@ -2,7 +2,7 @@
 
 import secrets
 
-from local_archive.exchange import Answer, Request, error_answer, json_answer
+from .exchange import Answer, Request, error_answer, json_answer
 
 
 class Login:

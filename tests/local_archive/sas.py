@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from email.message import Message
 from pathlib import Path
 
-from local_archive.exchange import Answer, Request, not_found
+from .exchange import Answer, Request, not_found
 
 
 class Sas:

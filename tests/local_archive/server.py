@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from local_archive.casjobs import CasJobs
-from local_archive.exchange import Answer, Request, form_fields, not_found
-from local_archive.faults import ALTERED, INSTEAD, RANGED, Fault, check_kind
-from local_archive.login import Login
-from local_archive.sas import Sas, ranged
-from local_archive.skyserver import SkyServer
+from .casjobs import CasJobs
+from .exchange import Answer, Request, form_fields, not_found
+from .faults import ALTERED, INSTEAD, RANGED, Fault, check_kind
+from .login import Login
+from .sas import Sas, ranged
+from .skyserver import SkyServer
 
 _PIECE = 1 << 16  # bytes handed to a connection at once
 _BEGINNING = 1000  # bytes sent before a connection goes silent or is reset

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from local_archive.database import Rows, SqlError, connect, parse, select_rows, statement_of, typed
-from local_archive.exchange import TABLE_LINE, Answer, Request, csv_body, error_answer, json_answer
+from .database import Rows, SqlError, connect, parse, select_rows, statement_of, typed
+from .exchange import TABLE_LINE, Answer, Request, csv_body, error_answer, json_answer
 
 
 class SkyServer:

@@ -294,8 +294,8 @@ def test_the_command_line(folder, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "local_archive", folder, "--port", str(port), "--faults", faults],
-        stdout=subprocess.PIPE, text=True, env=os.environ | {"CROSSZ_SERVE_PASSWORD": "canary", "PYTHONPATH": f"{ROOT}/tests"},
+        [sys.executable, "-m", "tests.local_archive", folder, "--port", str(port), "--faults", faults],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | {"CROSSZ_SERVE_PASSWORD": "canary"},
     )  # fmt: skip
     try:
         url = process.stdout.readline().strip()
