@@ -405,8 +405,9 @@ def test_the_stamps_of_a_shard_are_the_same_bytes_every_way(small_sky, tmp_path,
         }.items():
             with sas.shard_frames(tmp_path / "plan.parquet", tmp_path / name / "cache", place) as frames:
                 stamps.write_stamps(
-                    tmp_path / "plan.parquet", frames, tmp_path / name / "a", tmp_path / name / "counts.json", edges
-                )
+                    plan=tmp_path / "plan.parquet", stamps=tmp_path / name / "a", counts=tmp_path / name / "counts.json",
+                    edges=edges, frames=frames,
+                )  # fmt: skip
             written[name] = (tmp_path / name / "a").read_bytes()
     assert len(set(written.values())) == 1
 
