@@ -93,7 +93,7 @@ def clean(server, tmp_path_factory):
 
 def test_the_run_fetches_each_frame_once_and_keeps_none(clean, server):
     found, where, _, _ = clean
-    assert {name.split("/")[0] for name in found} >= {"catalog", "shards", "stamps", "cutouts", "images.parquet"}
+    assert {name.split("/")[0] for name in found} >= {"catalog", "plan", "stamps", "cutouts", "images.parquet"}
     frames = [hit.path for hit in server.hits if hit.path.startswith("/sas/") and hit.status == 200]
     assert len(frames) > 40
     assert sum(frames.count(path) > 1 for path in set(frames)) <= 10  # a neighbour field at the border of two shards

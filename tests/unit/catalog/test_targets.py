@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
-from helpers import archive
+from helpers import archive, impatient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from local_archive import Fault, serve
@@ -157,9 +157,10 @@ def test_an_answer_that_is_none_is_asked_for_again_and_then_refused(server, obje
         server.faults.append(Fault("X_Results", kind, 1, words))
         found = targets.matched(table, crossid.finder(SkyServer(client, archive(server.url))), RADIUS)
         pd.testing.assert_frame_equal(found, targets.matched(table, finder, RADIUS), check_dtype=False, rtol=1e-12)
-        server.faults.append(Fault("X_Results", kind, None, words))
+    server.faults.append(Fault("X_Results", kind, None, words))
+    with Client(limits(impatient(server.url))) as client:
         with pytest.raises(CrosszError, match="targets 1 to 6 of 6"):
-            targets.matched(table, crossid.finder(SkyServer(client, archive(server.url))), RADIUS)
+            targets.matched(table, crossid.finder(SkyServer(client, impatient(server.url))), RADIUS)
 
 
 def test_an_object_far_from_its_target_is_no_answer(server, objects):
@@ -167,7 +168,9 @@ def test_an_object_far_from_its_target_is_no_answer(server, objects):
     with Client(limits(archive(server.url))) as client:
         ask = client.fetch
         client.fetch = lambda *asked, data, **more: ask(*asked, data=data | {"radius": 2 / 60}, **more)
-        near_service = crossid.finder(SkyServer(client, archive(server.url))).near  # of a server that takes 2 arcsec for 0.01
+        near_service = crossid.finder(
+            SkyServer(client, archive(server.url))
+        ).near  # of a server that takes 2 arcsec for 0.01
         with pytest.raises(Damaged, match=r"beyond the 0\.01 asked for"):
             near_service(table["ra"].to_numpy(), table["dec"].to_numpy(), 0.01)
 
