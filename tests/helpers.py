@@ -10,13 +10,23 @@ SDSS = ROOT.parent / "shared" / "sdss"
 
 
 def archive(url: str, **more: object) -> dict:
-    """The configuration's archive block for a local archive at `url`, impatient."""
+    """The configuration's archive block for a local archive at `url`: so patient that a busy machine fails no test."""
     return {
         "casjobs": f"{url}/CasJobs/RestApi", "login": f"{url}/login-portal/keystone/v3/tokens", "context": "DR17",
-        "skyserver": f"{url}/dr17", "sas": [f"{url}/sas"], "connections": 2, "attempts": 2, "timeout_s": 1.2,
-        "deadline_s": 3, "pause_s": 0.02, "min_rate_kB_s": 1, "query_s": 1.2, "query_interval_s": 0, "poll_s": 0.02,
+        "skyserver": f"{url}/dr17", "sas": [f"{url}/sas"], "connections": 2, "attempts": 2, "timeout_s": 15,
+        "deadline_s": 120, "pause_s": 0.02, "min_rate_kB_s": 1, "query_s": 15, "query_interval_s": 0, "poll_s": 0.02,
         "rate_MB_s": 20,
     } | more  # fmt: skip
+
+
+def listening(url: str, **more: object) -> dict:
+    """`archive`, for a server that goes silent once: the silence is given up soon, the file is not."""
+    return archive(url, timeout_s=1.2, query_s=1.2) | more
+
+
+def impatient(url: str, **more: object) -> dict:
+    """`archive`, for a server that does not come to its senses: nothing honest is asked with this."""
+    return listening(url, deadline_s=3) | more
 
 
 def star(x: float, y: float, size: int, flux: float = 100.0, fwhm: float = 3.3) -> np.ndarray:

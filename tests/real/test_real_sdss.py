@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import aperture, archive, centroid
+from local_archive import serve
 
 from crossz.archive import sas
-from crossz.archive.serve import serve
 from crossz.catalog.columns import conform
 from crossz.catalog.objects import dedupe, groups
 from crossz.catalog.readers import read_table

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+from local_archive import serve
 from project import command, copied, environment, snakemake
 
 from crossz import sky
-from crossz.archive.serve import serve
 
 CANARY = "canary-7f3a91-password"
 LOGIN = {"SCISERVER_USER": "user", "SCISERVER_PASSWORD": CANARY}
@@ -93,7 +93,7 @@ def clean(server, tmp_path_factory):
 
 def test_the_run_fetches_each_frame_once_and_keeps_none(clean, server):
     found, where, _, _ = clean
-    assert {name.split("/")[0] for name in found} >= {"catalog", "shards", "stamps", "cutouts", "images.parquet"}
+    assert {name.split("/")[0] for name in found} >= {"catalog", "plan", "stamps", "cutouts", "images.parquet"}
     frames = [hit.path for hit in server.hits if hit.path.startswith("/sas/") and hit.status == 200]
     assert len(frames) > 40
     assert sum(frames.count(path) > 1 for path in set(frames)) <= 10  # a neighbour field at the border of two shards

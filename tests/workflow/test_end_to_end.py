@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import toy
 import yaml
+from local_archive import serve
 from project import ROOT, SMALL, copied, snakemake
 from snakemake import api
 
 from crossz.apply import cli
-from crossz.archive.serve import serve
 
 
 def planned(where, *arguments, **overrides):

@@ -11,13 +11,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from helpers import ROOT, archive
+from local_archive import Fault, serve
 
-from crossz.archive import embedded, query, sas
+from crossz.archive import embedded, query, sas, services
 from crossz.archive.http import Client, limits
-from crossz.archive.serve import Fault, serve
+from crossz.archive.spectra import fetch_spectrum
 from crossz.core.errors import CrosszError
 from crossz.sdss.frames import FieldID, frame_path
-from crossz.sdss.spectra import spectrum_path
+from crossz.sdss.spectra import SpectrumID, spectrum_path
 
 PAGE = ROOT / "docs/reliability.md"
 SQL = ROOT / "workflow/sql/baseline.sql"
@@ -95,21 +96,23 @@ def get_spectrum(small_sky, url, folder):
     ids = pd.read_parquet(small_sky / "truth.parquet")["spectra"][0][0]
     ids = [ids[name] for name in ("plate", "mjd", "fiberID", "run2d")]
     with Client(limits(archive(url))) as client:
-        body = sas.fetch_spectrum(client, archive(url)["sas"], *ids)
+        body = fetch_spectrum(client, archive(url)["sas"], SpectrumID(*ids))
     assert body == spectrum_path(small_sky / "spectra", *ids).read_bytes()
 
 
 def get_rows(small_sky, url, folder, backend, **more):
-    outputs = (folder / "raw.parquet", folder / "receipt.json")
-    query.write_archive_query(SQL, backend, archive(url, **more), folder / "cache", *outputs)
-    return pq.read_table(outputs[0]).to_pandas()
+    outputs = {"raw": folder / "raw.parquet", "receipt": folder / "receipt.json"}
+    with services.connected(backend, archive(url, **more)) as service:
+        query.write_archive_query(sql=SQL, **outputs, cache=folder / "cache", context="DR17", service=service)
+    return pq.read_table(outputs["raw"]).to_pandas()
 
 
 @pytest.fixture(scope="module")
 def honest(small_sky, tmp_path_factory):
     """The rows of the embedded service, which need no network."""
     folder = tmp_path_factory.mktemp("honest")
-    embedded.write_query(SQL, small_sky / "sky.sqlite", folder / "raw.parquet", folder / "receipt.json")
+    outputs = {"raw": folder / "raw.parquet", "receipt": folder / "receipt.json"}
+    embedded.write_query(sql=SQL, database=small_sky / "sky.sqlite", **outputs)
     return pq.read_table(folder / "raw.parquet").to_pandas()
 
 

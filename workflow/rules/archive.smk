@@ -10,14 +10,16 @@ localrules:
 
 rule forecast:
     input:
-        collect("results/plan/{shard}.parquet", shard=SHARDS),
+        plans=collect("results/plan/{shard}.parquet", shard=SHARDS),
     output:
-        "results/forecast.json",
+        costs="results/forecast.json",
     log:
         "logs/forecast.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
+        rate_MB_s=lookup("archive/rate_MB_s", within=config),
+        spectra=lookup("mml/run", within=config),
         code=code_digest("archive.forecast"),
     script:
         "../scripts/forecast.py"
@@ -28,6 +30,8 @@ rule doctor:
         "logs/doctor.log",
     conda:
         "../../envs/pipeline.yaml"
+    params:
+        folder="results",
     script:
         "../scripts/doctor.py"
 
@@ -37,16 +41,19 @@ rule frames:
         collect("results/frames/{shard}.jsonl", shard=SHARDS),
 
 
+# No digest: code that fetches can change when a frame comes, not its bytes, which are checked.
 rule fetch_frames:
     input:
-        "results/plan/{shard}.parquet",
+        plan="results/plan/{shard}.parquet",
     output:
-        "results/frames/{shard}.jsonl",
+        manifest="results/frames/{shard}.jsonl",
     log:
         "logs/fetch_frames/{shard}.log",
     conda:
         "../../envs/pipeline.yaml"
     resources:
         mem_mb=1000,
+    params:
+        cache="results/frames/{shard}",
     script:
         "../scripts/fetch_frames.py"

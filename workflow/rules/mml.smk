@@ -10,7 +10,7 @@ rule spectra:
     input:
         plan="results/plan/{shard}.parquet",
         catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
-        spectra=SPECTRA,
+        folder=SPECTRA,
     output:
         spectra="results/spectra/{shard}.arrow",
         counts="results/spectra/{shard}.counts.json",

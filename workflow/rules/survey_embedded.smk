@@ -65,7 +65,7 @@ rule query:
 
 rule match:
     input:
-        targets=targets_file,
+        table=targets_file,
         database="results/sky/sky.sqlite",
     output:
         targets="results/predict/{name}/targets.parquet",
@@ -78,6 +78,6 @@ rule match:
         columns=lookup("catalog/columns", within=config),
         extra_columns=EXTRA_COLUMNS,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
-        code=code_digest("catalog.targets"),
+        code=code_digest("archive.embedded_crossid"),
     script:
         "../scripts/match.py"

@@ -15,7 +15,7 @@ include: "archive.smk"
 # Where the archive is and how patient we are (config: archive, catalog.backend) changes no row, so it is no parameter.
 rule archive_query:
     input:
-        "workflow/sql/{dataset}.sql",
+        sql="workflow/sql/{dataset}.sql",
     output:
         raw="results/catalog/raw/{dataset}.parquet",
         receipt="results/catalog/raw/{dataset}.receipt.json",
@@ -31,14 +31,14 @@ rule archive_query:
         cache="results/cache/query",
         context=lookup("archive/context", within=config),
         extra_columns=EXTRA_COLUMNS,
-        code=code_digest("archive.sql", "archive.reply", "catalog.objects"),
+        code=code_digest("archive.query"),
     script:
         "../scripts/archive_query.py"
 
 
 rule archive_match:
     input:
-        targets=targets_file,
+        table=targets_file,
     output:
         targets="results/predict/{name}/targets.parquet",
         catalog="results/predict/{name}/catalog.parquet",
@@ -52,6 +52,6 @@ rule archive_match:
         columns=lookup("catalog/columns", within=config),
         extra_columns=EXTRA_COLUMNS,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
-        code=code_digest("catalog.targets"),
+        code=code_digest("archive.crossid"),
     script:
         "../scripts/archive_match.py"

@@ -2,19 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from crossz.archive import query
-from crossz.core.job import logged
+from crossz.archive import query, services
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    query.write_archive_query(
-        snakemake.input[0],
-        snakemake.config["catalog"]["backend"],
-        snakemake.config["archive"],
-        snakemake.params.cache,
-        snakemake.output.raw,
-        snakemake.output.receipt,
-        snakemake.params.extra,
-    )
+backend, archive = snakemake.config["catalog"]["backend"], snakemake.config["archive"]
+with job(snakemake) as arguments, services.connected(backend, archive) as service:
+    query.write_archive_query(**arguments, service=service)

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from crossz.archive import doctor
-from crossz.core.job import logged
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    doctor.examine(snakemake.config["catalog"]["backend"], snakemake.config["archive"], "results")
+with job(snakemake) as arguments:
+    doctor.examine(**arguments, backend=snakemake.config["catalog"]["backend"], archive=snakemake.config["archive"])

@@ -3,13 +3,10 @@
 from typing import TYPE_CHECKING
 
 from crossz.archive import sas
-from crossz.core.job import logged
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-place = sas.place(snakemake.config)
-cache = f"results/frames/{snakemake.wildcards.shard}"
-with logged(snakemake.log[0]), sas.shard_frames(snakemake.input[0], cache, place) as frames:
-    frames.fetch_all()
-    frames.write_manifest(snakemake.output[0])
+with job(snakemake) as arguments:
+    sas.fetch_frames(**arguments, config=snakemake.config)

@@ -3,15 +3,10 @@
 from typing import TYPE_CHECKING
 
 from crossz.archive import forecast
-from crossz.core.job import logged
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    forecast.write_forecast(
-        snakemake.input,
-        snakemake.output[0],
-        snakemake.config["archive"]["rate_MB_s"],
-        snakemake.config["mml"]["run"],
-    )
+with job(snakemake) as arguments:
+    forecast.write_forecast(**arguments)

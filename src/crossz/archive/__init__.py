@@ -1,1 +1,5 @@
-"""Everything that touches an archive: where SQL is answered and where frames come from."""
+"""The archive: the only network access of the package.
+
+In: addresses, SQL, ids of fields and spectra.
+Out: checked rows, frames and spectra.
+"""

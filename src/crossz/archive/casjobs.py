@@ -1,7 +1,7 @@
-"""CasJobs: the query runs on the server into a table of the user's MyDB, which is then read page by page.
+"""CasJobs: the query runs on the server into a table of the user's MyDB, which is then read slice by slice.
 
-A table is believed finished when it has as many rows as the query was counted to have; nothing else says so for sure after
-a restart. So a run that was killed attaches to its job, or reuses the table that the job left, and asks for no work twice.
+A table counts as finished when it has as many rows as the query was counted to have. After a restart nothing else says so
+for sure. So a run that was killed attaches to its job, or reuses the table that the job left, and asks for no work twice.
 """
 
 import json
@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from crossz.archive import credentials, reply
-from crossz.archive.http import Client, Damaged, Denied, Missing, Unanswered
+from crossz.archive.http import Client, Damaged, Unanswered, service_client
+from crossz.archive.query import Source
+from crossz.archive.responses import Denied, Missing, Reply
 from crossz.archive.sql import Query
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import read_json, write_json
@@ -29,28 +31,56 @@ REMEDY = "Rerun later: the job on the server goes on, and finished pages are kep
 _STATUS = {0: "ready", 1: "started", 2: "canceling", 3: "canceled", 4: "failed", 5: "finished"}
 _LONGEST_POLL = 12  # times poll_s
 _STRANGE_POLLS = 10  # how often a table that no known job fills is looked at before it is made anew (ten minutes)
-_SUBMITTING = "submitting"  # remembered in place of a job's number until the service has told it
+_SUBMITTING = "submitting"  # remembered in place of a job's number until the service has given it
+
+
+class CasJobs:
+    """The service at the addresses of `archive`, the block of the configuration."""
+
+    name = "casjobs"
+
+    def __init__(self, client: Client, archive: dict[str, Any]):
+        self._client, self._archive = client, archive
+        self.address: str = archive["casjobs"]
+
+    def open(self, query: Query, folder: Path, what: str) -> Source:
+        """Have the rows of `query` in a table of MyDB; `folder` keeps which jobs are under way."""
+        session = Session(self._client, self._archive)
+        table, rows = prepare(query, session, folder / "jobs.json", what)
+        return Source(session.mydb, f"SELECT * FROM {table}", rows)
+
+
+@contextmanager
+def connected(archive: dict[str, Any]) -> Iterator[CasJobs]:
+    """The service with a client of its own. Raises CrosszError where its address is wrong."""
+    with service_client("casjobs", archive) as client:
+        yield CasJobs(client, archive)
 
 
 class Session:
     """Calls of the REST interface with the user's token, renewed when it has expired and a password is at hand.
 
-    `archive`: the block of the configuration: casjobs and login (addresses), context, query_s, poll_s.
+    Parameters
+    ----------
+    client
+        Sends the requests.
+    archive
+        The block of the configuration. Read: casjobs and login (addresses), context, query_s, poll_s.
     """
 
-    def __init__(self, client: Client, archive: dict):
+    def __init__(self, client: Client, archive: dict[str, Any]):
         self.archive = archive
         self._client = client
         self._login = credentials.load()
         self._token = self._login.token
 
     def call(
-        self, method: str, path: str, what: str, accept: Callable, *, content: dict | None = None,
+        self, method: str, path: str, what: str, accept: Callable[[Reply], T], *, content: dict[str, Any] | None = None,
         kind: str = "application/json", once: bool = False,
-    ):  # fmt: skip
+    ) -> T:  # fmt: skip
         """`accept` of the answer to one call; `content` goes as JSON, `kind` is the Accept header."""
 
-        def attempt():
+        def attempt() -> T:
             return self._client.fetch(
                 [f"{self.archive['casjobs'].rstrip('/')}/{path}"],
                 what,
@@ -80,7 +110,7 @@ class Session:
         """Fetch a new token and keep it. Nothing of the request or the answer goes into an error: it holds the password."""
         user = {"name": self._login.user, "password": self._login.password}
         try:
-            self._token = self._client.fetch(
+            token = self._client.fetch(
                 [self.archive["login"]],
                 "SciServer login",
                 _token,
@@ -94,57 +124,79 @@ class Session:
             raise CrosszError(
                 f"SciServer refuses user {self._login.user} or its password; {credentials.HELP}"
             ) from None
-        return self._token
+        self._token = token
+        return token
 
     def quick(
-        self, context: str, sql: str, columns: tuple[str, ...], rows: int | None, what: str,
-        make: Callable[[pa.Table], T] = lambda table: table,
+        self, context: str, sql: str, columns: tuple[str, ...], rows: int | None, what: str, make: Callable[[pa.Table], T]
     ) -> T:  # fmt: skip
         """`make` of the rows of a quick query (at most a minute on the server): text columns, checked by `reply.table`."""
         return self.call(
             "POST",
             f"contexts/{context}/query",
             what,
-            lambda found: make(reply.table(found.body, columns, rows)),
+            lambda answer: make(reply.table(answer.body, columns, rows)),
             content={"Query": sql, "TaskName": "crossz"},
             kind="text/plain",
         )
 
+    def mydb(self, sql: str, columns: tuple[str, ...], rows: int | None, what: str, make: Callable[[pa.Table], T]) -> T:
+        """`quick` in MyDB."""
+        return self.quick("MyDB", sql, columns, rows, what, make)
+
     def tables(self) -> set[str]:
         """Names of the tables in MyDB, in lower case."""
-        return self.call("GET", "contexts/MyDB/Tables", "tables of MyDB", lambda found: _names(_json(found)))
+        return self.call("GET", "contexts/MyDB/Tables", "tables of MyDB", lambda answer: _names(_json(answer)))
 
 
-def _token(found) -> str:
-    token = found.headers.get("X-Subject-Token")
+def _token(answer: Reply) -> str:
+    token: str | None = answer.headers.get("X-Subject-Token")
     if not token:
         raise Refused("no X-Subject-Token in the answer")
     return token
 
 
-def _json(found):
+def _json(answer: Reply) -> Any:
     try:
-        return json.loads(found.body)
+        return json.loads(answer.body)
     except ValueError as error:
         raise Refused("an answer that is not JSON") from error
 
 
-def _names(content) -> set[str]:
+def _names(content: Any) -> set[str]:
     if not isinstance(content, list) or not all(isinstance(row, dict) and "Name" in row for row in content):
         raise Refused("not a list of tables")
     return {str(row["Name"]).lower() for row in content}
 
 
 def prepare(query: Query, session: Session, state_path: Path, what: str) -> tuple[str, int]:
-    """Have MyDB hold all rows of `query`; return the table's name and its number of rows.
+    """Have MyDB hold all rows of `query`. The job is canceled when this process is interrupted.
 
-    `state_path`: a JSON file that remembers the jobs under way. Raises CrosszError when a job fails or is canceled; cancels
-    the job when this process is interrupted.
+    Parameters
+    ----------
+    query
+        What is asked.
+    session
+        Of the user.
+    state_path
+        A JSON file that remembers the jobs under way.
+    what
+        Named in messages.
+
+    Returns
+    -------
+    tuple
+        The table's name and its number of rows.
+
+    Raises
+    ------
+    errors.CrosszError
+        A job fails or is canceled.
     """
     table = f"crossz_{query.digest}"
     count = f"SELECT COUNT_BIG(*) AS n INTO mydb.{table}_n FROM ({query.text}) AS q"
     _ensure(session, state_path, f"{table}_n", count, 1, f"{what}: counting")
-    rows = session.quick("MyDB", f"SELECT n FROM {table}_n", ("n",), 1, f"{what}: reading the count", reply.number)
+    rows = session.mydb(f"SELECT n FROM {table}_n", ("n",), 1, f"{what}: reading the count", reply.number)
     columns = ", ".join(f"q.{name}" for name in query.columns)
     select = f"SELECT {columns} INTO mydb.{table} FROM ({query.text}) AS q"
     _ensure(session, state_path, table, select, rows, f"{what}: selecting {rows:,} rows")
@@ -159,7 +211,9 @@ def _ensure(session: Session, state_path: Path, table: str, select: str, rows: i
             _remember(state_path, table, _SUBMITTING)
             job = _submit(session, table, select, what)
             _remember(state_path, table, job)
-        status, message = _wait(session, job, state_path, table, what) if job not in (None, _SUBMITTING) else (None, "")
+        status, message = None, ""
+        if job is not None and job != _SUBMITTING:
+            status, message = _wait(session, job, state_path, table, what)
         if _filled(session, table, rows, patient=status is None):
             return
         _remember(state_path, table, None)
@@ -175,7 +229,8 @@ def _ensure(session: Session, state_path: Path, table: str, select: str, rows: i
 
 
 def _remembered(state_path: Path, table: str) -> str | None:
-    return read_json(state_path).get(table) if state_path.exists() else None
+    jobs: dict[str, str] = read_json(state_path) if state_path.exists() else {}
+    return jobs.get(table)
 
 
 def _remember(state_path: Path, table: str, job: str | None) -> None:
@@ -196,8 +251,8 @@ def _submit(session: Session, table: str, select: str, what: str) -> str:
     return job
 
 
-def _job(found) -> str:
-    number = found.body.decode("ascii", "replace").strip().strip('"')
+def _job(answer: Reply) -> str:
+    number: str = answer.body.decode("ascii", "replace").strip().strip('"')
     if not number.isdigit():
         raise Refused(f"no job number but {number[:100]!r}")
     return number
@@ -210,12 +265,12 @@ def _wait(session: Session, job: str, state_path: Path, table: str, what: str) -
         try:
             while True:
                 try:
-                    found = session.call("GET", f"jobs/{job}", f"{what}: job {job}", _description)
+                    description = session.call("GET", f"jobs/{job}", f"{what}: job {job}", _description)
                 except Missing:
                     return None, "unknown"
-                status = _STATUS[found["Status"]]
+                status = _STATUS[description["Status"]]
                 if status not in ("ready", "started", "canceling"):
-                    return status, str(found.get("Message"))
+                    return status, str(description.get("Message"))
                 log.info(f"{what}: job {job} {status} since {time.monotonic() - start:.0f} s")
                 time.sleep(session.archive["poll_s"] * factor)
                 factor = min(factor * 1.5, _LONGEST_POLL)
@@ -226,8 +281,8 @@ def _wait(session: Session, job: str, state_path: Path, table: str, what: str) -
             raise
 
 
-def _description(found) -> dict:
-    content = _json(found)
+def _description(answer: Reply) -> dict[str, Any]:
+    content = _json(answer)
     if not isinstance(content, dict) or content.get("Status") not in _STATUS:
         raise Refused("not a job's description")
     return content
@@ -244,7 +299,7 @@ def _filled(session: Session, table: str, rows: int, patient: bool) -> bool:
 
 
 def _count(session: Session, table: str) -> int:
-    return session.quick("MyDB", f"SELECT COUNT_BIG(*) AS n FROM {table}", ("n",), 1, f"counting {table}", reply.number)
+    return session.mydb(f"SELECT COUNT_BIG(*) AS n FROM {table}", ("n",), 1, f"counting {table}", reply.number)
 
 
 @contextmanager

@@ -25,25 +25,31 @@ class Credentials:
 
 
 def load() -> Credentials:
-    """The user's login. Raises CrosszError, saying where to put it, when there is none or others can read its file."""
+    """The user's login.
+
+    Raises
+    ------
+    errors.CrosszError
+        There is none, or others can read its file; the message says where to put it.
+    """
     names = ("user", "password", "token")
-    found = {name: os.environ.get(f"SCISERVER_{name.upper()}") for name in names}
+    values: dict[str, str | None] = {name: os.environ.get(f"SCISERVER_{name.upper()}") for name in names}
     path = Path(os.environ.get("CROSSZ_CREDENTIALS", DEFAULT_FILE)).expanduser()
-    if not _complete(found) and path.is_file():
+    if not _complete(values) and path.is_file():
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise CrosszError(f"{path}: others can read it (mode {mode:04o}); chmod 600 {path}")
-        found = dict.fromkeys(names)
+        values = dict.fromkeys(names)
         for number, line in enumerate(path.read_text().splitlines(), 1):
             key, _, value = (part.strip() for part in line.partition("="))
             if key in names:
-                found[key] = value
-            elif line.strip() and not line.startswith("#"):  # which may be a password: not told
+                values[key] = value
+            elif line.strip() and not line.startswith("#"):  # which may be a password: not shown
                 raise CrosszError(f"{path}, line {number}: none of {', '.join(names)} = ...; {HELP}")
-    if not _complete(found):
+    if not _complete(values):
         raise CrosszError(f"no SciServer login: {HELP}")
-    return Credentials(found["user"], found["password"], found["token"])
+    return Credentials(values["user"], values["password"], values["token"])
 
 
-def _complete(found: dict[str, str | None]) -> bool:
-    return bool(found["token"] or (found["user"] and found["password"]))
+def _complete(values: dict[str, str | None]) -> bool:
+    return bool(values["token"] or (values["user"] and values["password"]))

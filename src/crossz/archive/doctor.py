@@ -4,12 +4,17 @@ import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from crossz.archive import casjobs, sas, skyserver
-from crossz.archive.http import Client, Denied, Missing, limits
+from crossz.archive import casjobs, spectra
+from crossz.archive.frame_bytes import REMEDY
+from crossz.archive.http import Client, limits
+from crossz.archive.responses import Denied, Missing, Reply
+from crossz.archive.skyserver import SkyServer
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
-from crossz.sdss.frames import FieldID, decode, frame_path
+from crossz.sdss.frames import FieldID, Frame, decode, frame_path
+from crossz.sdss.spectra import SpectrumID
 
 log = logging.getLogger(__name__)
 
@@ -18,70 +23,98 @@ _SQL = (
     "SELECT TOP 1 b.rerun, b.run, b.camcol, b.field, a.plate, a.mjd, a.fiberID, a.run2d FROM SpecObjAll AS a "
     "JOIN PhotoObjAll AS b ON a.bestObjID = b.objID WHERE a.class = 'QSO' AND a.zWarning = 0 AND b.clean = 1"
 )
-_KNOWN = dict(zip(_NAMES, (301, 1043, 5, 25, 10000, 57346, 5, "v5_13_2"), strict=True))
-"""What is asked for when no SQL service answers: a frame and a spectrum of DR17."""
+# What is asked for when no SQL service answers: a frame and a spectrum of DR17.
+_FIELD = FieldID(301, 1043, 5, 25)
+_SPECTRUM = SpectrumID(10000, 57346, 5, "v5_13_2")
 _WRITE_MB = 64
+_PUBLIC = "is archive.sas a whole, public mirror of DR17? (A local archive has spectra after `snakemake results/sky/spectra`.)"
 
 
-def examine(backend: str, archive: dict, folder: str | Path) -> None:
-    """Print one line a check: login, SQL, a frame, a spectrum, write speed of `folder`; with a remedy where one fails.
+class _Checks:
+    # One method a check; each says what worked, or raises.
+    def __init__(self, backend: str, archive: dict[str, Any], folder: str | Path, client: Client):
+        self._backend, self._archive, self._folder, self._client = backend, archive, folder, client
+        self._field, self._spectrum = _FIELD, _SPECTRUM
 
-    `archive`: the block of the configuration; `backend`: casjobs needs the login, skyserver does without. Raises
-    CrosszError when a check fails.
+    def login(self) -> str:
+        if self._backend != "casjobs":
+            return f"not needed (catalog.backend: {self._backend})"
+        session = casjobs.Session(self._client, self._archive)
+        return f"{len(session.tables())} tables in MyDB"
+
+    def sql(self) -> str:
+        if self._backend == "casjobs":
+            session = casjobs.Session(self._client, self._archive)
+            rows = session.quick(self._archive["context"], _SQL, _NAMES, 1, "SQL", lambda answer: answer.to_pylist())
+        else:
+            rows = SkyServer(self._client, self._archive).ask(_SQL, _NAMES, 1, "SQL", lambda answer: answer.to_pylist())
+        row = rows[0]
+        self._field = FieldID(*(int(row[name]) for name in FieldID._fields))
+        self._spectrum = SpectrumID(int(row["plate"]), int(row["mjd"]), int(row["fiberID"]), row["run2d"])
+        return f"a quasar in field {self._field.run}-{self._field.camcol}-{self._field.field}"
+
+    def frame(self) -> str:
+        if not self._archive["sas"]:
+            return "not needed (archive.sas: [])"
+        name = frame_path("", self._field, "r").as_posix()
+        urls = [f"{mirror.rstrip('/')}/{name}" for mirror in self._archive["sas"]]
+
+        def accept(reply: Reply) -> tuple[Reply, Frame]:
+            return reply, decode(reply.body, self._field, "r")
+
+        reply, _ = self._client.fetch(urls, name, accept, REMEDY)
+        return f"{len(reply.body) / 1e6:.1f} MB of {reply.url}"
+
+    def spectrum(self) -> str:
+        if not self._archive["sas"]:
+            return "not needed (archive.sas: [])"
+        body = spectra.fetch_spectrum(self._client, self._archive["sas"], self._spectrum)
+        return f"{len(body) / 1e6:.2f} MB"
+
+    def write(self) -> str:
+        with atomic_path(Path(self._folder, ".doctor")) as temporary:
+            temporary.write_bytes(bytes(_WRITE_MB << 20))
+        Path(self._folder, ".doctor").unlink()
+        return f"{_WRITE_MB} MB into {self._folder}"
+
+
+def examine(*, backend: str, archive: dict[str, Any], folder: str | Path) -> None:
+    """Log one line a check: login, SQL, a frame, a spectrum, write speed; with a remedy where one fails.
+
+    Parameters
+    ----------
+    backend
+        casjobs needs the login, skyserver does without.
+    archive
+        The block of the configuration.
+    folder
+        Where results are written.
+
+    Raises
+    ------
+    errors.CrosszError
+        A check fails.
     """
-    asked = dict(_KNOWN)
     failed = 0
     with Client(limits(archive)._replace(attempts=2)) as client:
-
-        def login() -> str:
-            if backend != "casjobs":
-                return f"not needed (catalog.backend: {backend})"
-            session = casjobs.Session(client, archive)
-            return f"{len(session.tables())} tables in MyDB"
-
-        def sql() -> str:
-            if backend == "casjobs":
-                answer = casjobs.Session(client, archive).quick(archive["context"], _SQL, _NAMES, 1, "SQL")
-            else:
-                answer = skyserver.ask(client, archive)(_SQL, _NAMES, 1, "SQL")
-            row = answer.to_pylist()[0]
-            asked.update({name: value if name == "run2d" else int(value) for name, value in row.items()})
-            return f"a quasar in field {asked['run']}-{asked['camcol']}-{asked['field']}"
-
-        def frame() -> str:
-            if not archive["sas"]:
-                return "not needed (archive.sas: [])"
-            field = FieldID(*(asked[name] for name in FieldID._fields))
-            name = frame_path("", field, "r").as_posix()
-            urls = [f"{mirror.rstrip('/')}/{name}" for mirror in archive["sas"]]
-            reply, _ = client.fetch(urls, name, lambda got: (got, decode(got.body, field, "r")), sas.REMEDY)
-            return f"{len(reply.body) / 1e6:.1f} MB of {reply.url}"
-
-        def spectrum() -> str:
-            if not archive["sas"]:
-                return "not needed (archive.sas: [])"
-            body = sas.fetch_spectrum(client, archive["sas"], *(asked[name] for name in _NAMES[4:]))
-            return f"{len(body) / 1e6:.2f} MB"
-
-        def disk() -> str:
-            with atomic_path(Path(folder, ".doctor")) as temporary:
-                temporary.write_bytes(bytes(_WRITE_MB << 20))
-            Path(folder, ".doctor").unlink()
-            return f"{_WRITE_MB} MB into {folder}"
-
+        examination = _Checks(backend, archive, folder, client)
         checks: dict[str, Callable[[], str]] = {
-            "login": login, "SQL": sql, "frame": frame, "spectrum": spectrum, "write": disk,
-        }  # fmt: skip
+            "login": examination.login,
+            "SQL": examination.sql,
+            "frame": examination.frame,
+            "spectrum": examination.spectrum,
+            "write": examination.write,
+        }
         for name, check in checks.items():
             start = time.monotonic()
             try:
-                told = f"ok      {check()} in {time.monotonic() - start:.1f} s"
+                line = f"ok      {check()} in {time.monotonic() - start:.1f} s"
             except (CrosszError, OSError) as error:
                 failed += 1
-                told = f"FAILED  {error}"
+                line = f"FAILED  {error}"
             except (Missing, Denied) as error:
                 failed += 1
-                told = f"FAILED  {error}: is archive.sas a whole, public mirror of DR17? (A local archive has spectra after `snakemake results/sky/spectra`.)"
-            log.info(f"{name:9} {told}")
+                line = f"FAILED  {error}: {_PUBLIC}"
+            log.info(f"{name:9} {line}")
     if failed:
         raise CrosszError(f"doctor: {failed} of {len(checks)} checks failed; what to do stands above")

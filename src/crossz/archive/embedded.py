@@ -10,17 +10,32 @@ from sqlglot import exp
 
 from crossz.archive.sql import TABLES, checked_select
 from crossz.catalog.objects import write_raw
-from crossz.catalog.targets import COLUMNS, Finder, finder_of
 from crossz.core.errors import CrosszError
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
 
 
 def query(text: str, database: str | Path, source: str) -> pa.Table:
-    """Rows of the T-SQL query `text` over the tables of `database`, one Arrow column a result column.
+    """Rows of a T-SQL query, one Arrow column a result column.
 
-    64-bit ids come as integers, or as text where they exceed int64 (specObjID). Raises CrosszError, naming `source`,
-    when the text is not one SELECT over the allowed tables or SQLite refuses it.
+    Parameters
+    ----------
+    text
+        The query.
+    database
+        Path of the SQLite file that it reads.
+    source
+        Where the query stands, for errors.
+
+    Returns
+    -------
+    pyarrow.Table
+        64-bit ids are integers, or text where they exceed int64 (specObjID).
+
+    Raises
+    ------
+    errors.CrosszError
+        The text is not one SELECT over the allowed tables, or SQLite refuses it.
     """
     select = checked_select(text, source)
     for table in select.find_all(exp.Table):
@@ -43,28 +58,21 @@ def query(text: str, database: str | Path, source: str) -> pa.Table:
     return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})
 
 
-def finder(database: str | Path) -> Finder:
-    """Objects of the embedded sky by position or objID."""
-    found = query(f"SELECT mode, {', '.join(COLUMNS)} FROM PhotoObjAll", database, "PhotoObjAll")
-    return finder_of(found.to_pandas())
-
-
 def _authorise(action: int, first: str | None, second: str | None, *_: object) -> int:
     allowed = action in _READS and (action != sqlite3.SQLITE_READ or str(first).lower() in TABLES | {""})
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def write_query(
-    sql_path: str | Path,
+    *,
+    sql: str | Path,
     database: str | Path,
-    raw_path: str | Path,
-    receipt_path: str | Path,
+    raw: str | Path,
+    receipt: str | Path,
     extra_columns: Sequence[str] = (),
 ) -> None:
-    """Run the query of `sql_path` and write its checked rows, with a receipt of the query's hash."""
-    text = Path(sql_path).read_text()
+    """Run the query at `sql` on `database` and write its checked rows to `raw`, with a `receipt` of the query's hash."""
+    text = Path(sql).read_text()
     digest = hashlib.sha256(text.encode()).hexdigest()
-    table = query(text, database, str(sql_path))
-    write_raw(
-        table, str(sql_path), raw_path, receipt_path, {"source": "embedded sky", "query_sha256": digest}, extra_columns
-    )
+    facts = {"source": "embedded sky", "query_sha256": digest}
+    write_raw(query(text, database, str(sql)), str(sql), raw, receipt, facts, extra_columns)

@@ -24,10 +24,18 @@ CUTOUT_MB = 5 * 64 * 64 * 2 / 1e6
 
 
 def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float, spectra: bool) -> dict[str, float]:
-    """Objects, fields, files, bytes, disk and hours to fetch and cut all fields of `shards` at `rate_MB_s`.
+    """Objects, fields, files, bytes, disk and hours to fetch and cut all fields of `shards`.
 
-    With `spectra` (mml.run), one spectrum an object beside the frames.
-    Left out: neighbour fields that fill an edge (up to a tenth more), and that frames may lie on disk already.
+    Two effects are left out: neighbour fields that fill an edge (up to a tenth more), and frames that lie on disk already.
+
+    Parameters
+    ----------
+    shards
+        The plan of each shard.
+    rate_MB_s
+        Rate of the network, MB/s.
+    spectra
+        A spectrum of each object is fetched beside the frames (mml.run).
     """
     objects = sum(map(len, shards))
     fields = [len(shard[list(FieldID._fields)].drop_duplicates()) for shard in shards]
@@ -48,16 +56,14 @@ def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float, spectra: bool) ->
     }
 
 
-def write_forecast(
-    shard_paths: Sequence[str | Path], forecast_path: str | Path, rate_MB_s: float, spectra: bool
-) -> None:
-    """Print the forecast for the plan at `shard_paths`, and write it."""
-    found = forecast([pq.read_table(path).to_pandas() for path in shard_paths], rate_MB_s, spectra)
+def write_forecast(*, plans: Sequence[str | Path], costs: str | Path, rate_MB_s: float, spectra: bool) -> None:
+    """Log the forecast for the shards whose plans are at `plans`, and write it to `costs`; the rest as in `forecast`."""
+    values = forecast([pq.read_table(path).to_pandas() for path in plans], rate_MB_s, spectra)
     log.info(
-        f"{found['objects']:,} objects on {found['fields']:,} fields: {found['files']:,} frames, {found['fetched_GB']:,} GB"
-        + (f"; a spectrum each, {found['spectra_GB']:,} GB" if spectra else "")
+        f"{values['objects']:,} objects on {values['fields']:,} fields: {values['files']:,} frames, {values['fetched_GB']:,} GB"
+        + (f"; a spectrum each, {values['spectra_GB']:,} GB" if spectra else "")
         + "\n"
-        f"at {rate_MB_s:g} MB/s (archive.rate_MB_s): {found['fetch_hours']:,} hours; decoding: {found['decode_core_hours']:,} core-hours\n"
-        f"disk at once: {found['largest_shard_GB']:,} GB a running shard, and {found['results_GB']:,} GB of stamps and cutouts at the end"
+        f"at {rate_MB_s:g} MB/s (archive.rate_MB_s): {values['fetch_hours']:,} hours; decoding: {values['decode_core_hours']:,} core-hours\n"
+        f"disk at once: {values['largest_shard_GB']:,} GB a running shard, and {values['results_GB']:,} GB of stamps and cutouts at the end"
     )
-    write_json(forecast_path, found)
+    write_json(costs, values)

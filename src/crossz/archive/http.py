@@ -1,25 +1,26 @@
-"""The one way to a network: bounded requests with retries, mirrors, a rate floor, and a breaker a host.
+"""The only way to a network: requests within limits, with retries, mirrors, a least rate, and hosts left alone that fail.
 
-Nothing that a server says is believed by itself: every body goes through the caller's `accept`, which checks it and makes
-something of it. What `accept` refuses (errors.Refused) is asked for again, from the next mirror, until attempts or time run out.
+Nothing that a server says is believed by itself. Every body goes through the caller's `accept`, which checks it and makes
+something of it. What `accept` refuses (errors.Refused) is asked for again, from the next mirror, until attempts or time
+run out.
 """
 
-import email.utils
-import json
 import logging
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import NamedTuple, TypeVar
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
+from crossz.archive.responses import Again, Denied, Missing, Reply, check_status, checked_range, host_name, in_words
 from crossz.core.errors import CrosszError, Refused
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,27 @@ _LARGEST = 2 << 30  # bytes of one body; a server that never ends is cut off her
 _LONGEST_PAUSE = 120.0  # seconds between two attempts, unless a server asks for more
 _BREAK_AFTER = 8  # failures of one host in a row, after which it is left alone
 _REST = 15  # pauses (Limits.pause_s) for which a host that failed so often is left alone
-_AGAIN = {408, 425, 429}
 _jitter = random.SystemRandom()
 
 
 class Limits(NamedTuple):
-    """How patient a client is: looks at a wrong body, seconds of silence, seconds a file in all, first pause, kB/s, threads."""
+    """How patient a client is.
+
+    Attributes
+    ----------
+    attempts
+        Looks at a wrong body, per mirror.
+    timeout_s
+        Seconds of silence.
+    deadline_s
+        Seconds for a file in all.
+    pause_s
+        The first pause between two attempts, in seconds; it doubles each time.
+    min_rate_kB_s
+        The slowest body that is waited for.
+    connections
+        Requests of one host at the same time.
+    """
 
     attempts: int
     timeout_s: float
@@ -44,47 +60,56 @@ class Limits(NamedTuple):
     connections: int
 
 
-class Reply(NamedTuple):
-    """One whole body of a server that said 200 (206 to a range), or what `consume` made of it."""
-
-    url: str
-    body: object
-    headers: requests.structures.CaseInsensitiveDict
-
-
-class Missing(Exception):
-    """Every mirror says that there is no such file (404)."""
-
-
-class Denied(Exception):
-    """The server wants a (newer) login (401, 403)."""
-
-
 class Damaged(CrosszError):
     """Every mirror keeps sending something else than was asked for."""
 
 
-class Unranged(Exception):
-    """The server does not give ranges of this file as asked: it ignores them, or the file changed between two of them."""
-
-
 class Unanswered(CrosszError):
-    """Time or attempts are used up without a whole answer; the request may or may not have been served."""
+    """Time or attempts are used up without a complete answer; the request may or may not have been served."""
 
 
-class _Again(Exception):
-    # One attempt failed in a way that another may mend; `wait` is what the server asked for, in seconds.
-    def __init__(self, reason: str, wait: float | None = None):
-        super().__init__(reason)
-        self.wait = wait
-
-
+@dataclass
 class _Host:
-    # What is known of one host, shared by all threads of a client.
-    def __init__(self, connections: int):
-        self.slots = threading.BoundedSemaphore(connections)
-        self.failures = 0
-        self.closed_until = 0.0
+    # What is known of a host, shared by all threads of a client.
+    slots: threading.BoundedSemaphore
+    failures: int = 0
+    closed_until: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Request:
+    # How one file is asked for, the same at every mirror; `end`: the time when it is given up.
+    method: str
+    first_byte_s: float | None
+    secret: bool
+    span: tuple[int, int] | None
+    consume: Callable[[Iterator[bytes]], Any]
+    options: dict[str, Any]
+    end: float
+
+
+@dataclass
+class _Progress:
+    # What has become of a file's attempts so far; `left`: the mirrors that have not said their last word.
+    left: list[str]
+    mirrors: int
+    reasons: list[str] = field(default_factory=list)
+    missing: int = 0
+    refusals: int = 0
+    attempts: int = 0
+
+    def final(self, url: str, error: Exception, what: str) -> bool:
+        """Note the last word of a mirror; whether to ask no more. Raises the error if it was the last mirror."""
+        self.left.remove(url)
+        self.missing += isinstance(error, Missing)
+        self.reasons.append(f"{host_name(url)}: {error}")
+        if self.left:
+            return False
+        if isinstance(error, CrosszError):
+            raise CrosszError(f"{what}: {error}") from error
+        if isinstance(error, Denied) or self.missing == self.mirrors:
+            raise error
+        return True
 
 
 class Client:
@@ -105,6 +130,10 @@ class Client:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all requests."""
         self._stop.set()
         self._session.close()
 
@@ -120,81 +149,116 @@ class Client:
         once: bool = False,
         secret: bool = False,
         span: tuple[int, int] | None = None,
-        consume: Callable[[Iterator[bytes]], object] = b"".join,
-        **request: object,
+        consume: Callable[[Iterator[bytes]], Any] = b"".join,
+        **options: Any,
     ) -> T:
         """`accept` of the body at one of `urls`, the same file on several mirrors, asked in turn.
 
         Until `deadline_s`, with growing random pauses and at least as long as a Retry-After says, it is asked again after:
-        no connection, 408, 425, 429, 5xx, a short body, silence for `timeout_s` (`first_byte_s` before the body starts), a
-        body slower than `min_rate_kB_s`. What `accept` refuses is asked for `attempts` times per mirror. `once` asks a
-        single time: for requests that are not to be repeated. `secret`: nothing of an answer goes into an error. `request`
-        goes to requests (data, json, headers, params); one with headers of its own follows no redirect, since they may
-        hold a token. `span`: only the bytes [start, stop) are asked for; another range, or another number of bytes, is refused. `consume` makes
-        Reply.body of the body's parts as they come; it may leave the rest, and may raise Refused. Raises Unranged when the
-        whole file comes instead of a `span`; Missing when all mirrors say 404; Denied on 401 or 403, and CrosszError on another final
-        status, of the last mirror left; Damaged when the bodies stay refused; Unanswered when time is up. The last two
-        name `what`, the last reasons and the `remedy`.
+        no connection, 408, 425, 429, 5xx, a short body, silence for `timeout_s`, a body slower than `min_rate_kB_s`. What
+        `accept` refuses is asked for `attempts` times per mirror.
+
+        Parameters
+        ----------
+        urls
+            The same file on several mirrors.
+        what, remedy
+            Named in errors.
+        accept
+            Checks a reply and makes something of it; it may raise Refused.
+        method
+            Of HTTP.
+        first_byte_s
+            Seconds of silence before the body starts; `timeout_s` if None.
+        once
+            Ask a single time: for requests that are not to be repeated.
+        secret
+            Nothing of an answer goes into an error.
+        span
+            Only the bytes [start, stop) are asked for. Another range, or another number of bytes, is refused.
+        consume
+            Makes Reply.body of the body's parts as they come. It may leave the rest, and may raise Refused.
+        **options
+            Go to requests (data, json, headers, params). A request with headers of its own follows no redirect, since
+            they may hold a token.
+
+        Raises
+        ------
+        Unranged
+            The complete file comes instead of a `span`.
+        Missing
+            All mirrors say 404.
+        Denied
+            401 or 403 of the last mirror left.
+        errors.CrosszError
+            Another final status of the last mirror left.
+        Damaged
+            The bodies stay refused.
+        Unanswered
+            Time is up.
         """
         end = time.monotonic() + max(self.limits.deadline_s, 2 * (first_byte_s or 0))
-        left, reasons, missing, refusals, attempt = list(dict.fromkeys(urls)), [], 0, 0, 0
-        while True:
-            url = self._choose(left, attempt, end)
-            if url is None:
-                reasons.append("no mirror that answers within the deadline")
-                break
-            wait, attempt = None, attempt + 1
+        request = _Request(method, first_byte_s, secret, span, consume, options, end)
+        progress = _Progress(list(dict.fromkeys(urls)), len(set(urls)))
+        while (url := self._choose(progress, end)) is not None:
+            wait: float | None = None
+            progress.attempts += 1
             try:
                 with self._host(url).slots:
-                    reply = self._bounded(url, method, first_byte_s, end, secret, span, consume, request)
+                    reply = self._bounded(url, request)
                 result = accept(reply)
                 self._host(url).failures = 0
                 return result
-            except (Missing, Denied, CrosszError) as error:  # this mirror has said its last word
-                left.remove(url)
-                missing += isinstance(error, Missing)
-                reasons.append(f"{_name(url)}: {error}")
-                if left:
-                    continue
-                if isinstance(error, CrosszError):
-                    raise CrosszError(f"{what}: {error}") from error
-                if isinstance(error, Denied) or missing == len(set(urls)):
-                    raise
-                break
-            except (Refused, _Again) as error:
+            except (Missing, Denied, CrosszError) as error:
+                if progress.final(url, error, what):
+                    break
+                continue
+            except (Refused, Again) as error:
                 wait = getattr(error, "wait", None)
-                refusals += isinstance(error, Refused)
+                progress.refusals += isinstance(error, Refused)
+                progress.reasons.append(f"{host_name(url)}: {error}")
                 self._count_failure(url)
-                reasons.append(f"{_name(url)}: {error}")
-            if once or self._stop.is_set() or refusals >= self.limits.attempts * len(left):
+            if once or self._stop.is_set() or progress.refusals >= self.limits.attempts * len(progress.left):
                 break
-            pause = min(self.limits.pause_s * 2 ** min((attempt - 1) // len(left), 16), _LONGEST_PAUSE)
-            pause = max(pause * _jitter.uniform(0.5, 1), wait or 0.0)
-            if time.monotonic() + pause > end:
-                reasons.append(f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s")
+            if not self._pause(progress, wait, end, what):
                 break
-            log.info(f"{what}: {reasons[-1]}; again in {pause:.1f} s")
-            self._stop.wait(pause)
-        told = "; ".join(dict.fromkeys(reasons[-4:]))  # each reason once, in order
-        kind = Damaged if refusals >= self.limits.attempts * max(len(left), 1) else Unanswered
-        raise kind(f"{what}: not fetched after {attempt} attempt(s): {told}. {remedy}")
+        reasons = "; ".join(dict.fromkeys(progress.reasons[-4:]))  # each reason once, in order
+        kind = Damaged if progress.refusals >= self.limits.attempts * max(len(progress.left), 1) else Unanswered
+        raise kind(f"{what}: not fetched after {progress.attempts} attempt(s): {reasons}. {remedy}")
 
-    def _choose(self, urls: Sequence[str], attempt: int, end: float) -> str | None:
-        # The next mirror in turn whose host is not being left alone; waits for one if there is none.
+    def _pause(self, progress: _Progress, wait: float | None, end: float, what: str) -> bool:
+        """Wait before the next attempt, at least `wait` seconds; False if that would be beyond the deadline."""
+        doublings = min((progress.attempts - 1) // len(progress.left), 16)
+        pause = min(self.limits.pause_s * 2**doublings, _LONGEST_PAUSE)
+        pause = max(pause * _jitter.uniform(0.5, 1), wait or 0.0)
+        if time.monotonic() + pause > end:
+            reason = f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s"
+            progress.reasons.append(reason)
+            return False
+        log.info(f"{what}: {progress.reasons[-1]}; again in {pause:.1f} s")
+        self._stop.wait(pause)
+        return True
+
+    def _choose(self, progress: _Progress, end: float) -> str | None:
+        """The next mirror in turn whose host is not being left alone; waits for a host if there is none."""
+        urls = progress.left
         while True:
             now = time.monotonic()
-            ordered = [urls[(attempt + k) % len(urls)] for k in range(len(urls))]
+            ordered = [urls[(progress.attempts + k) % len(urls)] for k in range(len(urls))]
             resting = {url: self._host(url).closed_until for url in ordered}
             for url in ordered:
                 if resting[url] <= now:
                     return url
             until = min(resting.values())
             if until > end or self._stop.wait(until - now):
+                progress.reasons.append("no mirror that answers within the deadline")
                 return None
 
     def _host(self, url: str) -> _Host:
         with self._lock:
-            return self._hosts.setdefault(urlsplit(url).netloc, _Host(self.limits.connections))
+            return self._hosts.setdefault(
+                urlsplit(url).netloc, _Host(threading.BoundedSemaphore(self.limits.connections))
+            )
 
     def _count_failure(self, url: str) -> None:
         host = self._host(url)
@@ -203,55 +267,46 @@ class Client:
             if host.failures >= _BREAK_AFTER:
                 host.closed_until = time.monotonic() + _REST * self.limits.pause_s
 
-    def _bounded(self, url: str, *arguments: object) -> Reply:
+    def _bounded(self, url: str, request: _Request) -> Reply:
         """`_once`, given up at the deadline: headers that trickle in would hold it for ever, since each byte counts as life."""
-        end = arguments[2]
         future: Future[Reply] = Future()
 
         def work() -> None:
             try:
-                future.set_result(self._once(url, *arguments))
+                future.set_result(self._once(url, request))
             except BaseException as error:
                 future.set_exception(error)
 
         threading.Thread(target=work, daemon=True).start()
         try:
-            return future.result(max(end - time.monotonic(), 0.0) + 1)
+            return future.result(max(request.end - time.monotonic(), 0.0) + 1)
         except FutureTimeout:
-            raise _Again("no whole answer within the deadline") from None
+            raise Again("no whole answer within the deadline") from None
 
-    def _once(
-        self,
-        url: str,
-        method: str,
-        first_byte_s: float | None,
-        end: float,
-        secret: bool,
-        span: tuple[int, int] | None,
-        consume: Callable[[Iterator[bytes]], object],
-        request: dict,
-    ) -> Reply:
-        timeout = min(self.limits.timeout_s, max(end - time.monotonic(), 0.1))
-        follow = method == "GET" and "headers" not in request
+    def _once(self, url: str, request: _Request) -> Reply:
+        timeout = min(self.limits.timeout_s, max(request.end - time.monotonic(), 0.1))
+        options, span = request.options, request.span
+        follow = request.method == "GET" and "headers" not in options
         if span is not None:
-            request = request | {"headers": {"Range": f"bytes={span[0]}-{span[1] - 1}"} | request.get("headers", {})}
+            headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} | options.get("headers", {})
+            options = options | {"headers": headers}
         try:
             with self._session.request(
-                method,
+                request.method,
                 url,
                 stream=True,
-                timeout=(timeout, first_byte_s or timeout),
+                timeout=(timeout, request.first_byte_s or timeout),
                 allow_redirects=follow,
-                **request,
+                **options,
             ) as response:
                 if span is None or response.status_code != 206:
-                    _check_status(response, secret)
-                parts = self._parts(response, end)
+                    check_status(response, request.secret)
+                parts = self._parts(response, request.end)
                 if span is not None:
-                    parts = _ranged(parts, response, span)
-                return Reply(url, consume(parts), response.headers)
+                    parts = checked_range(parts, response, span)
+                return Reply(url, request.consume(parts), response.headers)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _Again(_in_words(error)) from error
+            raise Again(in_words(error)) from error
 
     def _parts(self, response: requests.Response, end: float) -> Iterator[bytes]:
         connection = response.raw.connection
@@ -262,100 +317,36 @@ class Client:
             size += len(part)
             now = time.monotonic()
             if size > _LARGEST:
-                raise _Again(f"a body of more than {_LARGEST} bytes")
+                raise Again(f"a body of more than {_LARGEST} bytes")
             if self._stop.is_set():
-                raise _Again("this job is ending")
+                raise Again("this job is ending")
             if now > end:
-                raise _Again(f"not whole within the deadline ({size} bytes came)")
+                raise Again(f"not whole within the deadline ({size} bytes came)")
             slow = self.limits.min_rate_kB_s * 1000 * (now - start)
             if now - start > self.limits.timeout_s and size < slow:
-                raise _Again(f"slower than {self.limits.min_rate_kB_s:g} kB/s ({size} bytes in {now - start:.0f} s)")
+                raise Again(f"slower than {self.limits.min_rate_kB_s:g} kB/s ({size} bytes in {now - start:.0f} s)")
             yield part
-        told = response.headers.get("Content-Length")
-        if told is not None and int(told) != size:
-            raise _Again(f"cut short: {size} of {told} bytes")
+        length = response.headers.get("Content-Length")
+        if length is not None and int(length) != size:
+            raise Again(f"cut short: {size} of {length} bytes")
 
 
-def _ranged(parts: Iterator[bytes], response: requests.Response, span: tuple[int, int]) -> Iterator[bytes]:
-    """The `parts` of an answer to a request for the bytes `span`. Raises Unranged, or Refused when it is another range."""
-    if response.status_code != 206:
-        raise Unranged(f"status {response.status_code} instead of a range")
-    told = response.headers.get("Content-Range", "")
-    start, stop, size = range_of(told)
-    if (start, stop) != (span[0], min(span[1], size)):
-        raise Refused(f"the range {told!r} instead of bytes {span[0]}-{span[1] - 1}")
-    came = 0
-    for part in parts:
-        came += len(part)
-        yield part
-    if came != stop - start:
-        raise Refused(f"{came} bytes of a range of {stop - start}")
-
-
-def range_of(told: str) -> tuple[int, int, int]:
-    """(start, stop, size of the whole file) of a Content-Range header. Raises Refused when it is none."""
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", told)
-    if match is None:
-        raise Refused(f"the range {told!r}")
-    return int(match[1]), int(match[2]) + 1, int(match[3])
-
-
-def _check_status(response: requests.Response, secret: bool) -> None:
-    status, words = response.status_code, ""
-    if status in (200, 201):
-        return
-    if not secret and status not in (401, 403, 404, 410):
-        words = _words(response.raw.read(2000))
-    if status in (404, 410):
-        raise Missing(f"{_public(response.url)} (HTTP {status})")
-    if status in (401, 403):
-        raise Denied(f"{_public(response.url)} (HTTP {status})")
-    if status >= 500 and words:
-        raise Refused(f"HTTP {status}: {words}")  # a service's own error, such as a query that it cannot run
-    if status in _AGAIN or status >= 500:
-        raise _Again(f"HTTP {status}", _seconds(response.headers.get("Retry-After")))
-    raise CrosszError(f"{_public(response.url)}: HTTP {status}{f': {words}' if words else ''}")
-
-
-def _words(body: bytes) -> str:
-    """What a JSON error says; nothing of another body, which is a page."""
-    try:
-        return " ".join(str(json.loads(body)["ErrorMessage"]).split())[:300]
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """A Retry-After header, seconds or a date, as seconds from now."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdigit():
-        return float(retry_after)
-    date = email.utils.parsedate_tz(retry_after)
-    return None if date is None else max(email.utils.mktime_tz(date) - time.time(), 0.0)
-
-
-def _name(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
-
-
-def _public(url: str) -> str:
-    return f"{urlsplit(url).scheme}://{_name(url)}{urlsplit(url).path}"
-
-
-def _in_words(error: Exception) -> str:
-    # requests and urllib3 nest their errors and print addresses of objects; the kind and the innermost text say it all.
-    inner: BaseException = error
-    while inner.args and isinstance(inner.args[-1], BaseException):
-        inner = inner.args[-1]
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return "silence"
-    if isinstance(error, requests.ConnectionError):
-        return f"no connection ({type(inner).__name__})"
-    return f"connection broke ({type(inner).__name__})"
-
-
-def limits(archive: dict) -> Limits:
+def limits(archive: dict[str, Any]) -> Limits:
     """The limits that the configuration's `archive` block sets."""
     return Limits(**{name: archive[name] for name in Limits._fields})
+
+
+@contextmanager
+def service_client(backend: str, archive: dict[str, Any]) -> Iterator[Client]:
+    """A client of the service `backend`, whose address is in `archive`, the block of the configuration.
+
+    Raises
+    ------
+    errors.CrosszError
+        The service says 404 or wants a login that it is not given: its address is wrong.
+    """
+    with Client(limits(archive)) as client:
+        try:
+            yield client
+        except (Missing, Denied) as error:
+            raise CrosszError(f"{backend} does not serve {error}; is archive.{backend} the right address?") from error

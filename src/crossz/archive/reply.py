@@ -10,11 +10,24 @@ from crossz.core.errors import CrosszError, Refused
 
 
 def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.Table:
-    """The answer as text columns under the names of `columns`, in their order; NULL and '' stay apart.
+    """The answer as text columns; NULL and '' stay apart.
 
-    Names agree regardless of case, as SQL Server's do. Raises Refused for what a second request may mend: HTML, an
-    `error_message` of the rate limit, another header, a cut last line, a row that is short, another number of rows than `rows`.
-    Raises CrosszError with the service's words for a query that it rejects.
+    Parameters
+    ----------
+    body
+        CSV with a header.
+    columns
+        Names of the columns, in the order of the result. Names agree regardless of case, as SQL Server's do.
+    rows
+        How many rows there must be; None: any number.
+
+    Raises
+    ------
+    errors.Refused
+        A second request may mend it: HTML, an `error_message` of the rate limit, another header, a cut last line, a row
+        that is short, another number of rows than `rows`.
+    errors.CrosszError
+        The service rejects the query; the message has its words.
     """
     text = body.removeprefix(b"\xef\xbb\xbf")
     start = text[:200].lstrip()
@@ -37,6 +50,8 @@ def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.
         )
     if not text.endswith(b"\n"):
         raise Refused("its last line is cut")
+    if rest.count(b'"') % 2:  # a quote within a cell is doubled
+        raise Refused("its last cell is cut: a quote is open")
     convert = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
         null_values=["null", "NULL"],
@@ -45,30 +60,36 @@ def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.
     )
     read = pa.csv.ReadOptions(column_names=names)
     try:
-        found = pa.csv.read_csv(io.BytesIO(rest), read_options=read, convert_options=convert) if rest.strip() else None
+        answer = pa.csv.read_csv(io.BytesIO(rest), read_options=read, convert_options=convert) if rest.strip() else None
     except pa.ArrowInvalid as error:
         raise Refused(f"not a table: {error}") from error
-    count = 0 if found is None else len(found)
+    count = 0 if answer is None else len(answer)
     if rows is not None and count != rows:
         raise Refused(f"{count:,} rows instead of the {rows:,} that were counted")
-    if found is None:
+    if answer is None:
         return pa.table({name: pa.array([], pa.string()) for name in columns})
-    return pa.table({name: found[name.lower()] for name in columns})
+    return pa.table({name: answer[name.lower()] for name in columns})
+
+
+def unchanged(answer: pa.Table) -> pa.Table:
+    """The answer as it stands."""
+    return answer
 
 
 def number(answer: pa.Table) -> int:
-    """The one number in the answer to a count. Raises Refused when it is none."""
+    """The number in the answer to a count. Raises Refused when it is none."""
     cell = answer.column(0)[0].as_py()
     if cell is None or not cell.strip().isdigit():
         raise Refused(f"{cell!r} instead of a count")
     return int(cell)
 
 
-def bins(answer: pa.Table) -> list[list[int | None]]:
-    """[redshift bin or None, rows] of each row of the answer to `sql.count_by_redshift`. Raises Refused for other cells."""
+def bins(answer: pa.Table) -> list[tuple[int | None, int]]:
+    """(redshift bin or None, rows) of each row of the answer to `sql.count_by_redshift`. Raises Refused for other cells."""
     try:
-        return [[None if cell is None else int(float(cell)) for cell in row.values()] for row in answer.to_pylist()]
-    except ValueError as error:
+        pairs = [tuple(row.values()) for row in answer.to_pylist()]
+        return [(None if place is None else int(float(place)), int(float(count))) for place, count in pairs]
+    except (ValueError, TypeError) as error:
         raise Refused(f"not counts: {error}") from error
 
 

@@ -1,36 +1,35 @@
-"""Frames and spectra from the Science Archive Server, its mirrors, or a folder in its layout.
+"""Frames from the Science Archive Server, its mirrors, or a folder in its layout.
 
-A file counts as fetched when its bytes have been decoded and are what the path says; only then does it get its name on disk.
-The decoded frame goes on to be cut: no frame is decoded twice.
+A file counts as fetched when its bytes have been decoded and are what the path says. Only then does it get its name on
+disk. The decoded frame goes on to be cut, so no frame is decoded twice.
 
-Of a frame that only some rows of are needed, only a part may be fetched and decoded (stamps.fetch: prefix or blocks, bz2_blocks.py). Its bytes wait
-in a file NAME.part, each at its own offset, and the manifest says which they are. Whatever of it does not hold, the whole file is fetched
-and decides.
+If only some rows of a frame are needed, a part of it may be fetched and decoded (stamps.fetch: prefix or blocks,
+sdss.bz2_blocks). Its bytes wait in a file NAME.part, each at its own offset, and the manifest says which they are. If
+anything of the part does not hold, the complete file is fetched and decides.
 """
 
-import datetime
 import hashlib
-import json
 import logging
-import os
 import shutil
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
 
-from crossz.archive.http import Client, Damaged, Denied, Missing, Reply, Unanswered, Unranged, limits, range_of
+from crossz.archive.frame_bytes import REMEDY, Beginning, Bytes, OnDisk, Ranges, Remote
+from crossz.archive.http import Client, Damaged, Unanswered, limits
+from crossz.archive.journal import Journal
+from crossz.archive.place import Place, place_of
+from crossz.archive.responses import Denied, Missing, Reply, Unranged
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import atomic_path, sha256_of_ranges
 from crossz.core.names import BANDS
-from crossz.images.stamps import rows_of
+from crossz.images import stamps as images_stamps
 from crossz.sdss import bz2_blocks
 from crossz.sdss.frames import FieldID, Frame, decode, frame_path
-from crossz.sdss.spectra import check, spectrum_path
 
 log = logging.getLogger(__name__)
 
@@ -40,42 +39,47 @@ CHECKED = {
     "blocks": ["block CRCs", "places of blocks", "header", "rows finite"],
 }
 """What was seen to hold of a frame that was had in each way: the manifest's `verified`."""
-_UNRANGED = 3  # frames in a row that a server gave no ranges of, after which it is asked for whole files only
-REMEDY = "Rerun to go on where this stopped; if it stays so, put another mirror into archive.sas"
+_UNRANGED = 3  # frames in a row that a server gave no ranges of, after which it is asked for complete files only
 
 
-class Place(NamedTuple):
-    """Where frames come from: a folder in the archive's layout (or None); the configuration's archive block (None: stay off
-    the network); whether what is fetched is kept in that folder; whether a frame that no mirror sends whole stops the run
-    or counts as missing; how a frame is had (whole, prefix, blocks); the share of frames had in part that are compared with the whole file."""
+class _Key(NamedTuple):
+    # A frame: its field and band; `name`: its path in the archive.
+    field: FieldID
+    band: str
 
-    root: str | None
-    archive: dict | None
-    keep: bool
-    damaged_is_missing: bool = False
-    fetch: str = "whole"
-    audit: float = 0.0
+    @property
+    def name(self) -> str:
+        return frame_path("", self.field, self.band).as_posix()
 
 
-def place(config: dict, made: str | None = None) -> Place:
-    """The place that `config` tells of; `made`: the folder that a rule has filled with frames, if there is one."""
-    archive, stamps = config["archive"] if config["survey"] == "sdss" else None, config["stamps"]
-    return Place(
-        made or stamps["frames_root"],
-        archive,
-        stamps["keep_frames"],
-        stamps["damaged_frames"] == "missing",
-        stamps["fetch"] if config["survey"] == "sdss" else "whole",
-        stamps["audit"],
-    )
+class _Mirrors(NamedTuple):
+    # The archive: a client, the threads that fetch ahead, the addresses.
+    client: Client
+    threads: ThreadPoolExecutor
+    addresses: list[str]
+
+    def urls(self, name: str) -> list[str]:
+        return [f"{address}/{name}" for address in self.addresses]
+
+    def partial(self, name: str, way: str) -> Remote:
+        source = Ranges if way == "blocks" else Beginning
+        return source(self.client, self.urls(name))
 
 
 class Frames:
     """The frames of one shard's fields, by (field, band): from disk, or fetched one field ahead of need.
 
-    `cache`: where fetched frames wait until their shard is done (unless `place` keeps them), beside the journal of what was
-    fetched, or is missing (404, never asked for again). `rows_of`: which rows a field's frame is needed for, given that frame (known: none yet);
-    without it frames are had whole.
+    Parameters
+    ----------
+    fields
+        In the order in which they will be asked for.
+    cache
+        Where fetched frames wait until their shard is done (unless `place` keeps them), beside the journal of what was
+        fetched, or is missing (404, never asked for again).
+    place
+        Where frames come from.
+    rows_of
+        Which rows a field's frame is needed for, given that frame (known: none yet). Without it frames are had whole.
     """
 
     def __init__(
@@ -87,115 +91,126 @@ class Frames:
     ):
         self._fields = list(fields)
         self._way = "whole" if rows_of is None or place.keep else place.fetch
-        self._rows_of, self._audit, self._unranged = rows_of, place.audit, 0
-        self._place = {field: number for number, field in enumerate(fields)}
+        self._rows_of = rows_of or (lambda field, frame: [])
+        self._audit, self._unranged = place.audit, 0
+        self._number = {field: number for number, field in enumerate(fields)}
         self._scheduled = 0
         self._damaged_is_missing = place.damaged_is_missing
         self._root = None if place.root is None else Path(place.root)
-        self._own = Path(place.root if place.keep else cache)
-        self._journal = _Journal(Path(cache, "journal.jsonl"))
-        self._pending: dict[tuple[FieldID, str], Future] = {}
-        self._client = self._threads = None
+        self._own = self._root if place.keep and self._root is not None else Path(cache)
+        self._journal = Journal(Path(cache, "journal.jsonl"))
+        self._pending: dict[_Key, Future[Frame | None]] = {}
+        self._mirrors: _Mirrors | None = None
         if place.archive and place.archive["sas"]:
-            self._mirrors = [mirror.rstrip("/") for mirror in place.archive["sas"]]
-            self._client = Client(limits(place.archive))
-            self._threads = ThreadPoolExecutor(place.archive["connections"])
+            self._mirrors = _Mirrors(
+                Client(limits(place.archive)),
+                ThreadPoolExecutor(place.archive["connections"]),
+                [address.rstrip("/") for address in place.archive["sas"]],
+            )
 
     def __enter__(self) -> "Frames":
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._client:
-            self._client.__exit__()
-            self._threads.shutdown(cancel_futures=True)
+        if self._mirrors:
+            self._mirrors.client.close()
+            self._mirrors.threads.shutdown(cancel_futures=True)
 
     def __call__(self, field: FieldID, band: str, whole: bool = False) -> Frame | None:
         """The frame, or None where the archive has none; with all its rows, if `whole`.
 
-        Raises CrosszError for a frame that is damaged on disk, or cannot be fetched whole from any mirror.
+        Raises
+        ------
+        errors.CrosszError
+            It is damaged on disk, or cannot be fetched undamaged from any mirror.
         """
+        key = _Key(field, band)
         if whole:
-            return self._get(field, band, "whole")
-        if self._client and field in self._place:
-            for ahead in self._fields[self._scheduled : self._place[field] + 2]:
-                self._pending |= {(ahead, other): self._threads.submit(self._get, ahead, other) for other in BANDS}
+            return self._get(key, "whole")
+        if self._mirrors and field in self._number:
+            for ahead in self._fields[self._scheduled : self._number[field] + 2]:
+                keys = [_Key(ahead, other) for other in BANDS]
+                self._pending |= {key: self._mirrors.threads.submit(self._get, key, self._way) for key in keys}
                 self._scheduled += 1
-        pending = self._pending.pop((field, band), None)
-        return self._get(field, band) if pending is None else pending.result()
+        pending = self._pending.pop(key, None)
+        return self._get(key, self._way) if pending is None else pending.result()
 
-    def _get(self, field: FieldID, band: str, way: str | None = None) -> Frame | None:
-        name = frame_path("", field, band).as_posix()
-        way = way or self._way
-        for folder, whose in ((self._root, "local"), (self._own, "fetched")):
-            path = None if folder is None else folder / name
+    def _get(self, key: _Key, way: str) -> Frame | None:
+        for folder, status in ((self._root, "local"), (self._own, "fetched")):
+            path = None if folder is None else folder / key.name
             if path is not None and path.exists():
-                found = None if way == "whole" else self._read_part(path, name, field, band, way, whose)
-                return self._read(path, name, field, band, whose) if found is None else found
-        if self._client is None or self._journal.status(name) in ("missing", "damaged"):
+                frame = None if way == "whole" else self._read_part(path, key, way, status)
+                return self._read(path, key, status) if frame is None else frame
+        if self._mirrors is None or self._journal.status(key.name) in ("missing", "damaged"):
             return None
-        found = None if way == "whole" else self._part_of(name, field, band, way)
-        return self._fetch(name, field, band) if found is None else found
+        frame = None if way == "whole" else self._fetch_part(key, way, self._mirrors)
+        return self._fetch(key, self._mirrors) if frame is None else frame
 
-    def _part(self, get: Callable[[int, int], bytes], field: FieldID, band: str, way: str) -> bz2_blocks.Part:
-        return bz2_blocks.read(get, field, band, lambda frame: self._rows_of(field, frame), way)
+    def _part(self, source: Bytes, key: _Key, way: str) -> bz2_blocks.Part:
+        return bz2_blocks.read(source, key.field, key.band, lambda frame: self._rows_of(key.field, frame), way)
 
-    def _read_part(self, path: Path, name: str, field: FieldID, band: str, way: str, whose: str) -> Frame | None:
-        """The rows needed of a whole file on disk, or None where they cannot be told without reading all of it."""
+    def _read_part(self, path: Path, key: _Key, way: str, status: str) -> Frame | None:
+        """The rows needed of a complete file on disk, or None where only all of it can tell them."""
         try:
-            with _OnDisk(path) as get:
-                part = self._part(get, field, band, way)
+            with OnDisk(path) as source:
+                part = self._part(source, key, way)
         except Refused as error:
             log.info(f"{path.name}: {error}; read whole")
             return None
-        self._compare(part, name, way, lambda: self._read(path, name, field, band, whose))
-        known = self._journal.entries.get(name, {})
-        if known.get("fetch") != "whole":  # what is known of the whole file says more
+        self._compare(part, key, way, lambda: self._read(path, key, status))
+        known = self._journal.entries.get(key.name, {})
+        if known.get("fetch") != "whole":  # what is known of the complete file says more
             facts = _facts(path, part, way) | {"size": path.stat().st_size}
-            if any(known.get(key) != value for key, value in facts.items()):
-                self._journal.add(name, whose, **facts)
+            if any(known.get(name) != value for name, value in facts.items()):
+                self._journal.add(key.name, status, **facts)
         return part.frame
 
-    def _part_of(self, name: str, field: FieldID, band: str, way: str) -> Frame | None:
-        """The rows needed of a frame of the archive, or None where only the whole file can tell, even that there is none."""
-        path, entry = self._own / f"{name}.part", self._journal.entries.get(name, {})
+    def _fetch_part(self, key: _Key, way: str, mirrors: _Mirrors) -> Frame | None:
+        """The rows needed of a frame of the archive, or None where only the complete file can tell, even that there is none."""
+        path, entry = self._own / f"{key.name}.part", self._journal.entries.get(key.name, {})
         if path.exists() and entry.get("ranges"):
             try:
-                with _OnDisk(path, entry["ranges"]) as get:
-                    return self._part(get, field, band, way).frame
+                with OnDisk(path, entry["ranges"]) as source:
+                    return self._part(source, key, way).frame
             except Refused:
                 log.info(f"{path.name}: damaged, or of other rows; fetching it again")
         if way == "blocks" and self._unranged >= _UNRANGED:
             return None
-        urls = [f"{mirror}/{name}" for mirror in self._mirrors]
-        get = _Ranges(self._client, urls) if way == "blocks" else _Stream(self._client, urls)
+        remote = mirrors.partial(key.name, way)
         try:
-            part = get.part(lambda source: self._part(source, field, band, way))
+            part = remote.part(lambda source: self._part(source, key, way))
         except (Missing, Denied):
-            return None  # the whole file's way has the words for it
+            return None  # `_fetch` has the words for it
         except (Refused, Unranged, CrosszError) as error:
             if isinstance(error, Unanswered):
                 raise
             self._unranged += not isinstance(error, Refused)
-            log.info(f"{Path(name).name}: {error}; fetching it whole")
+            log.info(f"{Path(key.name).name}: {error}; fetching it whole")
             return None
         self._unranged = 0
-        if self._compare(part, name, way, lambda: self._fetch(name, field, band)):
-            return part.frame  # the whole file is noted, and on disk
+        if not self._compare(part, key, way, lambda: self._fetch(key, mirrors)):
+            self._keep_part(path, key, way, part, remote)
+        return part.frame
+
+    def _keep_part(self, path: Path, key: _Key, way: str, part: bz2_blocks.Part, remote: Remote) -> None:
+        """Write the bytes that were fetched, each at its own offset, and note them."""
         with atomic_path(path) as temporary:
             with open(temporary, "wb") as handle:
                 for start, stop in part.ranges:
                     handle.seek(start)
-                    handle.write(get.seen(start, stop))
-            self._journal.add(
-                name, "fetched", **_facts(temporary, part, way), size=get.size, url=get.url, etag=get.etag
-            )
-        return part.frame
+                    handle.write(remote.seen(start, stop))
+            source = {"size": remote.size, "url": remote.url, "etag": remote.etag}
+            self._journal.add(key.name, "fetched", **_facts(temporary, part, way), **source)
 
-    def _compare(self, part: bz2_blocks.Part, name: str, way: str, whole: Callable[[], Frame | None]) -> bool:
-        """Whether a frame had in part was chosen, by its name, to be compared with the `whole` one. Raises CrosszError where they differ."""
+    def _compare(self, part: bz2_blocks.Part, key: _Key, way: str, complete: Callable[[], Frame | None]) -> bool:
+        """Whether a frame had in part was chosen, by its name, to be compared with the complete one.
+
+        A comparison notes the complete file, and puts it on disk. Raises CrosszError where the two differ.
+        """
+        name = key.name
         if int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) >= self._audit * 2**32:
             return False
-        frame, known = whole(), part.frame.known
+        frame, known = complete(), part.frame.known
         if frame is None or frame.data[known].tobytes() != part.frame.data[known].tobytes():
             raise CrosszError(
                 f"{name}: rows had in part differ from those of the whole file; set stamps.fetch: whole and rerun, and please report this frame"
@@ -203,33 +218,34 @@ class Frames:
         self._journal.add(**self._journal.entries[name] | {"compared": way})
         return True
 
-    def _read(self, path: Path, name: str, field: FieldID, band: str, whose: str) -> Frame | None:
+    def _read(self, path: Path, key: _Key, status: str) -> Frame | None:
         content = path.read_bytes()
         try:
-            frame = decode(content, field, band)
+            frame = decode(content, key.field, key.band)
         except Refused as error:
-            if whose == "local" or self._client is None:
+            if status == "local" or self._mirrors is None:
                 raise CrosszError(f"{path}: {error}; delete it and rerun, or put a good copy there") from error
             log.info(f"{path}: {error}; fetching it again")
-            return self._fetch(name, field, band)
-        if self._journal.entries.get(name, {}).get("fetch") != "whole":
-            digest = hashlib.sha256(content).hexdigest()
-            self._journal.add(name, whose, fetch="whole", verified=CHECKED["whole"], sha256=digest, size=len(content))
+            return self._fetch(key, self._mirrors)
+        if self._journal.entries.get(key.name, {}).get("fetch") != "whole":
+            self._journal.add(key.name, status, **_facts_of_all(content))
         return frame
 
-    def _fetch(self, name: str, field: FieldID, band: str) -> Frame | None:
-        urls = [f"{mirror}/{name}" for mirror in self._mirrors]
+    def _fetch(self, key: _Key, mirrors: _Mirrors) -> Frame | None:
+        name, urls = key.name, mirrors.urls(key.name)
+
+        def accept(reply: Reply) -> tuple[Reply, Frame]:
+            return reply, decode(reply.body, key.field, key.band)
+
         try:
-            reply, frame = self._client.fetch(
-                urls, Path(name).name, lambda got: (got, decode(got.body, field, band)), REMEDY
-            )
+            reply, frame = mirrors.client.fetch(urls, Path(name).name, accept, REMEDY)
         except Missing:
             log.info(f"{Path(name).name}: the archive has no such frame (404)")
             self._journal.add(name, "missing", urls=urls)
             return None
         except Denied as error:
             raise CrosszError(
-                f"{name}: {error} from {', '.join(self._mirrors)}; is archive.sas a public mirror?"
+                f"{name}: {error} from {', '.join(mirrors.addresses)}; is archive.sas a public mirror?"
             ) from error
         except Damaged as error:
             if not self._damaged_is_missing:
@@ -237,16 +253,8 @@ class Frames:
             log.info(f"{error}; given up")
             self._journal.add(name, "damaged", urls=urls)
             return None
-        self._journal.add(
-            name,
-            "fetched",
-            fetch="whole",
-            verified=CHECKED["whole"],
-            sha256=hashlib.sha256(reply.body).hexdigest(),
-            size=len(reply.body),
-            url=reply.url,
-            etag=reply.headers.get("ETag"),
-        )
+        source = {"url": reply.url, "etag": reply.headers.get("ETag")}
+        self._journal.add(name, "fetched", **_facts_of_all(reply.body), **source)
         with atomic_path(self._own / name) as temporary:
             temporary.write_bytes(reply.body)
         return frame
@@ -264,22 +272,22 @@ class Frames:
                 log.info(f"field {number} of {len(self._fields)}")
 
     def write_manifest(self, path: str | Path) -> None:
-        """Write what became of every frame that was asked for: one JSON object a line, sorted by path.
+        """Write what became of every frame that was asked for: a JSON object a line, sorted by path.
 
-        Raises CrosszError when the archive has had none of them: then its address is wrong, not the frames missing.
+        Raises
+        ------
+        errors.CrosszError
+            The archive has had none of them: then its address is wrong, not the frames missing.
         """
         statuses = [entry["status"] for entry in self._journal.entries.values()]
         if len(self._fields) > 1 and set(statuses) == {"missing"}:
             self._journal.forget()
-            raise CrosszError(
-                f"none of {len(statuses)} frames exists below {', '.join(self._mirrors)}; is archive.sas right?"
-            )
-        with atomic_path(path) as temporary:
-            entries = sorted(self._journal.entries.items())
-            temporary.write_text("".join(f"{json.dumps(entry)}\n" for _, entry in entries))
+            addresses = ", ".join(self._mirrors.addresses if self._mirrors else [])
+            raise CrosszError(f"none of {len(statuses)} frames exists below {addresses}; is archive.sas right?")
+        self._journal.write(path)
 
 
-def _facts(path: Path, part: bz2_blocks.Part, way: str) -> dict:
+def _facts(path: Path, part: bz2_blocks.Part, way: str) -> dict[str, Any]:
     return {
         "fetch": way,
         "verified": CHECKED[way],
@@ -289,172 +297,68 @@ def _facts(path: Path, part: bz2_blocks.Part, way: str) -> dict:
     }
 
 
-class _OnDisk:
-    # Bytes of a file on disk, all of them or those in `ranges`.
-    def __init__(self, path: Path, ranges: Sequence[Sequence[int]] | None = None):
-        self._descriptor = os.open(path, os.O_RDONLY)
-        self._ranges = ranges
-        self.size = os.fstat(self._descriptor).st_size
-
-    def __enter__(self) -> "_OnDisk":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        os.close(self._descriptor)
-
-    def __call__(self, start: int, stop: int) -> bytes:
-        stop = min(stop, self.size)
-        if self._ranges is not None and not any(a <= start and stop <= b for a, b in self._ranges):
-            raise Refused("bytes that were not fetched")
-        return os.pread(self._descriptor, stop - start, start)
+def _facts_of_all(content: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(content).hexdigest()
+    return {"fetch": "whole", "verified": CHECKED["whole"], "sha256": digest, "size": len(content)}
 
 
-class _Ranges:
-    # Bytes of a file of the archive, by HTTP ranges, all from the mirror that gave the first.
-    def __init__(self, client: Client, urls: Sequence[str]):
-        self._client, self._urls = client, list(urls)
-        self._parts: dict[int, bytes] = {}
-        self.size = self.url = self.etag = self._version = None
-
-    def part(self, read: Callable[[Callable[[int, int], bytes]], bz2_blocks.Part]) -> bz2_blocks.Part:
-        return read(self)
-
-    def __call__(self, start: int, stop: int) -> bytes:
-        name = f"{Path(self._urls[0]).name} bytes {start}-{stop - 1}"
-        reply = self._client.fetch(self._urls, name, self._accept, REMEDY, span=(start, stop))
-        self._urls, self.url = [reply.url], reply.url
-        self._parts[start] = reply.body
-        return reply.body
-
-    def _accept(self, reply: Reply) -> Reply:
-        version = (reply.headers.get("ETag"), reply.headers.get("Last-Modified"))
-        _, _, size = range_of(reply.headers["Content-Range"])
-        if self._version is not None and (version, size) != (self._version, self.size):
-            raise Unranged("the file changed between two ranges of it")
-        self._version, self.size, self.etag = version, size, version[0]
-        return reply
-
-    def seen(self, start: int, stop: int) -> bytes:
-        return _joined(self._parts, start, stop)
-
-
-class _Stream:
-    # Bytes of a file of the archive from its beginning, of one body, which is left as soon as there are enough.
-    def __init__(self, client: Client, urls: Sequence[str]):
-        self._client, self._urls = client, urls
-        self._body = bytearray()
-        self._coming: Iterator[bytes] = iter(())
-        self.size = self.url = self.etag = None
-
-    def part(self, read: Callable[[Callable[[int, int], bytes]], bz2_blocks.Part]) -> bz2_blocks.Part:
-        def consume(parts: Iterator[bytes]) -> tuple[bz2_blocks.Part, bytes]:
-            body = _Stream(self._client, self._urls)  # of this attempt: one given up may still be running
-            body._coming = parts
-            return read(body), bytes(body._body)
-
-        reply = self._client.fetch(self._urls, Path(self._urls[0]).name, lambda got: got, REMEDY, consume=consume)
-        part, self._body = reply.body
-        self.url, self.etag = reply.url, reply.headers.get("ETag")
-        self.size = int(reply.headers["Content-Length"]) if "Content-Length" in reply.headers else None
-        return part
-
-    def __call__(self, start: int, stop: int) -> bytes:
-        while len(self._body) < stop:
-            more = next(self._coming, None)
-            if more is None:
-                break
-            self._body += more
-        return bytes(self._body[start:stop])
-
-    def seen(self, start: int, stop: int) -> bytes:
-        return bytes(self._body[start:stop])
-
-
-def _joined(parts: Mapping[int, bytes], start: int, stop: int) -> bytes:
-    found = b"".join(body for at, body in sorted(parts.items()) if start <= at < stop)
-    assert len(found) == stop - start
-    return found
-
-
-class _Journal:
-    # What became of each frame, by path. What was fetched or is missing goes to disk, one JSON object a line, before the
-    # file has its name; a line that a kill cut short is as good as none, since its file is not there either.
-    def __init__(self, path: Path):
-        self._path = path
-        self._lock = threading.Lock()
-        self.entries: dict[str, dict] = {}
-        if path.exists():
-            lines = path.read_text(errors="replace").splitlines()
-            known = [entry for entry in map(_entry, lines) if entry is not None]
-            self.entries = {entry["path"]: entry for entry in known}
-            if len(known) < len(lines) or not path.read_bytes().endswith(b"\n"):
-                with atomic_path(path) as temporary:
-                    temporary.write_text("".join(f"{json.dumps(entry)}\n" for entry in known))
-
-    def status(self, name: str) -> str | None:
-        return self.entries.get(name, {}).get("status")
-
-    def add(self, path: str, status: str, **facts: object) -> None:
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        entry = {"path": path, "status": status, **facts} | {"time": now}
-        with self._lock:
-            self.entries[path] = entry
-            if status == "local":
-                return
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self._path, "a") as handle:
-                handle.write(json.dumps(entry) + "\n")
-                handle.flush()
-                os.fsync(handle.fileno())
-
-    def forget(self) -> None:
-        self._path.unlink(missing_ok=True)
-
-
-def _entry(line: str) -> dict | None:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    return entry if isinstance(entry, dict) and "path" in entry and "status" in entry else None
-
-
-def shard_frames(plan_path: str | Path, cache: str | Path, place: Place) -> Frames:
-    """The frames of the fields of one shard's plan, in its order."""
-    plan = pq.read_table(plan_path, columns=[*FieldID._fields, "ra", "dec"]).to_pandas()
-    groups = plan.groupby(list(FieldID._fields), sort=False)[["ra", "dec"]]
-    sky = {FieldID(*map(int, key)): rows.to_numpy(float) for key, rows in groups}
+def shard_frames(plan: str | Path, cache: str | Path, place: Place) -> Frames:
+    """The frames of the fields of one shard's plan, in its order; parameters as those of `Frames`."""
+    objects = pq.read_table(plan, columns=[*FieldID._fields, "ra", "dec"]).to_pandas()
+    groups = objects.groupby(list(FieldID._fields), sort=False)[["ra", "dec"]]
+    positions = {FieldID(*map(int, key)): rows.to_numpy(float) for key, rows in groups}
     nowhere = np.empty((0, 2))
 
     def needed(field: FieldID, frame: Frame) -> bz2_blocks.Rows:
         near = (field, field._replace(field=field.field - 1), field._replace(field=field.field + 1))
-        return rows_of(frame, *(sky.get(one, nowhere) for one in near))
+        return images_stamps.rows_of(frame, *(positions.get(neighbour, nowhere) for neighbour in near))
 
-    return Frames(list(sky), cache, place, needed)
+    return Frames(list(positions), cache, place, needed)
+
+
+def write_stamps(
+    *,
+    plan: str | Path,
+    frames: str | None,
+    stamps: str | Path,
+    counts: str | Path,
+    manifest: str | Path,
+    edges: str,
+    cache: str | Path,
+    config: dict[str, Any],
+) -> None:
+    """Cut the objects of one shard from the frames of `config`'s place.
+
+    Parameters
+    ----------
+    plan
+        Path of the shard's plan.
+    frames
+        The folder that a rule has filled with frames, if there is one.
+    stamps, counts
+        Written by images.stamps.write_stamps.
+    manifest
+        Written: what became of every frame.
+    edges
+        What becomes of an object at the edge of its frame (stamps.edges).
+    cache
+        Where fetched frames wait.
+    config
+        The configuration.
+    """
+    with shard_frames(plan, cache, place_of(config, frames)) as source:
+        images_stamps.write_stamps(plan=plan, stamps=stamps, counts=counts, edges=edges, frames=source)
+        source.write_manifest(manifest)
+
+
+def fetch_frames(*, plan: str | Path, manifest: str | Path, cache: str | Path, config: dict[str, Any]) -> None:
+    """Have the frames of one shard in the user's folder, and write what became of every one; as `write_stamps`."""
+    with shard_frames(plan, cache, place_of(config)) as source:
+        source.fetch_all()
+        source.write_manifest(manifest)
 
 
 def release(cache: str | Path) -> None:
     """Delete the frames that waited for their shard, if there are any."""
     if Path(cache).exists():
         shutil.rmtree(cache)
-
-
-def fetch_spectrum(client: Client, mirrors: Sequence[str], plate: int, mjd: int, fiberID: int, run2d: str) -> bytes:
-    """The bytes of a lite spectrum, checked and seen twice alike, since SDSS gives these files no checksum.
-
-    Raises http.Missing, and CrosszError when no two of the answers agree.
-    """
-    name = spectrum_path("", plate, mjd, fiberID, run2d).as_posix()
-    urls = [f"{mirror.rstrip('/')}/{name}" for mirror in mirrors]
-
-    def accept(reply: Reply) -> bytes:
-        check(reply.body, plate, mjd, fiberID)
-        return reply.body
-
-    seen: list[bytes] = []
-    for _ in range(4):
-        body = client.fetch(urls, Path(name).name, accept, REMEDY)
-        if body in seen:
-            return body
-        seen.append(body)
-    raise CrosszError(f"{name}: {len(seen)} downloads, no two alike. {REMEDY}")

@@ -4,61 +4,138 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from crossz.archive.http import Client, Denied, Missing, limits
-from crossz.archive.sas import Place, fetch_spectrum
+from crossz.archive.frame_bytes import REMEDY
+from crossz.archive.http import Client, limits
+from crossz.archive.place import Place, place_of
+from crossz.archive.responses import Denied, Missing, Reply
+from crossz.archive.sas import release
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
+from crossz.images import spectra as images_spectra
 from crossz.sdss.spectra import Coadd, SpectrumID, check, read, spectrum_path
 
 log = logging.getLogger(__name__)
+
+_LOOKS = 4  # downloads of a file of which two have to be alike
 
 
 class Spectra:
     """The spectra that `place` has, several fetched at once, in the order asked for.
 
-    `cache`: where fetched spectra wait until their shard is done, so that a killed job does not fetch them again (unless
-    `place` keeps them). Raises CrosszError when there is neither a folder nor an archive.
+    Parameters
+    ----------
+    cache
+        Where fetched spectra wait until their shard is done, so that a killed job does not fetch them again (unless
+        `place` keeps them).
+    place
+        Where spectra come from.
+
+    Raises
+    ------
+    errors.CrosszError
+        There is neither a folder nor an archive.
     """
 
     def __init__(self, cache: str | Path, place: Place):
-        self._archive = place.archive if place.archive and place.archive["sas"] else None
-        if place.root is None and self._archive is None:
+        archive = place.archive if place.archive and place.archive["sas"] else None
+        if place.root is None and archive is None:
             raise CrosszError("there are no spectra on disk and no archive to ask; set mml.run: false")
         self._folders = [Path(folder) for folder in (place.root, cache) if folder is not None]
-        self._own = Path(place.root if place.keep else cache)
-        self._client = Client(limits(self._archive)) if self._archive else None
-        self._threads = ThreadPoolExecutor(self._archive["connections"] if self._archive else 1)
+        self._own = Path(place.root if place.keep and place.root is not None else cache)
+        self._client = Client(limits(archive)) if archive else None
+        self._mirrors: list[str] = archive["sas"] if archive else []
+        self._threads = ThreadPoolExecutor(archive["connections"] if archive else 1)
 
     def __enter__(self) -> "Spectra":
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._client:
-            self._client.__exit__()
+            self._client.close()
         self._threads.shutdown(cancel_futures=True)
 
     def __call__(self, wanted: Sequence[SpectrumID]) -> Iterator[Coadd | None]:
         """The pixels of each spectrum, None where the archive has none.
 
-        Raises CrosszError for a file that is damaged on disk, or cannot be fetched whole from any mirror.
+        Raises
+        ------
+        errors.CrosszError
+            A file is damaged on disk, or cannot be fetched undamaged from any mirror.
         """
         return self._threads.map(self._get, wanted)
 
-    def _get(self, one: SpectrumID) -> Coadd | None:
+    def _get(self, spectrum: SpectrumID) -> Coadd | None:
         for folder in self._folders:
-            if (path := spectrum_path(folder, *one)).exists():
+            if (path := spectrum_path(folder, *spectrum)).exists():
                 return read(path)
         if self._client is None:
             return None
-        name = spectrum_path("", *one).name
+        name = spectrum_path("", *spectrum).name
         try:
-            body = fetch_spectrum(self._client, self._archive["sas"], *one)
+            body = fetch_spectrum(self._client, self._mirrors, spectrum)
         except Missing:
             log.info(f"{name}: the archive has no such spectrum (404)")
             return None
         except Denied as error:
             raise CrosszError(f"{name}: {error}; is archive.sas a public mirror?") from error
-        with atomic_path(spectrum_path(self._own, *one)) as temporary:
+        with atomic_path(spectrum_path(self._own, *spectrum)) as temporary:
             temporary.write_bytes(body)
-        return check(body, *one[:3])
+        return check(body, *spectrum[:3])
+
+
+def fetch_spectrum(client: Client, mirrors: Sequence[str], spectrum: SpectrumID) -> bytes:
+    """The bytes of a lite spectrum, checked and seen twice alike, since SDSS gives these files no checksum.
+
+    Raises
+    ------
+    responses.Missing
+        No mirror has it.
+    errors.CrosszError
+        No two of the answers agree.
+    """
+    name = spectrum_path("", *spectrum).as_posix()
+    urls = [f"{mirror.rstrip('/')}/{name}" for mirror in mirrors]
+
+    def accept(reply: Reply) -> bytes:
+        check(reply.body, *spectrum[:3])
+        return bytes(reply.body)
+
+    seen: list[bytes] = []
+    for _ in range(_LOOKS):
+        body = client.fetch(urls, Path(name).name, accept, REMEDY)
+        if body in seen:
+            return body
+        seen.append(body)
+    raise CrosszError(f"{name}: {len(seen)} downloads, no two alike. {REMEDY}")
+
+
+def write_spectra(
+    *,
+    plan: str | Path,
+    catalogs: Sequence[str | Path],
+    folder: str | None,
+    spectra: str | Path,
+    counts: str | Path,
+    cache: str | Path,
+    config: dict[str, Any],
+) -> None:
+    """Put the spectra of one shard's objects, from `config`'s place, on the common grid.
+
+    Parameters
+    ----------
+    plan, catalogs
+        Paths of the shard's plan, and of the catalogs that say which spectrum an object has.
+    folder
+        The folder that a rule has filled with spectra, if there is one.
+    spectra, counts
+        Written by images.spectra.write_spectra.
+    cache
+        Where fetched spectra wait; deleted at the end.
+    config
+        The configuration.
+    """
+    with Spectra(cache, place_of(config, folder)) as source:
+        images_spectra.write_spectra(plan=plan, catalogs=catalogs, spectra=spectra, counts=counts, source=source)
+        release(cache)

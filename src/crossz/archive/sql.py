@@ -18,8 +18,10 @@ _BIN = "FLOOR(q.z * 100)"
 def checked_select(text: str, source: str) -> exp.Select:
     """Parse T-SQL `text` into its one SELECT, without the `INTO` that only CasJobs needs.
 
-    Raises CrosszError, naming `source`, when the text does not parse, is anything but one SELECT, or reads a table
-    outside `TABLES`.
+    Raises
+    ------
+    errors.CrosszError
+        The text does not parse, is anything but one SELECT, or reads a table outside `TABLES`. It names `source`.
     """
     try:
         statements = [statement for statement in sqlglot.parse(text, read="tsql") if statement is not None]
@@ -40,7 +42,17 @@ def checked_select(text: str, source: str) -> exp.Select:
 
 
 class Query(NamedTuple):
-    """A checked query for the real archive: its T-SQL without context or INTO, its columns, its digest."""
+    """A checked query for the real archive.
+
+    Attributes
+    ----------
+    text
+        Its T-SQL without context or INTO.
+    columns
+        Names of the columns of its result.
+    digest
+        Of the context and the text.
+    """
 
     text: str
     columns: tuple[str, ...]
@@ -48,7 +60,7 @@ class Query(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Rows whose redshift bin is between `first` and `last` (None: no redshift), and how many there must be."""
+    """Rows whose redshift bin is between `first` and `last` (None: no redshift), and the number of these rows."""
 
     first: int | None
     last: int | None
@@ -58,9 +70,21 @@ class Slice(NamedTuple):
 def archive_query(text: str, source: str, context: str) -> Query:
     """`text` checked, in the form that is sent: one line, no comments, no database names (`context` says which).
 
-    Raises CrosszError as `checked_select` does; when a table is of another database than `context`; for WITH, which has no
-    place in the subquery that rows are counted and sliced by; when a column is selected by `*` or has no name of its
-    own, and when two have the same name.
+    Parameters
+    ----------
+    text
+        T-SQL.
+    source
+        Where it stands, for errors.
+    context
+        The database that it will be asked of.
+
+    Raises
+    ------
+    errors.CrosszError
+        As in `checked_select`. A table is of another database than `context`. The query has WITH, which has no place in
+        the subquery that rows are counted and sliced by. A column is selected by `*` or has no name of its own, or two
+        have the same name.
     """
     select = checked_select(text, source)
     if select.args.get("with_") or select.args.get("with"):
@@ -92,23 +116,35 @@ def count_by_redshift(text: str) -> str:
 
 
 def slices(counts: Mapping[int | None, int], cap: int, source: str) -> list[Slice]:
-    """Disjoint slices of at most `cap` rows each that hold all rows of `counts` (redshift bin -> rows), in order.
+    """Disjoint slices that hold all rows, in order.
 
-    Raises CrosszError when a single bin has more than `cap` rows.
+    Parameters
+    ----------
+    counts
+        Number of rows in each redshift bin; None: rows without a redshift.
+    cap
+        Largest number of rows of a slice.
+    source
+        Where the query stands, for errors.
+
+    Raises
+    ------
+    errors.CrosszError
+        A single bin has more than `cap` rows.
     """
-    found: list[Slice] = []
+    parts: list[Slice] = []
     for number in sorted(counts, key=lambda b: (b is None, b)):
         rows = counts[number]
         if rows > cap:
             raise CrosszError(
                 f"{source}: {rows:,} rows in redshift bin {number}/100, the cap is {cap:,}; narrow the query"
             )
-        last = found[-1] if found else None
+        last = parts[-1] if parts else None
         if last and number is not None and last.rows + rows <= cap:
-            found[-1] = Slice(last.first, number, last.rows + rows)
+            parts[-1] = Slice(last.first, number, last.rows + rows)
         else:
-            found.append(Slice(number, number, rows))
-    return found
+            parts.append(Slice(number, number, rows))
+    return parts
 
 
 def slice_text(text: str, part: Slice, columns: tuple[str, ...]) -> str:

@@ -159,28 +159,41 @@ def finder_of(objects: pd.DataFrame) -> Finder:
 
 
 def write_matched(
-    path: str | Path,
-    mapped: dict[str, str],
-    extra_columns: Sequence[str],
-    finder: Finder,
+    *,
+    table: str | Path,
+    targets: str | Path,
+    catalog: str | Path,
+    columns: dict[str, str],
+    extra_columns: Sequence[str] = (),
     radius_arcsec: float,
-    targets_path: str | Path,
-    catalog_path: str | Path,
+    finder: Finder,
 ) -> None:
-    """Write `matched` of a user's table (its columns `extra_columns` kept), and one row for each different object, for the plan of cutouts."""
-    table = matched(read_table(path, mapped, extra_columns).to_pandas(), finder, radius_arcsec)
+    """Match a user's table with the archive and write the rows, and a catalog of the different objects.
+
+    Parameters
+    ----------
+    table
+        The user's table; `columns` maps its names to ours, `extra_columns` are kept.
+    targets, catalog
+        Written: `matched` of the table, and one row for each different object, for the plan of cutouts.
+    radius_arcsec
+        Largest separation of a target and its object.
+    finder
+        What finds objects of the archive.
+    """
+    rows = matched(read_table(table, columns, extra_columns).to_pandas(), finder, radius_arcsec)
     log.info(
-        f"{path}: {len(table):,} targets: "
-        + ", ".join(f"{status} {count:,}" for status, count in table["status"].value_counts().items())
-        + f"; {table['duplicate_of'].notna().sum():,} are the object of an earlier row"
+        f"{table}: {len(rows):,} targets: "
+        + ", ".join(f"{status} {count:,}" for status, count in rows["status"].value_counts().items())
+        + f"; {rows['duplicate_of'].notna().sum():,} are the object of an earlier row"
     )
-    objects = table[(table["status"] == OK) & table["duplicate_of"].isna()].rename(
+    objects = rows[(rows["status"] == OK) & rows["duplicate_of"].isna()].rename(
         columns={"ra": "asked_ra", "dec": "asked_dec"}
     )
     objects = objects.rename(columns={"match_ra": "ra", "match_dec": "dec"}).assign(specObjID=0)[plan.COLUMNS]
     kinds = {name: kind for name, kind in COLUMNS.items() if name in plan.COLUMNS} | {"specObjID": pa.uint64()}
     schema = pa.schema([(name, kinds[name]) for name in plan.COLUMNS])
-    with atomic_path(catalog_path) as temporary:
+    with atomic_path(catalog) as temporary:
         pq.write_table(pa.Table.from_pandas(objects, schema, preserve_index=False), temporary)
-    with atomic_path(targets_path) as temporary:
-        table.to_parquet(temporary, index=False)
+    with atomic_path(targets) as temporary:
+        rows.to_parquet(temporary, index=False)

@@ -76,30 +76,40 @@ def identify(plan: pd.DataFrame, catalogs: Sequence[pd.DataFrame]) -> list[Spect
 
 
 def write_spectra(
-    plan_path: str | Path,
-    catalog_paths: Sequence[str | Path],
-    spectra: Callable[[Sequence[SpectrumID]], Iterable[Coadd | None]],
-    spectra_path: str | Path,
-    counts_path: str | Path,
+    *,
+    plan: str | Path,
+    catalogs: Sequence[str | Path],
+    spectra: str | Path,
+    counts: str | Path,
+    source: Callable[[Sequence[SpectrumID]], Iterable[Coadd | None]],
 ) -> None:
     """Put the spectra of one shard's objects on the common grid; write them, and the account of every object.
 
-    `spectra`: the pixels of each spectrum asked for, in their order, None where the archive has none
-    (archive.spectra.Spectra). Columns: objID, status, flux [3600] float16 (units: `resample`), ok [450] uint8, packed bits.
+    Parameters
+    ----------
+    plan, catalogs
+        Paths of the shard's plan, and of the catalogs that say which spectrum an object has.
+    spectra
+        Path of the store. Columns: objID, status, flux [3600] float16 (units: `resample`), ok [450] uint8, packed bits.
+    counts
+        Path of the account.
+    source
+        Gives the pixels of each spectrum asked for, in their order, None where the archive has none
+        (archive.spectra.Spectra).
     """
-    plan = pq.read_table(plan_path, columns=["objID", "specObjID"]).to_pandas()
+    objects = pq.read_table(plan, columns=["objID", "specObjID"]).to_pandas()
     columns = ["specObjID", *SpectrumID._fields]
-    wanted = identify(plan, [pq.read_table(path, columns=columns).to_pandas() for path in catalog_paths])
-    flux, ok = np.zeros((len(plan), PIXELS), np.float16), np.zeros((len(plan), PIXELS), bool)
+    wanted = identify(objects, [pq.read_table(path, columns=columns).to_pandas() for path in catalogs])
+    flux, ok = np.zeros((len(objects), PIXELS), np.float16), np.zeros((len(objects), PIXELS), bool)
     status = []
-    for row, coadd in enumerate(spectra(wanted)):
+    for row, coadd in enumerate(source(wanted)):
         if coadd is not None:
             pixels, ok[row] = resample(*coadd)
             flux[row] = np.clip(pixels, -_LARGEST, _LARGEST)
         status.append(MISSING if coadd is None else OK if ok[row].any() else EMPTY)
-        if len(status) % 200 == 0 or len(status) == len(plan):
-            log.info(f"{plan_path}: {len(status):,} of {len(plan):,} spectra")
-    columns = {"objID": plan["objID"].to_numpy(), "status": status, "flux": flux, "ok": np.packbits(ok, axis=1)}
-    write_arrays(spectra_path, columns)
+        if len(status) % 200 == 0 or len(status) == len(objects):
+            log.info(f"{plan}: {len(status):,} of {len(objects):,} spectra")
+    columns = {"objID": objects["objID"].to_numpy(), "status": status, "flux": flux, "ok": np.packbits(ok, axis=1)}
+    write_arrays(spectra, columns)
     kinds = {kind: status.count(kind) for kind in sorted({OK, *status})}
-    write_json(counts_path, {"objects": len(plan), "status": kinds, "sha256": digests(spectra_path)})
+    write_json(counts, {"objects": len(objects), "status": kinds, "sha256": digests(spectra)})

@@ -164,21 +164,32 @@ def stamps_of_plan(
 
 
 def write_stamps(
-    plan_path: str | Path,
-    frames: Callable[..., Frame | None],
-    stamps_path: str | Path,
-    counts_path: str | Path,
+    *,
+    plan: str | Path,
+    stamps: str | Path,
+    counts: str | Path,
     edges: str,
+    frames: Callable[..., Frame | None],
 ) -> None:
-    """Cut the objects of one shard from `frames`; write them, and the account of every object."""
-    plan = pq.read_table(plan_path).to_pandas()
-    fields = len(plan.drop_duplicates(list(FieldID._fields)))
-    image = np.zeros((len(plan), len(BANDS), SIZE, SIZE), np.float16)
-    offset = np.zeros((len(plan), len(BANDS), 2), np.float32)
-    mask = np.zeros((len(plan), SIZE, SIZE), np.uint8)
+    """Cut the objects of one shard from `frames`; write them, and the account of every object.
+
+    Parameters
+    ----------
+    plan, stamps, counts
+        Paths of the shard's plan (read), of its stamps and of the account (written).
+    edges
+        What becomes of an object at the edge of its frame (stamps.edges).
+    frames
+        Gives the frame of a field and a band, None where the archive has none (archive.sas.Frames).
+    """
+    objects = pq.read_table(plan).to_pandas()
+    fields = len(objects.drop_duplicates(list(FieldID._fields)))
+    image = np.zeros((len(objects), len(BANDS), SIZE, SIZE), np.float16)
+    offset = np.zeros((len(objects), len(BANDS), 2), np.float32)
+    mask = np.zeros((len(objects), SIZE, SIZE), np.uint8)
     status = []
     neighbours = clipped = 0
-    for number, (rows, cuts) in enumerate(stamps_of_plan(plan, frames, edges), 1):
+    for number, (rows, cuts) in enumerate(stamps_of_plan(objects, frames, edges), 1):
         for index, one in zip(rows.index, cuts, strict=True):
             image[index], lost = to_units(one.image)
             offset[index], mask[index] = one.offset, one.mask
@@ -186,15 +197,15 @@ def write_stamps(
             neighbours += one.neighbour
         status += [one.status for one in cuts]
         if number == fields or number % 10 == 0:
-            log.info(f"{plan_path}: field {number} of {fields}, {len(status):,} of {len(plan):,} objects")
+            log.info(f"{plan}: field {number} of {fields}, {len(status):,} of {len(objects):,} objects")
     write_arrays(
-        stamps_path,
-        {"objID": plan["objID"].to_numpy(), "status": status, "image": image, "offset": offset, "mask": mask},
+        stamps,
+        {"objID": objects["objID"].to_numpy(), "status": status, "image": image, "offset": offset, "mask": mask},
     )
     kinds = {kind: status.count(kind) for kind in sorted({OK, *status})}
     masked = int((mask != 0).any((1, 2)).sum())
     extra = {"masked": masked, "from_neighbour": neighbours, "clipped_pixels": clipped}
     write_json(
-        counts_path,
-        {"objects": len(plan), "fields": fields, "status": kinds} | extra | {"sha256": digests(stamps_path)},
+        counts,
+        {"objects": len(objects), "fields": fields, "status": kinds} | extra | {"sha256": digests(stamps)},
     )

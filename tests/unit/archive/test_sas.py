@@ -1,40 +1,18 @@
-"""Frames and spectra: found on disk, fetched from mirrors, missing, damaged, and never fetched twice."""
+"""Frames: found on disk, fetched, missing, damaged, and never fetched twice."""
 
-import contextlib
 import json
-import re
 import shutil
-import socket
-import threading
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
 from helpers import archive
+from local_archive import Fault
 
 from crossz.archive import sas
-from crossz.archive.doctor import examine
-from crossz.archive.http import Client, Missing, limits
-from crossz.archive.serve import Fault, serve
 from crossz.core.errors import CrosszError
 from crossz.core.names import BANDS
-from crossz.sdss.frames import FieldID, frame_path, read_frame
-from crossz.sdss.spectra import spectrum_path
-
-
-@pytest.fixture
-def server(small_sky):
-    with serve(small_sky / "sky.sqlite", [small_sky / "sas", small_sky / "spectra"]) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def fields(small_sky):
-    """Fields of the sky that have all five bands, in order."""
-    names = [re.split(r"[-.]", path.name) for path in (small_sky / "sas").rglob("frame-*.bz2")]
-    found = [FieldID(301, int(run), int(camcol), int(field)) for _, _, run, camcol, field, *_ in names]
-    return sorted(field for field in set(found) if found.count(field) == len(BANDS))
+from crossz.sdss.frames import frame_path, read_frame
 
 
 def urls(server, status=200):
@@ -67,7 +45,7 @@ def test_fetched_frames_are_the_archive_s_and_noted_with_their_hash(small_sky, s
 def test_the_next_field_is_on_its_way_while_one_is_cut(server, fields, tmp_path):
     with sas.Frames(fields[:3], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
         frames(fields[0], "u")
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while len(urls(server)) < 10 and time.monotonic() < end:
             time.sleep(0.01)
     assert {f"{field.run:06d}-{field.camcol}-{field.field:04d}" for field in fields[:2]} == {
@@ -113,50 +91,6 @@ def test_a_frame_that_does_not_exist_is_noted_and_never_asked_for_again(server, 
             frames.write_manifest(tmp_path / "manifest.jsonl")
     assert len(server.hits) == 1
     assert [entry["status"] for entry in entries(tmp_path / "manifest.jsonl").values()] == ["missing"]
-
-
-@pytest.mark.parametrize("kind", ["503", "404", "401", "500json", "html200", "flip", "refuse", "slow"])
-def test_another_mirror_serves_what_one_does_not(small_sky, server, fields, tmp_path, kind):
-    with serve(None, [small_sky / "sas"]) as bad:
-        bad.faults.append(Fault("/sas/", kind))
-        block = archive(server.url, sas=[f"{bad.url}/sas", f"{server.url}/sas"])
-        with sas.Frames([], tmp_path, sas.Place(None, block, False)) as frames:
-            assert frames(fields[0], "r") is not None
-        assert (len(bad.hits), len(server.hits)) == (1, 1)
-
-
-def test_a_host_that_fails_again_and_again_is_left_alone(small_sky, server, fields, tmp_path):
-    with serve(None, [small_sky / "sas"]) as bad:
-        bad.faults.append(Fault("/sas/", "503"))
-        block = archive(server.url, sas=[f"{bad.url}/sas", f"{server.url}/sas"], connections=1, pause_s=0.1)
-        with sas.Frames(fields[:6], tmp_path, sas.Place(tmp_path, block, True)) as frames:
-            frames.fetch_all()
-        assert len(server.hits) == 30
-        assert 8 <= len(bad.hits) < 20
-
-
-def test_connections_are_bounded(server, fields, tmp_path):
-    server.faults.append(Fault("/sas/", "delay", None, 0.05))
-    with sas.Frames(fields[:3], tmp_path, sas.Place(tmp_path, archive(server.url, connections=3), True)) as frames:
-        frames.fetch_all()
-    assert server.peak["/sas"] == 3
-
-
-def test_a_retry_after_is_waited_for(server, fields, tmp_path):
-    server.faults.append(Fault("/sas/", "429", 1, 1))
-    start = time.monotonic()
-    with sas.Frames([], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
-        assert frames(fields[0], "r") is not None
-    assert time.monotonic() - start >= 1
-
-
-def test_a_retry_after_beyond_the_deadline_ends_at_once(server, fields, tmp_path):
-    server.faults.append(Fault("/sas/", "429", None, 3600))
-    start = time.monotonic()
-    with sas.Frames([], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
-        with pytest.raises(CrosszError, match="beyond the deadline of 3 s"):
-            frames(fields[0], "r")
-    assert time.monotonic() - start < 5
 
 
 def test_a_damaged_frame_of_ours_is_fetched_again_and_the_user_s_is_named(server, fields, tmp_path):
@@ -210,76 +144,3 @@ def test_an_archive_without_a_single_frame_is_the_wrong_address(server, fields, 
             frames.write_manifest(tmp_path / "manifest.jsonl")
     with sas.Frames(fields[:2], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
         assert frames(fields[0], "r") is not None
-
-
-def test_an_outage_shorter_than_the_deadline_is_waited_out(server, fields, tmp_path):
-    server.faults.append(Fault("/sas/", "503"))
-    threading.Timer(1.5, server.faults.clear).start()
-    with sas.Frames([], tmp_path, sas.Place(None, archive(server.url, deadline_s=10), False)) as frames:
-        assert frames(fields[0], "r") is not None
-    assert len(server.hits) > 3
-
-
-def test_headers_that_trickle_in_are_given_up_at_the_deadline():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def trickle():
-            connection, _ = listener.accept()
-            with contextlib.suppress(OSError):
-                for byte in b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100:
-                    connection.send(bytes([byte]))
-                    time.sleep(0.3)
-
-        threading.Thread(target=trickle, daemon=True).start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        start = time.monotonic()
-        with (
-            Client(limits(archive(url, deadline_s=1))) as client,
-            pytest.raises(CrosszError, match="within the deadline"),
-        ):
-            client.fetch([url], "a page", lambda reply: reply, "no remedy")
-        assert time.monotonic() - start < 8
-
-
-@pytest.fixture(scope="module")
-def spectrum(small_sky):
-    """plate, mjd, fiberID, run2d of a spectrum of the sky."""
-    row = pd.read_parquet(small_sky / "truth.parquet")["spectra"][0][0]
-    return [row[name] for name in ("plate", "mjd", "fiberID", "run2d")]
-
-
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_spectrum_with_a_flipped_bit_loses_the_vote(small_sky, server, spectrum, times):
-    server.faults.append(Fault("/sas/", "flip", 1))
-    if times == 2:
-        server.faults.append(Fault("/sas/", "wrong_bytes", 1))
-    with Client(limits(archive(server.url))) as client:
-        body = sas.fetch_spectrum(client, [f"{server.url}/sas"], *spectrum)
-    assert body == spectrum_path(small_sky / "spectra", *spectrum).read_bytes()
-
-
-def test_a_spectrum_that_does_not_exist_is_missing(server, spectrum):
-    with Client(limits(archive(server.url))) as client, pytest.raises(Missing):
-        sas.fetch_spectrum(client, [f"{server.url}/sas"], 1, *spectrum[1:])
-
-
-def test_the_doctor_finds_everything_well(server, login, tmp_path, capsys):
-    for backend in ("casjobs", "skyserver"):
-        examine(backend, archive(server.url), tmp_path)
-    told = capsys.readouterr().out
-    assert told.count(" ok ") == 10
-    assert "FAILED" not in told
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_doctor_says_what_is_wrong_and_what_to_do(server, login, tmp_path, capsys, monkeypatch):
-    server.faults.append(Fault("/frames/", "503"))
-    with pytest.raises(CrosszError, match="1 of 5 checks failed"):
-        examine("casjobs", archive(server.url), tmp_path)
-    assert re.search(r"frame +FAILED .*HTTP 503.*another mirror", capsys.readouterr().out)
-    monkeypatch.setenv("SCISERVER_PASSWORD", "wrong-canary")
-    with pytest.raises(CrosszError, match="checks failed"):
-        examine("casjobs", archive(server.url), tmp_path)
-    told = capsys.readouterr().out
-    assert re.search(r"login +FAILED  SciServer refuses user user or its password; set SCISERVER_USER", told)
-    assert "wrong-canary" not in told

@@ -5,13 +5,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
-from helpers import archive
+from helpers import archive, impatient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from local_archive import Fault, serve
 
-from crossz.archive import crossid, embedded
+from crossz.archive import crossid, embedded, embedded_crossid
 from crossz.archive.http import Client, Damaged, limits
-from crossz.archive.serve import Fault, serve
+from crossz.archive.skyserver import SkyServer
 from crossz.catalog import plan, targets
 from crossz.catalog.readers import read_table
 from crossz.core.errors import CrosszError
@@ -27,7 +28,7 @@ def objects(small_sky):
 
 @pytest.fixture(scope="module")
 def finder(small_sky):
-    return embedded.finder(small_sky / "sky.sqlite")
+    return embedded_crossid.finder(small_sky / "sky.sqlite")
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_the_service_finds_what_the_embedded_sky_finds_batch_by_batch(server, ob
     table.loc[20] = [123.0, -80.0]
     named = pd.DataFrame({"objID": [*objects["objID"].tail(9).astype(str), "17"]})
     with Client(limits(archive(server.url))) as client:
-        service = crossid.finder(client, archive(server.url))
+        service = crossid.finder(SkyServer(client, archive(server.url)))
         for asked in (table, named):
             found = targets.matched(asked, service, RADIUS)
             pd.testing.assert_frame_equal(found, targets.matched(asked, finder, RADIUS), check_dtype=False, rtol=1e-12)
@@ -154,11 +155,12 @@ def test_an_answer_that_is_none_is_asked_for_again_and_then_refused(server, obje
     words = "ERROR: Maximum 60 queries allowed per minute." if kind == "error_message" else None
     with Client(limits(archive(server.url))) as client:
         server.faults.append(Fault("X_Results", kind, 1, words))
-        found = targets.matched(table, crossid.finder(client, archive(server.url)), RADIUS)
+        found = targets.matched(table, crossid.finder(SkyServer(client, archive(server.url))), RADIUS)
         pd.testing.assert_frame_equal(found, targets.matched(table, finder, RADIUS), check_dtype=False, rtol=1e-12)
-        server.faults.append(Fault("X_Results", kind, None, words))
+    server.faults.append(Fault("X_Results", kind, None, words))
+    with Client(limits(impatient(server.url))) as client:
         with pytest.raises(CrosszError, match="targets 1 to 6 of 6"):
-            targets.matched(table, crossid.finder(client, archive(server.url)), RADIUS)
+            targets.matched(table, crossid.finder(SkyServer(client, impatient(server.url))), RADIUS)
 
 
 def test_an_object_far_from_its_target_is_no_answer(server, objects):
@@ -166,14 +168,16 @@ def test_an_object_far_from_its_target_is_no_answer(server, objects):
     with Client(limits(archive(server.url))) as client:
         ask = client.fetch
         client.fetch = lambda *asked, data, **more: ask(*asked, data=data | {"radius": 2 / 60}, **more)
-        near_service = crossid.finder(client, archive(server.url)).near  # of a server that takes 2 arcsec for 0.01
+        near_service = crossid.finder(
+            SkyServer(client, archive(server.url))
+        ).near  # of a server that takes 2 arcsec for 0.01
         with pytest.raises(Damaged, match=r"beyond the 0\.01 asked for"):
             near_service(table["ra"].to_numpy(), table["dec"].to_numpy(), 0.01)
 
 
 def test_a_radius_beyond_the_service_s_is_refused_before_it_is_asked(server):
     with Client(limits(archive(server.url))) as client, pytest.raises(CrosszError, match="SkyServer allows 180"):
-        crossid.finder(client, archive(server.url)).near(np.array([1.0]), np.array([1.0]), 200.0)
+        crossid.finder(SkyServer(client, archive(server.url))).near(np.array([1.0]), np.array([1.0]), 200.0)
     assert not server.hits
 
 
@@ -209,12 +213,17 @@ def test_what_a_table_must_have(tmp_path):
     assert not targets.positional(path, {})
 
 
+def write_matched(table, finder, folder):
+    written = {name: folder / f"{name}.parquet" for name in ("targets", "catalog")}
+    targets.write_matched(table=table, **written, columns={}, radius_arcsec=RADIUS, finder=finder)
+
+
 def test_the_plan_of_cutouts_has_each_object_once(tmp_path, objects, finder):
     table, some, _ = near(objects, 12)
     table = pd.concat([table, table.head(3), pd.DataFrame({"ra": [1.0, 999.0], "dec": [-85.0, 0.0]})])
     path = tmp_path / "mine.csv"
     table.to_csv(path, index=False)
-    targets.write_matched(path, {}, [], finder, RADIUS, tmp_path / "targets.parquet", tmp_path / "catalog.parquet")
+    write_matched(path, finder, tmp_path)
     found = pq.read_table(tmp_path / "catalog.parquet").to_pandas()
     assert sorted(found["objID"]) == sorted(some["objID"])
     assert (
@@ -226,6 +235,6 @@ def test_the_plan_of_cutouts_has_each_object_once(tmp_path, objects, finder):
     assert len(pd.read_parquet(tmp_path / "targets.parquet")) == 17
 
     path.write_text("ra,dec\n1,-85\n")  # no object at all: empty shards, no error
-    targets.write_matched(path, {}, [], finder, RADIUS, tmp_path / "targets.parquet", tmp_path / "catalog.parquet")
+    write_matched(path, finder, tmp_path)
     plan.write_plan([tmp_path / "catalog.parquet"], shards, needs_fields=True)
     assert sum(len(pq.read_table(path)) for path in shards) == 0

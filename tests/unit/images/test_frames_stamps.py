@@ -206,7 +206,8 @@ def test_a_shard_accounts_for_every_object_and_is_the_same_bytes_again(tmp_path)
     plan.to_parquet(tmp_path / "plan.parquet")
     for name in ("a", "b"):
         with sas.shard_frames(tmp_path / "plan.parquet", tmp_path / "cache", on_disk(tmp_path)) as frames:
-            stamps.write_stamps(tmp_path / "plan.parquet", frames, tmp_path / name, tmp_path / "counts.json", "mask")
+            written = {"stamps": tmp_path / name, "counts": tmp_path / "counts.json"}
+            stamps.write_stamps(plan=tmp_path / "plan.parquet", **written, edges="mask", frames=frames)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     counts = json.loads((tmp_path / "counts.json").read_text())
     assert counts["objects"] == sum(counts["status"].values()) == 4

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import archive
+from local_archive import serve
 
 from crossz.archive import sas
-from crossz.archive.serve import serve
 from crossz.archive.spectra import Spectra
 from crossz.core.errors import CrosszError
 from crossz.images.spectra import FIRST, PIXELS, resample, write_spectra
@@ -119,8 +119,8 @@ def objects(small_sky, tmp_path_factory):
 def write(objects, folder, place):
     folder.mkdir(exist_ok=True)
     out = folder / "0000.arrow", folder / "0000.counts.json"
-    with Spectra(folder / "cache", place) as found:
-        write_spectra(objects[0], objects[1:], found, *out)
+    with Spectra(folder / "cache", place) as source:
+        write_spectra(plan=objects[0], catalogs=objects[1:], spectra=out[0], counts=out[1], source=source)
     return read_arrays(out[0]), json.loads(out[1].read_text()), out[0].read_bytes()
 
 

@@ -9,12 +9,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import archive
+from helpers import archive, impatient, listening
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from local_archive import Fault, serve
 
 from crossz.archive import sas
-from crossz.archive.serve import Fault, serve
 from crossz.core import verify
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import sha256_of_ranges
@@ -309,10 +309,11 @@ def test_a_server_that_lies_about_ranges(server, real_size, tmp_path, kind, numb
     """The lie told to the first or third request, then to all: the right rows, or one error, and nothing wrong on disk."""
     honest = [] if number is None else [Fault("GET", "delay", number - 1, 0)]
     server.faults[:] = [*honest, Fault("GET", kind, None if number is None else 1)]
-    place = sas.Place(None, archive(server.url, deadline_s=6), False, fetch="blocks")
+    settings = listening if kind == "stall" else archive
+    place = sas.Place(None, settings(server.url), False, fetch="blocks")
     if number is None and kind in ENDS:
         with pytest.raises(CrosszError, match="not fetched after"):
-            get(place, tmp_path)
+            get(place._replace(archive=impatient(server.url)), tmp_path)
     else:
         assert right(get(place, tmp_path)[0], real_size[1])
     assert not list(tmp_path.rglob(".*.part*"))
@@ -331,7 +332,7 @@ def test_a_server_that_lies_to_who_asks_for_a_prefix(server, real_size, tmp_path
         assert right(get(place, tmp_path)[0], real_size[1])
     else:
         with pytest.raises(CrosszError, match="not fetched after"):
-            get(place, tmp_path)
+            get(place._replace(archive=impatient(server.url)), tmp_path)
     server.faults.clear()
     assert right(get(place, tmp_path)[0], real_size[1])
 
@@ -405,8 +406,9 @@ def test_the_stamps_of_a_shard_are_the_same_bytes_every_way(small_sky, tmp_path,
         }.items():
             with sas.shard_frames(tmp_path / "plan.parquet", tmp_path / name / "cache", place) as frames:
                 stamps.write_stamps(
-                    tmp_path / "plan.parquet", frames, tmp_path / name / "a", tmp_path / name / "counts.json", edges
-                )
+                    plan=tmp_path / "plan.parquet", stamps=tmp_path / name / "a", counts=tmp_path / name / "counts.json",
+                    edges=edges, frames=frames,
+                )  # fmt: skip
             written[name] = (tmp_path / name / "a").read_bytes()
     assert len(set(written.values())) == 1
 

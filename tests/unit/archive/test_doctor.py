@@ -1,0 +1,32 @@
+"""The doctor: what works from here, and what to do where it does not."""
+
+import re
+
+import pytest
+from helpers import archive
+from local_archive import Fault
+
+from crossz.archive.doctor import examine
+from crossz.core.errors import CrosszError
+
+
+def test_the_doctor_finds_everything_well(server, login, tmp_path, messages):
+    for backend in ("casjobs", "skyserver"):
+        examine(backend=backend, archive=archive(server.url), folder=tmp_path)
+    text = messages.text
+    assert text.count(" ok ") == 10
+    assert "FAILED" not in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(server, login, tmp_path, messages, monkeypatch):
+    server.faults.append(Fault("/frames/", "503"))
+    with pytest.raises(CrosszError, match="1 of 5 checks failed"):
+        examine(backend="casjobs", archive=archive(server.url, deadline_s=4, query_s=2), folder=tmp_path)
+    assert re.search(r"frame +FAILED .*HTTP 503.*another mirror", messages.text)
+    monkeypatch.setenv("SCISERVER_PASSWORD", "wrong-canary")
+    with pytest.raises(CrosszError, match="checks failed"):
+        examine(backend="casjobs", archive=archive(server.url, deadline_s=4, query_s=2), folder=tmp_path)
+    text = messages.text
+    assert re.search(r"login +FAILED  SciServer refuses user user or its password; set SCISERVER_USER", text)
+    assert "wrong-canary" not in text
