@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from crossz.core import names
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
-from crossz.estimates.estimates import Estimate, dz  # noqa: F401
+from crossz.estimates.estimates import Estimate
 from crossz.estimates.pdf import Mixture
 
 

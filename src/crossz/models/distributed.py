@@ -97,8 +97,10 @@ class _BatchNormOnProcessors(nn.modules.batchnorm._BatchNorm):
         apart = x.float() - mean.view(shape)
         var = all_reduce((apart**2).sum(axes)) / size
         # nn.BatchNorm2d as the networks have it: with running statistics and a fixed momentum.
-        assert self.num_batches_tracked is not None and self.running_mean is not None
-        assert self.running_var is not None and self.momentum is not None
+        assert self.num_batches_tracked is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)

@@ -17,6 +17,7 @@ from toy import CROSSMODAL, TRAIN
 from crossz.core.errors import CrosszError
 from crossz.core.names import PATTERNS
 from crossz.estimates import pdf
+from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import mixtures_of
 from crossz.images.store import ImageStore, read_arrays, write_arrays
 from crossz.models import data, evaluation, inference, training
@@ -24,7 +25,6 @@ from crossz.models.data import augmented, fit_scalers, load_part, redshift_of, t
 from crossz.models.device import compile_once
 from crossz.models.info import ModelInfo
 from crossz.models.rows import load_rows, subsample
-from crossz.estimates.estimates import dz
 
 
 @pytest.fixture(scope="module")
