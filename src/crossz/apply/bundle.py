@@ -82,6 +82,8 @@ def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundl
         path = Path(folder) / split["weights"]
         try:
             networks, difference = _split(path, facts, number)
+        except CrosszError:  # a RuntimeError that says more
+            raise
         except _MALFORMED as error:
             raise CrosszError(f"{Path(folder) / FACTS}: incomplete ({error!r}); get the bundle again") from error
         if not difference <= _TOLERANCE:

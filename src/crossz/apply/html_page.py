@@ -123,7 +123,9 @@ def cells(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         for share in (68, 95):
             ends = (f"z_low_{share}", f"z_high_{share}")
             if ends[0] in table:
-                columns[f"{share} %"] = [_interval(*values) for values in zip(*(table[end] for end in ends), strict=True)]
+                columns[f"{share} %"] = [
+                    _interval(*values) for values in zip(*(table[end] for end in ends), strict=True)
+                ]
     columns["flags"] = [_flags(row) for _, row in table[[*_FLAGS, "missing", "status"]].iterrows()]
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 

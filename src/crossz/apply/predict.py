@@ -169,7 +169,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     frame["edge"] = _at_edge(images, row)
     frame["out_of_domain"] = known & _out_of_domain(phot, bundle)
     frame["faint"] = phot.mag[:, BANDS.index("g")] > FAINT
-    estimates = _estimates(phot, inputs, row, images, bundle) if known.any() else no_estimate(info)
+    estimates = _estimates(phot, inputs, row, images, bundle)
     values = pd.DataFrame(estimates.columns(SHARES), np.flatnonzero(known)).reindex(frame.index)
     return pd.concat([frame, values], axis=1).set_axis(table.index)
 
@@ -188,6 +188,8 @@ def _estimates(
 ) -> Estimate:
     """The estimate of all objects with an input pattern, in their order: the mean over the splits."""
     patterns = np.unique(inputs[inputs != ""]).tolist()
+    if not patterns:
+        return mean_of([no_estimate(networks) for networks in bundle.splits])
     members: list[Estimate] = []
     for networks in bundle.splits:
         store = None if images is None else images.store

@@ -40,7 +40,12 @@ def _objects(extra_columns: tuple[str, ...], classes: tuple[str, ...]) -> tuple[
     rng = np.random.default_rng(0)
     mag = rng.uniform(18.5, 21.0, OBJECTS)[:, None] + rng.uniform(-0.3, 0.3, (OBJECTS, len(BANDS)))
     number = np.arange(OBJECTS)
-    columns: dict[str, Any] = {"objID": number, "row": number, "z": np.full(OBJECTS, 2.0), "class": (classes or ("",))[0]}
+    columns: dict[str, Any] = {
+        "objID": number,
+        "row": number,
+        "z": np.full(OBJECTS, 2.0),
+        "class": (classes or ("",))[0],
+    }
     for band, values in zip(BANDS, mag.T, strict=True):
         columns |= {
             f"dered_{band}": values.copy(),
