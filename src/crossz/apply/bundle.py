@@ -1,5 +1,6 @@
 """The networks of all splits together: of a run, or of a bundle."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,26 +10,47 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from crossz.apply.bundle_folder import FACTS, check
-from crossz.apply.probe import apart, probe
+from crossz.apply.bundle_folder import FACTS, check, table_columns
+from crossz.apply.probe import largest_difference, probe
 from crossz.core.errors import CrosszError
 from crossz.core.version import VERSION
-from crossz.models.device import choose_device
+from crossz.models.crossmodal import CrossModal
+from crossz.models.device import choose_device, on_device
 from crossz.models.inference import Networks, build, load_networks
 from crossz.models.info import ModelInfo
 
+log = logging.getLogger(__name__)
+
 COMMON = ("crossmodal", "train", "magnitudes", "columns", "classes", "seed")
 """Of ModelInfo: what the splits of one network share."""
-_TOLERANCE = 2e-3  # of ln(1 + z), between what a probe gets here and what it got where the bundle was made
+_TOLERANCE = 2e-3  # of ln(1 + z), between a probe's answers here and where the bundle was made
+_MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bundle:
-    """The networks of all splits, whose estimates of new objects are averaged."""
+    """The networks of all splits. `crossz.predict` averages their estimates of new objects."""
 
     splits: tuple[Networks, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What bundle.json says; nothing of networks of a run."""
+    """The content of bundle.json; empty if the networks are those of a run."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that a table of targets must have: magnitudes and errors, and extra columns of the networks."""
+        info = self.splits[0].info
+        return table_columns(info.magnitudes, info.columns)
+
+    def __repr__(self) -> str:
+        info, device = self.splits[0].info, self.splits[0].device
+        source = "of a run"
+        if self.facts:
+            source = f"{self.facts.get('dataset')}-{self.facts.get('network')}"
+        estimate = f"classes {', '.join(info.classes)}" if info.classes else "redshifts"
+        return (
+            f"<Bundle {source}: {estimate}, {len(self.splits)} split(s) of {len(info.members)} network(s), "
+            f"magnitudes {info.magnitudes}, inputs {', '.join(info.inputs)}, on {device}>"
+        )
 
 
 def trained_networks(models: Sequence[str | Path], infos: Sequence[str | Path]) -> Bundle:
@@ -50,8 +72,8 @@ def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundl
     Raises
     ------
     CrosszError
-        `check` refuses the folder, the weights are no safetensors file or do not fit the network, or the networks answer
-        their probe otherwise than when they were exported.
+        The folder is damaged or no bundle (`check`), the weights are no safetensors file or do not fit the network, or the
+        probe of the networks gives other answers than when they were exported.
     """
     facts = check(folder)
     device = choose_device() if device is None else device
@@ -59,29 +81,28 @@ def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundl
     for number, split in enumerate(facts["splits"]):
         path = Path(folder) / split["weights"]
         try:
-            info = ModelInfo.from_json(
-                {name: facts[name] for name in COMMON if name in facts} | split, Path(folder) / FACTS
-            )
-            networks = Networks(_members(path, info), info)
-            answers, expected = probe(networks), facts["probe"][number]
-            distance = max(apart(answers[inputs], expected[inputs]) for inputs in answers | expected)
-        except CrosszError:
+            networks, difference = _split(path, facts, number)
+        except CrosszError:  # a RuntimeError that says more
             raise
-        except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        except _MALFORMED as error:
             raise CrosszError(f"{Path(folder) / FACTS}: incomplete ({error!r}); get the bundle again") from error
-        if not distance <= _TOLERANCE:
-            raise CrosszError(
-                f"{path}: its networks answer otherwise than when they were exported "
-                f"(by {distance:.2g} of ln(1 + z) or of a probability); crossz {facts['crossz']} and torch "
-                f"{facts['made']['versions']['torch']} made the bundle, here are crossz {VERSION} and torch "
-                f"{torch.__version__}: use the former"
-            )
-        members = [net.to(device, memory_format=torch.channels_last) for net in networks.members]
-        splits.append(Networks(members, info))
+        if not difference <= _TOLERANCE:
+            raise CrosszError(f"{path}: {_other_answers(facts, difference)}")
+        log.debug(f"{path}: {len(networks.members)} network(s), answers of the probe within {difference:.2g}")
+        splits.append(Networks([on_device(net, device) for net in networks.members], networks.info))
     return Bundle(tuple(splits), facts)
 
 
-def _members(path: Path, info: ModelInfo) -> list:
+def _split(path: Path, facts: Mapping[str, Any], number: int) -> tuple[Networks, float]:
+    """The networks of one split on the processor, and how far their answers are from the exported ones."""
+    common = {name: facts[name] for name in COMMON if name in facts}
+    info = ModelInfo.from_json(common | facts["splits"][number], path.with_name(FACTS))
+    networks = Networks(_members(path, info), info)
+    answers, expected = probe(networks), facts["probe"][number]
+    return networks, max(largest_difference(answers[inputs], expected[inputs]) for inputs in answers | expected)
+
+
+def _members(path: Path, info: ModelInfo) -> list[CrossModal]:
     try:
         weights = load_file(path)
         members = [build(info) for _ in info.members]
@@ -100,3 +121,12 @@ def _members(path: Path, info: ModelInfo) -> list:
             f"{path}: weights of more networks than {FACTS} names: {next(iter(weights))}; get the bundle again"
         )
     return members
+
+
+def _other_answers(facts: Mapping[str, Any], difference: float) -> str:
+    made = facts.get("made", {}).get("versions", {}).get("torch")
+    return (
+        f"its networks answer otherwise than when they were exported (by {difference:.2g} of ln(1 + z) or of a "
+        f"probability); crossz {facts.get('crossz')} and torch {made} made the bundle, here are crossz {VERSION} and "
+        f"torch {torch.__version__}: use the former"
+    )

@@ -1,50 +1,87 @@
-"""The command `crossz`: redshifts of new objects by a bundle, and what a bundle is.
+"""The command `crossz`: estimates for new objects by a bundle, and information about a bundle.
 
 Imports stand where they are used: a wrong call should not wait seconds for torch, nor `--help` for pandas.
 """
 
 import argparse
+import contextlib
 import difflib
+import logging
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crossz.core.errors import CrosszError
 from crossz.core.job import message_of
-from crossz.core.names import BANDS
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
-    from crossz.apply.predict import Images
+log = logging.getLogger(__name__)
 
 WRITERS = (".parquet", ".csv", ".fits")
+"""Suffixes of the tables that are written."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; an error that the user can mend ends it with one line and exit status 1, a wrong call with 2."""
-    given = parser().parse_args(arguments)
-    try:
-        given.run(given)
-    except (CrosszError, OSError) as error:
-        sys.exit(f"crossz: {message_of(error)}")
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        The words after `crossz`; default: those of the command line.
+
+    Raises
+    ------
+    SystemExit
+        With a message of one line and exit status 1 for an error that the user can mend, with exit status 2 for a wrong
+        call.
+    """
+    options = parser().parse_args(arguments)
+    with _messages(options.level):
+        try:
+            options.run(options)
+        except (CrosszError, OSError) as error:
+            log.debug("the error was raised here:", exc_info=error)
+            sys.exit(f"crossz: {message_of(error)}")
 
 
 def parser() -> argparse.ArgumentParser:
-    """What the command line may say."""
-    whole = argparse.ArgumentParser(
+    """The options and arguments of the command line."""
+    main_parser = argparse.ArgumentParser(
         "crossz", description="Photometric redshifts of quasars by trained networks. Training: see the README."
     )
-    whole.add_argument("--version", action="version", version=VERSION)
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    main_parser.add_argument("--version", action="version", version=VERSION)
+    commands = main_parser.add_subparsers(required=True, metavar="COMMAND")
+    messages = argparse.ArgumentParser(add_help=False)
+    level = messages.add_mutually_exclusive_group()
+    for name, value, text in (
+        ("--quiet", logging.WARNING, "write nothing but warnings and errors to the terminal"),
+        ("--verbose", logging.DEBUG, "write details to the terminal, and where an error was raised"),
+    ):
+        level.add_argument(name, dest="level", action="store_const", const=value, default=logging.INFO, help=text)
+    _add_predict(commands, messages)
+    info = commands.add_parser(
+        "info",
+        parents=[messages],
+        help="fingerprint and model card of a bundle",
+        description="Check a bundle, and print its fingerprint, the columns that it needs, and its model card.",
+    )
+    info.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
+    info.set_defaults(run=_info)
+    return main_parser
+
+
+def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
     predict = commands.add_parser(
         "predict",
-        help="redshifts of the objects of a table",
-        description="Redshifts of the objects of a table, a row for each row.",
+        parents=[messages],
+        help="estimates for the objects of a table",
+        description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
     predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
     predict.add_argument(
@@ -52,92 +89,114 @@ def parser() -> argparse.ArgumentParser:
         metavar="TARGETS",
         help="table of photometry: CSV, FITS, VOTable or Parquet; `crossz info BUNDLE` names its columns",
     )
-    predict.add_argument("out", metavar="OUT", help=f"what is written: {', '.join(WRITERS)}")
+    predict.add_argument("out", metavar="OUT", help=f"table to write: {', '.join(WRITERS)}")
     predict.add_argument(
         "--columns",
         nargs="+",
         default=[],
         metavar="OURS=THEIRS",
-        help="names of the table's columns where they differ: dered_u=umag",
+        help="names of the table's columns where they differ from ours: dered_u=umag",
     )
     predict.add_argument(
         "--cutouts",
         nargs="+",
         default=[],
         metavar="FILE",
-        help="images, found by objID: shards as results/cutouts/*.arrow",
+        help="cutout files, as results/cutouts/*.arrow; images are found by objID",
     )
     predict.add_argument(
         "--threads",
         type=int,
         default=1,
         metavar="N",
-        help="of the processor (default: 1; more pay with large backbones)",
+        help="threads of the processor (default: 1; large backbones profit from more)",
     )
     predict.set_defaults(run=_predict)
-    info = commands.add_parser(
-        "info", help="a bundle's card", description="Check a bundle, and print its fingerprint and its card."
-    )
-    info.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
-    info.set_defaults(run=_info)
-    return whole
 
 
-def _info(given: argparse.Namespace) -> None:
-    from crossz.apply import bundle
+@contextlib.contextmanager
+def _messages(level: int) -> Iterator[None]:
+    """Write the messages of crossz from `level` on to stderr."""
+    logger, handler = logging.getLogger("crossz"), logging.StreamHandler(sys.stderr)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
-    bundle.check(given.bundle)
-    print(f"fingerprint {bundle.fingerprint(given.bundle)}\n")
-    print((Path(given.bundle) / bundle.CARD).read_text(), end="")
+
+def _info(options: argparse.Namespace) -> None:
+    from crossz.apply import bundle_folder
+
+    columns = _needed(bundle_folder.check(options.bundle))
+    card = (Path(options.bundle) / bundle_folder.CARD).read_text(encoding="utf-8")
+    sys.stdout.write(f"fingerprint {bundle_folder.fingerprint(options.bundle)}\ncolumns {' '.join(columns)}\n\n{card}")
 
 
-def _predict(given: argparse.Namespace) -> None:
-    from crossz.apply import bundle
+def _predict(options: argparse.Namespace) -> None:
+    from crossz.apply import bundle_folder
+
+    begin = time.monotonic()
+    path, out = Path(options.targets), Path(options.out)
+    _check_paths(path, out)
+    facts = bundle_folder.check(options.bundle)
+    targets = _read_targets(path, options, facts)
+
+    from crossz.apply.bundle import load_bundle
+    from crossz.apply.predict import images_in, predict, summary
+    from crossz.models.device import deterministic
+
+    deterministic(max(options.threads, 1))
+    images = images_in(options.cutouts, targets["objID"].to_pylist()) if options.cutouts else None
+    bundle = load_bundle(options.bundle)
+    log.info(f"{options.bundle}: {len(bundle.splits)} splits, trained on {facts['domain']['objects']:,} objects")
+    log.debug(f"{bundle!r}")
+    try:
+        table = predict(targets, bundle, images)
+    except CrosszError as error:
+        raise CrosszError(f"{path}: {error}") from error
+    _write_table(table, out)
+    log.info(f"{out}: {summary(table)}; {time.monotonic() - begin:.1f} s")
+
+
+def _needed(facts: Mapping[str, Any]) -> list[str]:
+    """The columns that a bundle needs, without its networks: the same as `Bundle.columns`."""
+    from crossz.apply.bundle_folder import FACTS, table_columns
+
+    try:
+        return table_columns(facts["magnitudes"], facts.get("columns", ()))
+    except (KeyError, TypeError) as error:
+        raise CrosszError(f"{FACTS}: incomplete ({error!r}); get the bundle again") from error
+
+
+def _check_paths(targets: Path, out: Path) -> None:
+    if out.suffix not in WRITERS:
+        raise CrosszError(f"{out}: tables are written as {', '.join(WRITERS)}; end its name so")
+    if not targets.is_file():
+        raise CrosszError(f"{targets}: no such table of targets")
+    if out.exists() and out.samefile(targets):
+        raise CrosszError(f"{out}: that is the table of targets itself; name another file")
+
+
+def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "pa.Table":
+    """The table of targets under our names, with all columns that the bundle needs."""
     from crossz.catalog.columns import COLUMNS
     from crossz.catalog.readers import read_table
 
-    begun = time.monotonic()
-    out, table_path = Path(given.out), Path(given.targets)
-    if out.suffix not in WRITERS:
-        raise CrosszError(f"{out}: tables are written as {', '.join(WRITERS)}; end its name so")
-    if not table_path.is_file():
-        raise CrosszError(f"{table_path}: no such table of targets")
-    if out.exists() and out.samefile(table_path):
-        raise CrosszError(f"{out}: that is the table of targets itself; name another file")
-    facts = bundle.check(given.bundle)
-    columns = dict(_pair(text, {*COLUMNS, *facts.get("columns", ())}) for text in given.columns)
-    read = read_table(table_path, columns, facts.get("columns", ()))
-    targets = read.to_pandas()
-    kinds = {"dered_model": ("dered", "psfMagErr"), "psf": ("psfMag", "psfMagErr", "extinction")}[facts["magnitudes"]]
-    needed = [*(f"{kind}_{band}" for kind in kinds for band in BANDS), *facts.get("columns", ())]
-    if absent := [name for name in needed if name not in targets]:
+    needed, extra_columns = _needed(facts), facts.get("columns", ())
+    columns = dict(_pair(text, {*COLUMNS, *extra_columns}) for text in options.columns)
+    targets = read_table(path, columns, extra_columns)
+    if absent := [name for name in needed if name not in targets.column_names]:
         raise CrosszError(
-            f"{table_path}: no column {', '.join(absent)}, which this bundle reads; where it has another name: --columns {absent[0]}=NAME"
+            f"{path}: no column {', '.join(absent)}, which this bundle reads; "
+            f"if it has another name there: --columns {absent[0]}=NAME"
         )
-    if given.cutouts and "objID" not in targets:
-        raise CrosszError(
-            f"{table_path}: no column objID, by which images are found; where it has another name: --columns objID=NAME"
-        )
-
-    from crossz.apply import predict
-    from crossz.models.device import deterministic
-
-    deterministic(max(given.threads, 1))
-    ensemble = bundle.load(given.bundle)
-    print(f"{given.bundle}: {len(ensemble)} splits, trained on {facts['domain']['objects']:,} objects", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as scratch:
-        images = (
-            {"images": _images(read["objID"].to_pylist(), given.cutouts, Path(scratch) / "index.parquet")}
-            if given.cutouts
-            else {}
-        )
-        try:
-            table = predict.redshifts(targets, ensemble, **images)
-        except CrosszError as error:
-            raise CrosszError(f"{table_path}: {error}") from error
-    _write(table, out)
-    counts = ", ".join(f"{name} {count:,}" for name, count in table["status"].value_counts().items())
-    print(f"{out}: {len(table):,} targets: {counts}; {time.monotonic() - begun:.1f} s", file=sys.stderr)
+    if options.cutouts and "objID" not in targets.column_names:
+        raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
+    return targets
 
 
 def _pair(text: str, known: set[str]) -> tuple[str, str]:
@@ -152,36 +211,7 @@ def _pair(text: str, known: set[str]) -> tuple[str, str]:
     return ours, theirs
 
 
-def _images(ids: list, paths: Sequence[str], index_path: Path) -> "Images":
-    """The images of targets out of shards, whose index is made on the way; ids as read, so that none passes through a float."""
-    import numpy as np
-    import pandas as pd
-
-    from crossz.apply import predict
-    from crossz.images.store import read_arrays
-
-    parts = []
-    for number, path in enumerate(paths):
-        if not Path(path).is_file():
-            raise CrosszError(f"{path}: no such file of cutouts")
-        columns = read_arrays(path)
-        if absent := {"objID", "status", "image", "mask"} - columns.keys():
-            raise CrosszError(
-                f"{path}: no column {', '.join(sorted(absent))}; --cutouts takes shards as results/cutouts/*.arrow"
-            )
-        place = {"shard": np.int32(number), "row": np.arange(len(columns["objID"]), dtype=np.int32)}
-        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": columns["status"].astype(str)}))
-    index = pd.concat(parts).sort_values("objID", ignore_index=True)
-    if index["objID"].duplicated().any():
-        raise CrosszError(
-            f"{', '.join(paths)}: two images of objID {index['objID'][index['objID'].duplicated()].iloc[0]}; name one file"
-        )
-    index.to_parquet(index_path, index=False)
-    known = pd.Series([int(text) if text.isdigit() else None for text in map(str, ids)], dtype="Int64")
-    return predict.images_of(known, index_path, paths)
-
-
-def _write(table: "pd.DataFrame", path: Path) -> None:
+def _write_table(table: "pd.DataFrame", path: Path) -> None:
     from crossz.core.files import atomic_path
 
     with atomic_path(path) as temporary:

@@ -1,4 +1,4 @@
-"""Making a bundle from the networks of a run, with the training domain and the model card."""
+"""Export of the networks of a run as a bundle, with their training domain and the model card."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from crossz.apply.bundle import COMMON
 from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, fingerprint, write
-from crossz.apply.model_card import card
+from crossz.apply.model_card import markdown
 from crossz.apply.probe import probe
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json, sha256
@@ -96,7 +96,7 @@ def export(
     }
     sql = next((Path(path).read_text() for path in query), None)
     files[FACTS] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    files[CARD] = card(facts, pd.read_csv(metrics), references, sql, Path(bundle).name).encode()
+    files[CARD] = markdown(facts, pd.read_csv(metrics), references, sql, Path(bundle).name).encode()
     write(bundle, files)
     size = sum(map(len, files.values()))
     log.info(f"{bundle}: {len(entries)} splits, {size / 1e6:.1f} MB, fingerprint {fingerprint(bundle)}")

@@ -1,6 +1,7 @@
-"""Redshifts of objects that have none: the networks of all splits on what there is of each object, their estimates as one."""
+"""Redshifts of new objects: the estimates of the networks of all splits, from the data that each object has."""
 
 import logging
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,11 +18,12 @@ from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
 from crossz.core.names import ALONE, BANDS, NO_DATA, OK
 from crossz.estimates.estimates import Estimate, joined, mean_of
-from crossz.images.store import ImageStore
+from crossz.images.store import ImageStore, read_arrays
 from crossz.models import features as ft
 from crossz.models.data import Inputs, model_inputs
 from crossz.models.device import deterministic
-from crossz.models.inference import Networks, estimate
+from crossz.models.inference import Networks, estimate, no_estimate
+from crossz.models.info import ModelInfo
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ SHARES = (0.68, 0.95)
 FAINT = 22.0
 """g magnitude beyond which an object is flagged faint: where the paper's samples end."""
 ROWS_AT_ONCE = 4096
-"""Masks of so many images are in memory together."""
+"""Masks of this many images are in memory together."""
 _PLACE = ("objID", "specObjID", "ra", "dec", "separation_arcsec", "duplicate_of")
 _TEXT = ("class", "run2d", "status", "why")
 
@@ -51,6 +53,56 @@ def images_of(objID: pd.Series, index: str | Path, cutouts: Sequence[str | Path]
     known = objID.fillna(-1).to_numpy(np.int64)
     status = pd.read_parquet(index).set_index("objID")["status"]
     return Images(store, store.rows(known), status.reindex(known).fillna("").to_numpy(str))
+
+
+def images_in(cutouts: Sequence[str | Path], objID: Sequence[int | str | None] | pd.Series) -> Images:
+    """The images of targets by their objID, from cutout files without an index.
+
+    Parameters
+    ----------
+    cutouts
+        Cutout files, as results/cutouts/*.arrow.
+    objID
+        [n] integers, or their digits as text. Whatever is no objID has no image.
+
+    Raises
+    ------
+    CrosszError
+        A file is absent or no cutout file, or two images have the same objID.
+    """
+    numbers = [int(text) if text.isdecimal() else None for text in map(str, objID)]
+    with tempfile.TemporaryDirectory() as scratch:
+        index = Path(scratch) / "images.parquet"
+        index_of(cutouts).to_parquet(index, index=False)
+        return images_of(pd.Series(numbers, dtype="Int64"), index, cutouts)
+
+
+def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
+    """The index of cutout files: objID, shard (position in `cutouts`), row and status of each image, sorted by objID.
+
+    Raises
+    ------
+    CrosszError
+        A file is absent or no cutout file, or two images have the same objID.
+    """
+    parts = []
+    for number, path in enumerate(cutouts):
+        if not Path(path).is_file():
+            raise CrosszError(f"{path}: no such cutout file")
+        columns = read_arrays(path)
+        if absent := {"objID", "status", "image", "mask"} - columns.keys():
+            raise CrosszError(
+                f"{path}: no column {', '.join(sorted(absent))}; cutout files are made as results/cutouts/*.arrow"
+            )
+        row = np.arange(len(columns["objID"]), dtype=np.int32)
+        place = {"shard": np.full(len(row), number, np.int32), "row": row}
+        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": columns["status"].astype(str)}))
+    index = pd.concat(parts).sort_values("objID", ignore_index=True)
+    repeated = index["objID"][index["objID"].duplicated()]
+    if len(repeated):
+        names = ", ".join(map(str, cutouts))
+        raise CrosszError(f"{names}: two images of objID {repeated.iloc[0]}; name only one of the files")
+    return index
 
 
 def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str] = ()) -> ft.Photometry:
@@ -86,7 +138,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     Returns
     -------
     pandas.DataFrame
-        n rows in the order of `targets`. Columns: row; objID, specObjID, ra, dec, separation_arcsec, duplicate_of where the
+        n rows in the order of `targets`, with its index. Columns: row; objID, specObjID, ra, dec, separation_arcsec, duplicate_of where the
         targets have them; status (ok; no_data: no band with a magnitude and an error, and no image; or the targets' own) and
         why; inputs (phot+img; phot+img_gen, phot_gen+img where a feature is generated for what is missing; phot, img of
         networks of one modality); missing (letters of bands without photometry); image (status of the image); the flags edge
@@ -102,34 +154,29 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     table = targets.to_pandas() if isinstance(targets, pa.Table) else targets
     count, info = len(table), bundle.splits[0].info
     phot = photometry_of(table, info.magnitudes, info.columns)
-    row = np.full(count, -1) if images is None else images.row
-    inputs = input_patterns(bundle.splits[0], ~phot.missing.all(1), row >= 0)
-    known = inputs != ""
-    columns = {"row": np.arange(count)} | {name: table[name] for name in _PLACE if name in table}
+    row: np.ndarray = np.full(count, -1) if images is None else images.row
     status = table["status"].to_numpy(str) if "status" in table else np.full(count, OK)
-    columns["status"] = np.where((status == OK) & ~known, NO_DATA, status)
+    has_phot: np.ndarray = np.any(~phot.missing, axis=1)
+    inputs = np.where(status == OK, input_patterns(info, has_phot, row >= 0), "")
+    known = inputs != ""
+    frame = pd.DataFrame({"row": np.arange(count)} | {name: table[name].array for name in _PLACE if name in table})
+    frame["status"] = np.where((status == OK) & ~known, NO_DATA, status)
     if "why" in table:
-        columns["why"] = table["why"]
-    columns |= {
-        "inputs": inputs,
-        "missing": ["".join(band for band, gone in zip(BANDS, bands, strict=True) if gone) for bands in phot.missing],
-        "image": np.full(count, "") if images is None else images.status,
-        "edge": _at_edge(images, row),
-        "out_of_domain": known & _out_of_domain(phot, bundle),
-        "faint": phot.mag[:, BANDS.index("g")] > FAINT,
-    }
-    frame = pd.DataFrame(columns)
-    if known.any():
-        for name, values in _estimates(phot, inputs, row, images, bundle).columns(SHARES).items():
-            frame[name] = pd.Series(values, np.flatnonzero(known)).reindex(frame.index)
-    else:
-        frame["class_phot" if info.classes else "z_phot"] = np.nan
-    return frame
+        frame["why"] = table["why"].array
+    frame["inputs"] = inputs
+    frame["missing"] = ["".join(np.array(list(BANDS))[bands]) for bands in phot.missing]
+    frame["image"] = np.full(count, "") if images is None else images.status
+    frame["edge"] = _at_edge(images, row)
+    frame["out_of_domain"] = known & _out_of_domain(phot, bundle)
+    frame["faint"] = phot.mag[:, BANDS.index("g")] > FAINT
+    estimates = _estimates(phot, inputs, row, images, bundle)
+    values = pd.DataFrame(estimates.columns(SHARES), np.flatnonzero(known)).reindex(frame.index)
+    return pd.concat([frame, values], axis=1).set_axis(table.index)
 
 
-def input_patterns(networks: Networks, has_phot: np.ndarray, has_image: np.ndarray) -> np.ndarray:
-    """The input pattern [n] of each object, "" where the networks can say nothing of it."""
-    kind = networks.info.z_patterns
+def input_patterns(info: ModelInfo, has_phot: np.ndarray, has_image: np.ndarray) -> np.ndarray:
+    """The input pattern [n] of each object that has photometry, an image, or both; "" where `info` has none for it."""
+    kind = info.z_patterns
     if kind in ALONE:
         return np.where(has_phot if kind == "phot" else has_image, kind, "")
     patterns = ["phot+img", "phot+img_gen", "phot_gen+img"]
@@ -141,9 +188,12 @@ def _estimates(
 ) -> Estimate:
     """The estimate of all objects with an input pattern, in their order: the mean over the splits."""
     patterns = np.unique(inputs[inputs != ""]).tolist()
+    if not patterns:
+        return mean_of([no_estimate(networks) for networks in bundle.splits])
     members: list[Estimate] = []
     for networks in bundle.splits:
-        seen = model_inputs(phot, images and images.store, row, networks.info, networks.device)
+        store = None if images is None else images.store
+        seen = model_inputs(phot, store, row, networks.info, networks.device)
         members.append(_by_pattern(networks, seen, inputs, patterns))
     return mean_of(members)
 
@@ -168,8 +218,10 @@ def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:
 
 def _at_edge(images: Images | None, row: np.ndarray) -> np.ndarray:
     edge = np.zeros(len(row), bool)
+    if images is None:
+        return edge
     known = np.flatnonzero(row >= 0)
-    for start in range(0, len(known), ROWS_AT_ONCE) if images is not None else ():
+    for start in range(0, len(known), ROWS_AT_ONCE):
         batch = known[start : start + ROWS_AT_ONCE]
         edge[batch] = images.store.gather(row[batch])[1].any((1, 2))
     return edge
@@ -184,34 +236,39 @@ def write_redshifts(
     images: Sequence[str | Path] = (),
     threads: int = 1,
 ) -> None:
-    """Write `predict` of a table of photometry, or of what catalog.targets made of positions.
+    """Write the estimates of `predict` for a table of targets.
 
     Parameters
     ----------
     targets
-        The table.
+        A table of photometry, or a table of matched positions (catalog.targets).
     columns
-        Our column's name -> the table's.
+        The table's name of each of our columns, where the two differ.
     networks
-        The folder of a bundle alone, or model.pt and model.json of each split in turn.
+        Only the folder of a bundle, or model.pt and model.json of each split in turn.
     table
-        What is written.
+        The Parquet file to write.
     images
-        Of matched targets: the index of their images, then the cutout files.
+        Of matched positions: the index of their images, then the cutout files.
     threads
-        Of the processor.
+        Threads of the processor.
+
+    Raises
+    ------
+    CrosszError
+        The table cannot be read or lacks a column, or the networks are damaged.
     """
     begun = time.monotonic()
     deterministic(threads)
     bundle = load_bundle(networks[0]) if len(networks) == 1 else trained_networks(networks[::2], networks[1::2])
     if images:
         objects = pd.read_parquet(targets)
-        pictures = images_of(objects["objID"], images[0], images[1:])
+        cutouts = images_of(objects["objID"], images[0], images[1:])
     else:
         objects = read_table(targets, dict(columns), bundle.splits[0].info.columns).to_pandas()
-        pictures = None
+        cutouts = None
     try:
-        redshifts = predict(objects, bundle, pictures)
+        redshifts = predict(objects, bundle, cutouts)
     except CrosszError as error:
         raise CrosszError(f"{targets}: {error}") from error
     with atomic_path(table) as temporary:
@@ -220,7 +277,7 @@ def write_redshifts(
 
 
 def summary(table: pd.DataFrame) -> str:
-    """One line: how many targets, what became of them, from which inputs, how many are flagged."""
+    """One line about a table of `predict`: how many targets, their statuses and inputs, how many are out of domain."""
     status = ", ".join(f"{name} {count:,}" for name, count in table["status"].value_counts().items())
     patterns = table.loc[table["inputs"] != "", "inputs"].value_counts()
     inputs = ", ".join(f"{name} {count:,}" for name, count in patterns.items())

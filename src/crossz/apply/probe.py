@@ -1,6 +1,6 @@
 """What networks say of four made-up objects: it tells whether weights and settings mean the same to this code."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def probe(networks: Networks) -> dict[str, dict[str, list]]:
     return {inputs: answer.summary() for inputs, answer in answers.items()}
 
 
-def apart(answer: dict[str, list], expected: dict[str, list]) -> float:
+def largest_difference(answer: dict[str, list], expected: dict[str, list]) -> float:
     """The largest difference between two summaries of one input pattern."""
     return max(float(np.max(np.abs(np.subtract(answer[name], expected[name])))) for name in answer | expected)
 
@@ -40,7 +40,12 @@ def _objects(extra_columns: tuple[str, ...], classes: tuple[str, ...]) -> tuple[
     rng = np.random.default_rng(0)
     mag = rng.uniform(18.5, 21.0, OBJECTS)[:, None] + rng.uniform(-0.3, 0.3, (OBJECTS, len(BANDS)))
     number = np.arange(OBJECTS)
-    columns = {"objID": number, "row": number, "z": np.full(OBJECTS, 2.0), "class": (classes or ("",))[0]}
+    columns: dict[str, Any] = {
+        "objID": number,
+        "row": number,
+        "z": np.full(OBJECTS, 2.0),
+        "class": (classes or ("",))[0],
+    }
     for band, values in zip(BANDS, mag.T, strict=True):
         columns |= {
             f"dered_{band}": values.copy(),

@@ -130,6 +130,14 @@ def network_inputs(
     return x_mag, x_colour, image
 
 
+def no_estimate(networks: Networks) -> Estimate:
+    """An estimate of no objects, of the kind that `networks` give."""
+    info = networks.info
+    components = info.crossmodal["components"] if info.crossmodal["head"] == "mixture" else 0
+    head = torch.empty(0, len(info.classes) or 3 * components or 1)
+    return mean_of([_estimate_of(head, info) for _ in networks.members])
+
+
 def _estimate_of(head: torch.Tensor, info: ModelInfo) -> Estimate:
     """The estimate that the redshift head's output [n, ...] means."""
     if info.classes:

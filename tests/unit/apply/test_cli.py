@@ -1,5 +1,6 @@
 """The command `crossz`: the Python call's answers in files, and errors in one line."""
 
+import logging
 import shutil
 import subprocess
 import sys
@@ -8,40 +9,33 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
-import toy
 from astropy.table import Table
-from bundles import exported, trained
 from helpers import ROOT
 
-from crossz.apply import bundle, cli, predict
+from crossz.apply import cli
+from crossz.apply.bundle import load_bundle
+from crossz.apply.bundle_folder import CARD, fingerprint
+from crossz.apply.predict import images_of, predict
 from crossz.core.names import BANDS
 from crossz.core.version import VERSION
 
 
-@pytest.fixture(scope="module")
-def survey(tmp_path_factory):
-    return toy.write(tmp_path_factory.mktemp("toy"), 120)
-
-
-@pytest.fixture(scope="module")
-def made(survey, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made")
-    return exported(survey, trained(survey, folder / "models"), folder / "toy-crossmodal")
-
-
 @pytest.fixture
-def targets(survey, tmp_path):
-    """mine.csv: targets without redshifts, extinctions or psfMag."""
-    rows = pd.read_parquet(survey.catalog)
+def csv(targets, tmp_path):
+    """mine.csv: targets without extinctions or psfMag."""
     kept = ["objID", *(f"{kind}_{band}" for kind in ("dered", "psfMagErr") for band in BANDS)]
-    rows[kept].to_csv(tmp_path / "mine.csv", index=False)
+    targets[kept].to_csv(tmp_path / "mine.csv", index=False)
     return tmp_path / "mine.csv"
 
 
-def said(capsys, *arguments, status=1):
-    """What a failed command says: one line, unless its problems are listed."""
+def run(*arguments):
+    cli.main([*map(str, arguments)])
+
+
+def error(capsys, *arguments, status=1):
+    """The message of a failed command: one line, unless its problems are listed."""
     with pytest.raises(SystemExit) as caught:
-        cli.main([*map(str, arguments)])
+        run(*arguments)
     if status == 2:
         assert caught.value.code == 2
         return capsys.readouterr().err
@@ -49,54 +43,56 @@ def said(capsys, *arguments, status=1):
     return str(caught.value)
 
 
-def test_predict_writes_what_the_python_call_gives(made, targets, tmp_path, capsys):
-    wanted = predict.redshifts(pd.read_csv(targets, dtype={"objID": str}), bundle.load(made))
+def test_predict_writes_what_the_python_call_gives(made, csv, tmp_path, capsys):
+    wanted = predict(pd.read_csv(csv, dtype={"objID": str}), load_bundle(made))
     for suffix, read in ((".parquet", pd.read_parquet), (".csv", pd.read_csv), (".fits", Table.read)):
         out = tmp_path / "new" / f"out{suffix}"
-        cli.main(["predict", str(made), str(targets), str(out), "--threads", "1"])
-        found = read(out)
-        assert list(found["objID"].astype(str)) == wanted["objID"].tolist(), suffix
-        assert np.asarray(found["z_phot"], float) == pytest.approx(wanted["z_phot"].to_numpy(), abs=1e-6), suffix
-        assert list(found["status"]) == ["ok"] * len(wanted)
-        told = capsys.readouterr().err
-        assert "2 splits, trained on 69 objects" in told
-        assert "120 targets: ok 120; " in told
+        run("predict", made, csv, out, "--threads", "1")
+        table = read(out)
+        assert list(table["objID"].astype(str)) == wanted["objID"].tolist(), suffix
+        assert np.asarray(table["z_phot"], float) == pytest.approx(wanted["z_phot"].to_numpy(), abs=1e-6), suffix
+        assert list(table["status"]) == ["ok"] * len(wanted)
+        printed = capsys.readouterr()
+        assert "2 splits, trained on 69 objects" in printed.err
+        assert "120 targets: ok 120; from phot+img_gen 120; 0 out of the training domain" in printed.err
+        assert printed.out == ""
 
 
-def test_columns_of_other_names_are_mapped(made, targets, tmp_path):
-    cli.main(["predict", str(made), str(targets), str(tmp_path / "a.csv")])
-    renamed = pd.read_csv(targets).rename(columns={"dered_u": "umag", "objID": "source"})
+def test_messages_are_few_or_many_as_asked_and_stop_with_the_command(made, csv, tmp_path, capsys):
+    run("predict", made, csv, tmp_path / "out.csv", "--quiet")
+    assert capsys.readouterr().err == ""
+    run("predict", made, csv, tmp_path / "out.csv", "--verbose")
+    assert "<Bundle toy-crossmodal: " in capsys.readouterr().err
+    message = error(capsys, "info", tmp_path, "--verbose")
+    assert "Traceback" in capsys.readouterr().err
+    assert message.endswith("not a crossz bundle: it has no SHA256SUMS")
+    logging.getLogger("crossz").warning("after the command")
+    assert "after the command" not in capsys.readouterr().err
+    assert "not allowed with argument" in error(capsys, "info", made, "--quiet", "--verbose", status=2)
+
+
+def test_columns_of_other_names_are_mapped(made, csv, tmp_path):
+    run("predict", made, csv, tmp_path / "a.csv")
+    renamed = pd.read_csv(csv).rename(columns={"dered_u": "umag", "objID": "source"})
     renamed.to_csv(tmp_path / "theirs.csv", index=False)
-    cli.main(
-        [
-            "predict",
-            str(made),
-            str(tmp_path / "theirs.csv"),
-            str(tmp_path / "b.csv"),
-            "--columns",
-            "dered_u=umag",
-            "objID=source",
-        ]
-    )
+    run("predict", made, tmp_path / "theirs.csv", tmp_path / "b.csv", "--columns", "dered_u=umag", "objID=source")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
-def test_cutouts_make_the_estimate_that_of_both(survey, made, targets, tmp_path, capsys):
+def test_cutouts_make_the_estimate_that_of_both(survey, made, csv, targets, tmp_path, capsys):
     out = tmp_path / "out.parquet"
-    cli.main(["predict", str(made), str(targets), str(out), "--cutouts", *map(str, survey.shards)])
-    found = pd.read_parquet(out)
-    assert found["inputs"].tolist() == ["phot+img_gen"] * 3 + ["phot+img"] * 117  # the first three have no image
-    images = predict.images_of(pd.read_parquet(survey.catalog)["objID"], survey.index, survey.shards)
-    wanted = predict.redshifts(pd.read_parquet(survey.catalog).drop(columns="z"), bundle.load(made), images=images)
-    assert found["z_phot"].to_numpy() == pytest.approx(wanted["z_phot"].to_numpy(), abs=1e-6)
-    twice = [survey.shards[0], shutil.copy(survey.shards[0], tmp_path / "again.arrow")]
-    assert "two images of objID" in said(capsys, "predict", made, targets, out, "--cutouts", *twice)
-    assert "no such file of cutouts" in said(capsys, "predict", made, targets, out, "--cutouts", tmp_path / "x.arrow")
-    without = pd.read_csv(targets).drop(columns="objID")
-    without.to_csv(targets, index=False)
-    assert "no column objID, by which images are found" in said(
-        capsys, "predict", made, targets, out, "--cutouts", *twice
-    )
+    run("predict", made, csv, out, "--cutouts", *survey.cutouts)
+    table = pd.read_parquet(out)
+    assert table["inputs"].tolist() == ["phot+img_gen"] * 3 + ["phot+img"] * 117  # the first three have no image
+    images = images_of(targets["objID"], survey.index, survey.cutouts)
+    wanted = predict(targets, load_bundle(made), images)
+    assert table["z_phot"].to_numpy() == pytest.approx(wanted["z_phot"].to_numpy(), abs=1e-6)
+    twice = [survey.cutouts[0], shutil.copy(survey.cutouts[0], tmp_path / "again.arrow")]
+    assert "two images of objID" in error(capsys, "predict", made, csv, out, "--cutouts", *twice)
+    assert "no such cutout file" in error(capsys, "predict", made, csv, out, "--cutouts", tmp_path / "x.arrow")
+    pd.read_csv(csv).drop(columns="objID").to_csv(csv, index=False)
+    message = error(capsys, "predict", made, csv, out, "--cutouts", *twice)
+    assert "no column objID, by which images are found" in message
 
 
 @pytest.mark.parametrize(
@@ -109,50 +105,71 @@ def test_cutouts_make_the_estimate_that_of_both(survey, made, targets, tmp_path,
         (["out.csv", "--columns", "dered_u=umag"], "umag is no column"),
     ],
 )
-def test_wrong_calls_are_refused_with_the_remedy_and_write_nothing(made, targets, monkeypatch, capsys, change, words):
-    monkeypatch.chdir(targets.parent)
-    before = targets.read_bytes()
-    assert words in said(capsys, "predict", made, "mine.csv", *change)
-    assert targets.read_bytes() == before
-    assert [path.name for path in targets.parent.iterdir()] == ["mine.csv"]
+def test_wrong_calls_are_refused_with_the_remedy_and_write_nothing(made, csv, monkeypatch, capsys, change, words):
+    monkeypatch.chdir(csv.parent)
+    before = csv.read_bytes()
+    assert words in error(capsys, "predict", made, "mine.csv", *change)
+    assert csv.read_bytes() == before
+    assert [path.name for path in csv.parent.iterdir()] == ["mine.csv"]
 
 
-def test_a_damaged_bundle_and_absent_targets_are_refused(made, targets, tmp_path, capsys):
-    assert "no such table of targets" in said(capsys, "predict", made, tmp_path / "x.csv", tmp_path / "out.csv")
+def test_a_damaged_bundle_and_absent_targets_are_refused(made, csv, tmp_path, capsys):
+    assert "no such table of targets" in error(capsys, "predict", made, tmp_path / "x.csv", tmp_path / "out.csv")
     copy = shutil.copytree(made, tmp_path / "copy")
-    (copy / bundle.CARD).write_text("# a better card\n")
-    for command in (["predict", copy, targets, tmp_path / "out.csv"], ["info", copy]):
-        assert "card.md: not the bytes that the bundle was made with" in said(capsys, *command)
-    pd.read_csv(targets).drop(columns=["dered_i", "dered_z"]).to_csv(targets, index=False)
-    told = said(capsys, "predict", made, targets, tmp_path / "out.csv")
-    assert "mine.csv: no column dered_i, dered_z, which this bundle reads" in told
-    assert "--columns dered_i=NAME" in told
+    (copy / CARD).write_text("# a better card\n")
+    for command in (["predict", copy, csv, tmp_path / "out.csv"], ["info", copy]):
+        assert "card.md: not the bytes that the bundle was made with" in error(capsys, *command)
+    pd.read_csv(csv).drop(columns=["dered_i", "dered_z"]).to_csv(csv, index=False)
+    message = error(capsys, "predict", made, csv, tmp_path / "out.csv")
+    assert "mine.csv: no column dered_i, dered_z, which this bundle reads" in message
+    assert "--columns dered_i=NAME" in message
     assert not (tmp_path / "out.csv").exists()
-    assert "arguments are required: OUT" in said(capsys, "predict", made, targets, status=2)
+    assert "arguments are required: OUT" in error(capsys, "predict", made, csv, status=2)
 
 
-def test_info_prints_fingerprint_and_card(made, capsys):
-    cli.main(["info", str(made)])
-    told = capsys.readouterr().out
-    assert told.startswith(f"fingerprint {bundle.fingerprint(made)}\n")
-    assert told.endswith((made / bundle.CARD).read_text())
+def test_info_prints_fingerprint_columns_and_card(made, capsys):
+    run("info", made)
+    lines = capsys.readouterr().out.split("\n", 3)
+    assert lines[0] == f"fingerprint {fingerprint(made)}"
+    assert lines[1].split() == ["columns", *load_bundle(made).columns]
+    assert lines[3] == (made / CARD).read_text()
 
 
-def test_it_starts_without_an_installation_and_without_waiting_for_libraries(tmp_path):
-    program = "import sys\ntry:\n    from crossz.apply.cli import main; main(['--version'])\nfinally:\n    print(sorted({'torch', 'pandas', 'numpy'} & sys.modules.keys()))"
-    environment = {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+def test_info_of_a_bundle_that_names_no_magnitudes_is_refused(copy, change_facts, capsys):
+    change_facts(copy, lambda facts: facts.pop("magnitudes"))
+    assert error(capsys, "info", copy).startswith("crossz: bundle.json: incomplete (")
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "info MADE", "info nothing", "predict MADE x.csv out.txt"])
+def test_it_starts_without_an_installation_and_without_waiting_for_libraries(made, tmp_path, words):
+    program = (
+        "import sys\ntry:\n    from crossz.apply.cli import main; main(sys.argv[1:])\n"
+        "finally:\n    print(sorted({'torch', 'pandas', 'numpy', 'matplotlib', 'jinja2'} & sys.modules.keys()))"
     )
-    assert done.stdout == f"{VERSION}\n[]\n"
-    command = [sys.executable, "-m", "crossz", "info", "nothing"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    arguments = [str(made) if word == "MADE" else word for word in words.split()]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
+
+
+def test_the_package_is_a_command_too(tmp_path):
+    environment = {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-m", "crossz"]
+    options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "check": False}
+    done = subprocess.run([*command, "info", "nothing"], **options)
     assert (done.returncode, done.stderr) == (1, "crossz: nothing: no such bundle\n")
+    assert subprocess.run([*command, "--version"], **options).stdout == f"{VERSION}\n"
 
 
 def test_the_installed_command_is_this_one_and_its_version_the_citation_s():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["project"]["scripts"] == {"crossz": "crossz.cli:main"}
-    assert project["tool"]["hatch"]["version"]["path"] == "src/crossz/version.py"
+    assert project["project"]["scripts"] == {"crossz": "crossz.apply.cli:main"}
+    assert project["tool"]["hatch"]["version"]["path"] == "src/crossz/core/version.py"
     assert f"version: {VERSION}\n" in (ROOT / "CITATION.cff").read_text()
     assert "--no-build-isolation --editable ." in (ROOT / "Makefile").read_text()

@@ -1,0 +1,123 @@
+"""The files of a bundle: complete, undamaged, of this format, or refused."""
+
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from bundles import exported
+
+from crossz.apply import bundle_folder
+from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, SUMS, check, fingerprint, pack, table_columns, write
+from crossz.core.errors import CrosszError
+from crossz.core.version import VERSION
+
+
+def refusal(folder):
+    with pytest.raises(CrosszError) as caught:
+        check(folder)
+    return str(caught.value)
+
+
+def test_the_columns_of_a_table_of_targets_follow_from_the_magnitudes():
+    assert table_columns("dered_model", ["w1mpro"])[::5] == ["dered_u", "psfMagErr_u", "w1mpro"]
+    assert table_columns("psf")[::5] == ["psfMag_u", "psfMagErr_u", "extinction_u"]
+
+
+def test_equal_networks_give_equal_bytes_and_one_file_holds_them_all(survey, networks, made, tmp_path):
+    again = exported(survey, networks, tmp_path / "toy-crossmodal")
+    assert fingerprint(again) == fingerprint(made)
+    (again / ".DS_Store").write_text("left by a system")
+    for folder, name in ((made, "a.zip"), (again, "b.zip")):
+        pack(bundle=folder, archive=tmp_path / name)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o644}
+        archive.extractall(tmp_path / "unpacked")
+    assert fingerprint(tmp_path / "unpacked/toy-crossmodal") == fingerprint(made)
+    check(tmp_path / "unpacked/toy-crossmodal")
+
+
+def test_one_flipped_byte_in_any_file_is_refused(copy):
+    rng = np.random.default_rng(1)
+    for path in sorted(copy.iterdir(), key=lambda path: path.name == SUMS):
+        content = path.read_bytes()
+        for place in (0, len(content) - 1, *rng.integers(len(content), size=10)):
+            flipped = bytearray(content)
+            flipped[place] ^= 1 << int(rng.integers(8))
+            path.write_bytes(flipped)
+            with pytest.raises(CrosszError, match=path.name if path.name != SUMS else str(copy)):
+                check(copy)
+        path.write_bytes(content)
+    check(copy)
+    (copy / SUMS).write_bytes(content + b"and a line\n")
+    assert "SHA256SUMS: damaged" in refusal(copy)
+
+
+def test_files_that_are_incomplete_missing_or_strange_are_named_all_at_once(copy):
+    weights = copy / "split-0.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    (copy / CARD).unlink()
+    (copy / "model.pt").write_text("a stranger")
+    message = refusal(copy)
+    assert "3 problem(s)" in message
+    assert "card.md: missing" in message
+    assert "model.pt: does not belong to the bundle" in message
+    assert "split-0.safetensors: not the bytes" in message
+    assert "get the bundle again" in message
+
+
+def test_an_incomplete_description_is_refused_even_with_matching_checksums(copy, forge):
+    text = (copy / FACTS).read_text()
+    for stop in (0, 1, 50, len(text) // 2, len(text) - 3):
+        (copy / FACTS).write_text(text[:stop])
+        forge(copy)
+        assert "bundle.json: not a crossz bundle's, or cut" in refusal(copy)
+    (copy / FACTS).write_text("[1, 2]")
+    forge(copy)
+    assert "bundle.json: not a crossz bundle's" in refusal(copy)
+
+
+def test_another_format_is_named_with_what_reads_it(copy, change_facts):
+    change_facts(copy, lambda facts: facts.update(format=FORMAT + 1))
+    assert f"format {FORMAT + 1}; crossz {VERSION} reads format {FORMAT}" in refusal(copy)
+    change_facts(copy, lambda facts: facts.pop("splits"))  # a later format need not have what ours has
+    assert f"format {FORMAT + 1};" in refusal(copy)
+
+
+def test_weights_are_taken_from_the_bundle_alone(copy, change_facts):
+    outside = copy.parent / "other.safetensors"
+    (copy / "split-0.safetensors").rename(outside)
+    change_facts(copy, lambda facts: facts["splits"][0].update(weights="../other.safetensors"))
+    assert "../other.safetensors: not what bundle.json names" in refusal(copy)
+
+
+def test_what_is_no_bundle_is_named(copy, tmp_path):
+    assert "no such bundle" in refusal(tmp_path / "nothing")
+    assert "unpack it first" in refusal(copy / CARD)
+    assert "not a crossz bundle: it has no SHA256SUMS" in refusal(tmp_path)
+
+
+def test_a_bundle_appears_complete_replaces_an_older_one_and_nothing_else(tmp_path, monkeypatch):
+    folder = tmp_path / "bundle"
+    write(folder, {"a": b"1", "b": b"2"})
+    monkeypatch.setattr(bundle_folder.os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        write(folder, {"a": b"3"})
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert (folder / "a").read_bytes() == b"1"
+    write(folder, {"a": b"3"})
+    assert sorted(path.name for path in folder.iterdir()) == ["SHA256SUMS", "a"]
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter1").write_text("years")
+    with pytest.raises(CrosszError, match="something else than a bundle"):
+        write(tmp_path / "thesis", {"a": b"1"})
+    assert (tmp_path / "thesis/chapter1").read_text() == "years"
+
+
+def test_a_damaged_bundle_is_not_packed(copy, tmp_path):
+    shutil.copy(copy / FACTS, copy / CARD)
+    with pytest.raises(CrosszError, match=r"card.md: not the bytes"):
+        pack(bundle=copy, archive=tmp_path / "a.zip")
+    assert not (tmp_path / "a.zip").exists()
