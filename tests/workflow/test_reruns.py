@@ -1,32 +1,27 @@
-"""README's table of what reruns, row by row, on the graphs of finished runs whose scripts only write their files' names."""
+"""README's tables of what reruns, row by row, on the graphs of finished runs whose files hold their own names."""
 
 import copy
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from project import ROOT, copied, environment
+from project import ROOT, copied
 from snakemake import api
 
 from crossz.core import provenance
 
-SCRIPT = """from pathlib import Path
-for name in snakemake.output:
-    path = Path(name)
-    path.write_text(name) if path.suffix else path.mkdir(parents=True)
-"""
 ONE = {"plan": {"shards": 1}, "splits": {"count": 1}, "references": {"models": ["mean"]}}
 EMBEDDED = ONE | {"networks": ["crossmodal", "point", "integer"]}
 ARCHIVE = ONE | {"survey": "sdss", "catalog": {"backend": "casjobs"}, "mml": {"run": False}}
 
 # Rules, from the last to the first: what a change of each kind reaches.
-RECORD = {"metrics", "figure_scores"}
-SCORES = RECORD | {"metrics_binned", "comparison"}
-NETWORKS = SCORES | {"train", "evaluate", "figure_estimates", "figure_network", "figure_gallery"}
+RECORD = {"metrics", "figure_models"}
+BINNED = {"metrics_binned", "figure_error_vs_z"}
+SCORES = RECORD | BINNED | {"comparison"}
+EVALUATED = SCORES | {"evaluate", "figure_estimates", "figure_calibration", "figure_gallery"}
+NETWORKS = EVALUATED | {"train", "figure_learning"}
 MODELS = NETWORKS | {"references", "mml"}
 SPLITS = MODELS | {"splits"}
 IMAGES = SPLITS | {"images", "gate"}
@@ -41,10 +36,7 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
     "`catalog.group_radius_arcsec`": [({"catalog": {"group_radius_arcsec": 2.0}}, CATALOG)],
     "`stamps.edges`": [({"stamps": {"edges": "mask"}}, STAMPS)],
     "`cutouts.max_loss`": [({"cutouts": {"max_loss": 0.9}}, RECORD)],
-    "`cutouts.align`, or a function in `src/crossz/cutouts.py`": [
-        ({"cutouts": {"align": "reproject"}}, ALIGNED),
-        ({"file": "src/crossz/cutouts.py"}, ALIGNED | {"cutouts_aligned"}),
-    ],
+    "`cutouts.align`": [({"cutouts": {"align": "reproject"}}, ALIGNED)],
     "`splits`": [({"splits": {"fractions": [0.5, 0.25, 0.25]}}, SPLITS)],
     "`photometry.magnitudes`": [({"photometry": {"magnitudes": "psf"}}, MODELS)],
     "`photometry.columns`": [({"photometry": {"columns": ["pm"]}}, CATALOG | {"query"})],
@@ -58,9 +50,11 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
         ({"references": {"models": ["mean", "knn"]}}, SCORES | {"references"}),
         ({"mml": {"epochs": 3}}, SCORES | {"mml"}),
     ],
-    "a comment or a docstring of a module": [({"file": "src/crossz/binned.py"}, {"metrics_binned", "figure_scores"})],
 }  # fmt: skip
-"""First cell of a row: changes (of the configuration, or a comment more in a file), and the rules that run. `train point`: of that model alone."""
+"""First cell of a row: changes of the configuration, or a line more in a file, and the rules that run.
+
+`train point`: of that model alone.
+"""
 ARCHIVE_ROWS = {
     "`archive`, `catalog.backend`, `stamps.fetch`": [
         ({"archive": {"sas": ["https://example.org/sas"], "attempts": 2}}, set()),
@@ -69,51 +63,87 @@ ARCHIVE_ROWS = {
         ({"archive": {"context": "DR18"}}, (CATALOG | {"archive_query"}) - {"spectra", "mml", "cutouts_aligned"}),
     ],
 }
+FIGURES = {
+    "figure_redshifts", "figure_estimates", "figure_error_vs_z", "figure_calibration", "figure_models", "figure_learning",
+    "figure_gallery",
+}  # fmt: skip
+
+CODE_ROWS: dict[str, dict[str, set[str]]] = {
+    "a comment or a docstring": {},
+    "`core`": {"core/verify": set(), "core/job": set(), "core/hardware": set(), "core/run_record": RECORD},
+    "`sdss`, `images.stamps`": {"images/stamps": STAMPS, "sdss/bz2_blocks": STAMPS},
+    "`images.cutouts`": {"images/cutouts": ALIGNED | {"cutouts_aligned"}},
+    "`images.store`": {"images/store": MODELS},
+    "`images.index`": {"images/index": IMAGES},
+    "`images.gate`": {"images/gate": set()},
+    "`catalog.objects`": {"catalog/objects": CATALOG | {"query"}},
+    "`catalog.splits`": {"catalog/splits": SPLITS},
+    "`models.crossmodal`, `models.data`, `models.features`, `models.training`, `models.inference`, `estimates`": {
+        "models/crossmodal": NETWORKS, "models/data": NETWORKS, "models/training": NETWORKS, "models/inference": NETWORKS,
+        "models/features": MODELS, "estimates/pdf": MODELS,
+    },
+    "`models.evaluation`": {"models/evaluation": EVALUATED},
+    "`scores`": {
+        "scores/metrics": SCORES, "scores/binned": BINNED, "scores/comparison": {"comparison"}, "scores/qp_export": set(),
+    },
+    "`report`": {"report/style": set(), "report/gallery": {"figure_gallery"}, "report/models": {"figure_models"}},
+    "`apply`": {f"apply/{name}": set() for name in ("predict", "bundle", "html_page", "cli", "export")},
+    "`archive`": {"archive/http": set(), "archive/sas": set(), "archive/query": set()},
+}  # fmt: skip
+"""First cell of a row: modules in which a statement is added, and the rules that run; of some, figures too."""
+WITH_FIGURES = ("scores/", "report/", "estimates/")
+EDITS = {".py": "EDITED = 1\n", ".sql": "-- more\n"}
 BOTH = {"stamps": {"edges": "mask"}, "splits": {"fractions": [0.5, 0.25, 0.25]}, "train": {"epochs": 3}}
 
 
 @pytest.fixture
 def finished(tmp_path, monkeypatch):
-    """A function: finishes a run and gives a function from changes to the rules that they rerun."""
+    """A function: finishes a run of a configuration, and gives a function from changes to the rules that they rerun."""
 
     def make(config: dict) -> Callable[[dict], set[str]]:
         copied(tmp_path)
-        for script in (tmp_path / "workflow/scripts").glob("*.py"):
-            script.write_text(SCRIPT)
         (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
-        command = [sys.executable, "-m", "snakemake", "--cores", "4", "--configfile", "run.yaml"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment())
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
         monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "src/crossz")  # the digests are those of the copy's code
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("PYTHONPATH", "")  # which the Snakefile sets
+        for path in {path for job in planned(tmp_path, {}) for path in job.output}:
+            if Path(path).suffix:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                Path(path).write_text(path)
+            else:
+                Path(path).mkdir(parents=True)
+        planned(tmp_path, {}, "touch")  # the engine notes what it would have run
         return lambda changes: reruns(tmp_path, config, changes)
 
-    return make
+    yield make
+    provenance.forget()
+
+
+def planned(folder: Path, config: dict, executor: str = "dryrun") -> list:
+    """The jobs that have to run with run.yaml and `config`."""
+    provenance.forget()
+    with api.SnakemakeApi(api.OutputSettings()) as smk:
+        workflow = smk.workflow(
+            snakefile=folder / "Snakefile", workdir=folder, resource_settings=api.ResourceSettings(cores=1),
+            config_settings=api.ConfigSettings(configfiles=(folder / "run.yaml",), config=config),
+        )  # fmt: skip
+        dag = workflow.dag(api.DAGSettings(forceall=executor == "touch"))
+        dag.execute_workflow(executor=executor)
+        return list(workflow._workflow.dag.needrun_jobs(exclude_finished=False))  # no public accessor yet
 
 
 def reruns(folder: Path, config: dict, changes: dict) -> set[str]:
+    """Names of the rules that run after `changes`; a changed file is as before afterwards."""
     config = copy.deepcopy(config)
     for block, value in changes.items():
-        if block == "file":
-            (folder / value).write_text(
-                (folder / value).read_text() + ("-- more\n" if value.endswith(".sql") else "# more\n")
-            )
-        else:
+        if block != "file":
             config[block] = config.get(block, {}) | value if isinstance(value, dict) else value
-    provenance._imports.cache_clear()
-    with api.SnakemakeApi(api.OutputSettings()) as smk:
-        workflow = smk.workflow(
-            snakefile=folder / "Snakefile",
-            workdir=folder,
-            resource_settings=api.ResourceSettings(cores=1),
-            config_settings=api.ConfigSettings(
-                configfiles=(folder / "run.yaml",), config={key: config[key] for key in changes if key != "file"}
-            ),
-        )
-        workflow.dag().execute_workflow(executor="dryrun")
-        jobs = list(workflow._workflow.dag.needrun_jobs(exclude_finished=False))  # no public accessor yet
+    path = folder / changes.get("file", "run.yaml")
+    before = path.read_text()
     if "file" in changes:
-        (folder / changes["file"]).write_text((ROOT / changes["file"]).read_text())
+        path.write_text(before + EDITS[path.suffix])
+    jobs = planned(folder, {key: config[key] for key in changes if key != "file"})
+    path.write_text(before)
     of_one_model = "networks" in changes or "variants" in changes
     return {
         f"{job.rule.name} {job.wildcards.model}"
@@ -133,6 +163,24 @@ def test_each_row_of_the_embedded_survey(finished):
     assert both == STAMPS | NETWORKS, "a change beyond another one is seen in the same run"
 
 
+def test_each_row_of_code(finished):
+    planned = finished(EMBEDDED)
+    wrong = []
+    for modules in CODE_ROWS.values():
+        for module, expected in modules.items():
+            rules = planned({"file": f"src/crossz/{module}.py"})
+            if not expected <= rules <= expected | (FIGURES if module.startswith(WITH_FIGURES) else set()):
+                wrong.append(f"{module}: also {sorted(rules - expected)}, not {sorted(expected - rules)}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_comment_or_a_docstring_in_every_module_reruns_nothing(finished):
+    planned = finished(EMBEDDED)
+    for path in provenance.PACKAGE.rglob("*.py"):
+        path.write_text(path.read_text() + '\n\n# More.\n\n"""Of no attribute."""\n')
+    assert planned({}) == set()
+
+
 def test_each_row_of_the_archive(finished):
     planned = finished(ARCHIVE)
     for row, changes in ARCHIVE_ROWS.items():
@@ -140,7 +188,9 @@ def test_each_row_of_the_archive(finished):
             assert planned(change) == expected, f"{row}: {change}"
 
 
-def test_the_table_has_the_rows_that_are_tested():
-    table = (ROOT / "README.md").read_text().split("## Change X")[1].split("\n## ")[0]
-    first_cells = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
-    assert first_cells == ["change", *sorted([*ROWS, *ARCHIVE_ROWS], key=first_cells.index)]
+def test_the_tables_have_the_rows_that_are_tested():
+    text = (ROOT / "README.md").read_text().split("## Change X")[1].split("\n## ")[0]
+    for title, rows in (("Settings", [*ROWS, *ARCHIVE_ROWS]), ("Code", CODE_ROWS)):
+        table = text.split(f"### {title}\n")[1].split("\n### ")[0]
+        first_cells = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)[1:]
+        assert sorted(first_cells) == sorted(rows), title
