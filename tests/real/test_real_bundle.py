@@ -8,7 +8,8 @@ import yaml
 from bundles import exported
 from helpers import ROOT
 
-from crossz.apply import bundle, cli
+from crossz.apply import cli
+from crossz.apply.bundle_folder import check
 from crossz.catalog import splits
 from crossz.catalog.columns import conform
 from crossz.catalog.objects import dedupe, groups
@@ -34,7 +35,7 @@ def rows(sdss):
 
 
 def images(sdss, folder, table):
-    """Cutouts of the objects of `table` as a shard, and its index."""
+    """The index of the cutouts of the objects of `table`, and the cutout files."""
     folder.mkdir()
     table.assign(rerun=301, run=1, camcol=1, field=1).to_parquet(folder / "plan.parquet")
     mat.write_mat_cutouts(
@@ -57,13 +58,17 @@ def held(sdss, rows, tmp_path_factory):
     index, cutouts = images(sdss, where / "known", known)
     survey = toy.Survey(where / "catalog.parquet", where / "0.parquet", index, cutouts)
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    made = [where / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")]
-    training.train(
-        *survey, *made,
-        crossmodal=config["crossmodal"], training=config["train"] | {"epochs": EPOCHS}, magnitudes="psf", seed=2023, code="code",
-    )  # fmt: skip
+    arguments = toy.arguments(
+        survey,
+        where / "model",
+        crossmodal=config["crossmodal"],
+        training=config["train"] | {"epochs": EPOCHS},
+        photometry={"magnitudes": "psf", "columns": []},
+        seed=2023,
+    )
+    training.train(**arguments)
 
-    folder = exported(survey, (made[:1] * 2, made[1:2] * 2), where / "quasars")
+    folder = exported(survey, ([arguments["model"]] * 2, [arguments["info"]] * 2), where / "quasars")
     targets = rows[rows["group"].isin(chosen)].reset_index(drop=True)
     targets.drop(columns=["z", "zErr"]).to_csv(where / "held.csv", index=False)
     return folder, where / "held.csv", images(sdss, where / "held", targets)[1][0], targets["z"].to_numpy()
@@ -75,11 +80,10 @@ def test_quasars_that_were_held_back_get_their_redshifts(held, tmp_path):
         cli.main(["predict", str(folder), str(targets), str(tmp_path / "out.parquet"), *more])
         table = pd.read_parquet(tmp_path / "out.parquet")
         assert set(table["inputs"]) == {inputs}
-        found = score(z, table["z_phot"].to_numpy()) | pdf.scores(mixtures_of(table), z)
-        print(inputs, len(z), {name: round(value, 4) for name, value in found.items()})
-        assert found["rmse"] < 0.55 * score(z, np.full(len(z), np.expm1(np.log1p(z).mean())))["rmse"]
-        assert found["sigma_nmad"] < 0.05
-        assert found["coverage_68"] == pytest.approx(0.68, abs=0.12)
+        scores = score(z, table["z_phot"].to_numpy()) | pdf.scores(mixtures_of(table), z)
+        assert scores["rmse"] < 0.55 * score(z, np.full(len(z), np.expm1(np.log1p(z).mean())))["rmse"]
+        assert scores["sigma_nmad"] < 0.05
+        assert scores["coverage_68"] == pytest.approx(0.68, abs=0.12)
         inside = (table["z_low_68"] < z) & (z < table["z_high_68"])
         assert inside.mean() == pytest.approx(0.68, abs=0.12)
-    assert bundle.check(folder)["domain"]["features"]["z"][0] > 2.7
+    assert check(folder)["domain"]["features"]["z"][0] > 2.7
