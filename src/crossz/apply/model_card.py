@@ -53,7 +53,7 @@ def markdown(
     ends = plain["domain"]["features"]["z"]
     environment = markdown_environment()
     environment.filters["code"] = lambda text: f"`{text}`"
-    return environment.get_template("card.md").render(
+    return environment.get_template("card.md.jinja").render(
         title=escaped(name),
         facts=plain | {"classes": plain.get("classes"), "columns": plain.get("columns")},
         z_min=f"{ends[0]:.2f}",

@@ -48,7 +48,15 @@ class Images(NamedTuple):
 
 
 def images_of(objID: pd.Series, index: str | Path, cutouts: Sequence[str | Path]) -> Images:
-    """The images of targets by their objID (null: no image), from cutout files and their index (images.index)."""
+    """The images of targets by their objID, from cutout files and their index.
+
+    Parameters
+    ----------
+    objID
+        [n] integers, null where a target has none.
+    index, cutouts
+        The index (images.index) and the cutout files, in the order of the index.
+    """
     store = ImageStore(index, cutouts)
     known = objID.fillna(-1).to_numpy(np.int64)
     status = pd.read_parquet(index).set_index("objID")["status"]
@@ -106,7 +114,16 @@ def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str] = ()) -> ft.Photometry:
-    """Photometry of new objects. What is no number is missing; extinctions are needed for psfMag only.
+    """Photometry of new objects. Whatever is no number is missing.
+
+    Parameters
+    ----------
+    targets
+        A table of n objects. Extinctions are needed for psfMag only.
+    magnitudes
+        dered_model or psf.
+    columns
+        Extra columns that the networks read.
 
     Raises
     ------
@@ -123,28 +140,32 @@ def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str]
 
 
 def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None) -> pd.DataFrame:
-    """Estimate the redshift of every row of `targets`, from what there is of it.
+    """Estimate the redshift, or the class, of every row of `targets` from the data that it has.
 
     Parameters
     ----------
     targets
-        Photometry of n objects under the names of crossz (`crossz info BUNDLE` lists them), AB magnitudes. A column `status`
-        other than "ok" keeps a row from being estimated.
+        Photometry of n objects: AB magnitudes and their errors in the columns `bundle.columns`. A row is not estimated if
+        it has a `status` other than "ok".
     bundle
-        The networks of all splits; their estimates are averaged.
+        The networks of all splits. Their estimates are averaged.
     images
-        Cutouts of the targets, if there are any.
+        Cutouts of the targets (`images_in`), if there are any.
 
     Returns
     -------
     pandas.DataFrame
-        n rows in the order of `targets`, with its index. Columns: row; objID, specObjID, ra, dec, separation_arcsec, duplicate_of where the
-        targets have them; status (ok; no_data: no band with a magnitude and an error, and no image; or the targets' own) and
-        why; inputs (phot+img; phot+img_gen, phot_gen+img where a feature is generated for what is missing; phot, img of
-        networks of one modality); missing (letters of bands without photometry); image (status of the image); the flags edge
-        (no frame covers a part of the image), out_of_domain (a feature beyond all that the networks have seen: do not trust the
-        row) and faint (g > 22). Then `estimates.Pdf.columns` with intervals of 68 % and 95 %, or those of points or class
-        probabilities; empty unless status is ok.
+        n rows in the order of `targets`, with its index. Columns:
+
+        * row; objID, specObjID, ra, dec, separation_arcsec, duplicate_of if the targets have them;
+        * status: ok, no_data (no band with a magnitude and an error, and no image), or that of the targets; and why;
+        * inputs: phot+img; phot+img_gen or phot_gen+img if features are generated for what is missing; phot or img of
+          networks of one modality;
+        * missing: letters of the bands without photometry; image: status of the image;
+        * edge: no frame covers a part of the image; out_of_domain: a feature lies outside the training data, so that the
+          estimate is not reliable; faint: g > 22;
+        * the columns of `estimates.Pdf` with intervals of 68 % and 95 %, or of `estimates.Point` or
+          `estimates.ClassProbabilities`; empty unless status is ok.
 
     Raises
     ------

@@ -25,7 +25,7 @@ def test_the_card_has_scores_calibration_query_and_how_to_use_it(survey, network
     assert "```sql\nselect z from SpecObjAll\n```" in card
     assert "crossz predict toy-crossmodal" in card
     assert 'crossz.load_bundle("toy-crossmodal")' in card
-    assert "crossz.predict(targets, bundle)" in card
+    assert "crossz.predict(targets, bundle)\n```" in card
     assert "`out_of_domain`" in card
     assert "BSD 3-clause" in card
     assert "synthetic sky" not in card
