@@ -13,11 +13,11 @@ from crossz.catalog import splits
 from crossz.catalog.columns import conform
 from crossz.catalog.objects import dedupe, groups
 from crossz.catalog.readers import read_table
-from crossz.estimates import pdf
 from crossz.estimates.predictions import mixtures_of
 from crossz.images import mat
 from crossz.images.index import write_index
 from crossz.models import training
+from crossz.scores import pdf_scores
 from crossz.scores.metrics import score
 
 EPOCHS = 8  # half of the default
@@ -75,7 +75,7 @@ def test_quasars_that_were_held_back_get_their_redshifts(held, tmp_path):
         cli.main(["predict", str(folder), str(targets), str(tmp_path / "out.parquet"), *more])
         table = pd.read_parquet(tmp_path / "out.parquet")
         assert set(table["inputs"]) == {inputs}
-        found = score(z, table["z_phot"].to_numpy()) | pdf.scores(mixtures_of(table), z)
+        found = score(z, table["z_phot"].to_numpy()) | pdf_scores.score(mixtures_of(table), z)
         print(inputs, len(z), {name: round(value, 4) for name, value in found.items()})
         assert found["rmse"] < 0.55 * score(z, np.full(len(z), np.expm1(np.log1p(z).mean())))["rmse"]
         assert found["sigma_nmad"] < 0.05
