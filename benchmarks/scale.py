@@ -114,17 +114,19 @@ def predict(folder: Path) -> None:
 
 def score(folder: Path) -> None:
     infos = sorted(folder.glob("models/*/*/*/model.json"))
-    metrics.write_metrics(
-        predictions(folder), split_paths(folder), folder / "images.parquet", infos, folder / "m.csv", folder / "t.md"
-    )
+    inputs = {"splits": split_paths(folder), "index": folder / "images.parquet", "infos": infos}
+    outputs = {"metrics": folder / "m.csv", "table": folder / "t.md"}
+    metrics.write_metrics(predictions=predictions(folder), **inputs, **outputs)
 
 
 def score_bins(folder: Path) -> None:
-    binned.write_binned(predictions(folder), [folder / "sample.parquet"], folder / "binned.csv", seed=2023)
+    files = {"catalogs": [folder / "sample.parquet"], "binned": folder / "binned.csv"}
+    binned.write_binned(predictions=predictions(folder), **files, seed=2023)
 
 
 def compare(folder: Path) -> None:
-    comparison.write_comparison(predictions(folder), folder / "c.csv", folder / "c.md", "crossmodal", seed=2023)
+    files = {"csv": folder / "c.csv", "markdown": folder / "c.md"}
+    comparison.write_comparison(predictions=predictions(folder), **files, main="crossmodal", seed=2023)
 
 
 def shard_paths(folder: Path) -> list[Path]:

@@ -23,8 +23,10 @@ COMMON = {
     "comparison",
     "figure_redshifts",
     "figure_estimates",
-    "figure_scores",
-    "figure_network",
+    "figure_models",
+    "figure_error_vs_z",
+    "figure_calibration",
+    "figure_learning",
     "figure_gallery",
 }
 MML = {"spectra", "mml"}
@@ -72,6 +74,12 @@ def test_the_embedded_survey_runs_every_stage_and_cuts_the_union_once(workdir):
     }  # fmt: skip
 
 
+def test_scores_need_no_figure(workdir):
+    names = jobs(workdir, ask=["results/metrics.csv", "results/metrics_binned.csv", "results/comparison.md"])
+    assert {"metrics", "metrics_binned", "comparison"} <= set(names)
+    assert not [name for name in names if name.startswith("figure")]
+
+
 def test_without_the_spectral_baseline_no_spectrum_is_made(workdir):
     names = jobs(workdir, mml={"run": False})
     assert set(names) == COMMON | {"all", "embedded_sky", "query", "stamps", "cutouts"}
@@ -98,7 +106,8 @@ def test_a_catalogue_alone_trains_photometry_alone(workdir):
 
 def test_classes_run_the_same_rules_without_the_figures_of_redshifts(workdir):
     names = jobs(workdir, ROOT / "config/classes.yaml")
-    of_redshifts = {"metrics_binned", "comparison", "figure_redshifts", "figure_scores", "figure_gallery"}
+    of_redshifts = {"metrics_binned", "comparison"}
+    of_redshifts |= {f"figure_{name}" for name in ("redshifts", "models", "error_vs_z", "calibration", "gallery")}
     assert set(names) == COMMON - of_redshifts | {"all", "embedded_sky", "query", "stamps", "cutouts"}
 
 

@@ -120,7 +120,7 @@ rule figure_gallery:
         predictions=f"results/predictions/{{dataset}}/{MAIN}/0/{INPUTS[MAIN][0]}.parquet",
         catalog="results/catalog/{dataset}.parquet",
         index="results/images.parquet",
-        shards=cutouts_of(MAIN),
+        cutouts=cutouts_of(MAIN),
     output:
         figure=figure("results/figures/{dataset}/gallery", "gallery"),
     log:

@@ -59,8 +59,8 @@ def load_spectra(paths: Sequence[str | Path], objID: np.ndarray) -> tuple[torch.
     Returns
     -------
     tuple
-        Spectra [n, 2, 450] float16: asinh of the flux in units of its median (images.spectra), and share of good pixels; 0 for an object
-        without a usable spectrum. Whether each object has one [n] bool.
+        Spectra [n, 2, 450] float16: asinh of the flux, in units of its median (images.spectra), and share of good
+        pixels; 0 for an object without a usable spectrum. Whether each object has a usable spectrum [n] bool.
 
     Raises
     ------

@@ -176,7 +176,7 @@ def write_gallery(
     predictions: str | Path,
     catalog: str | Path,
     index: str | Path,
-    shards: Sequence[str | Path],
+    cutouts: Sequence[str | Path],
     figure: Iterable[str | Path],
 ) -> None:
     """Write the gallery of the test part of one split.
@@ -187,8 +187,8 @@ def write_gallery(
         Path of a table of predictions, {dataset}/{model}/{split}/{inputs}.parquet.
     catalog
         Path of the catalog of the dataset.
-    index, shards
-        Paths of the index of images and of the image files that it points into.
+    index, cutouts
+        Paths of the index of images and of the cutout files that it points into.
     figure
         Paths of the figure to write.
     """
@@ -198,7 +198,7 @@ def write_gallery(
     columns = pq.read_table(catalog, columns=["objID", "psfMag_r", "zWarning"]).to_pandas()
     chosen = np.concatenate([best, worst])
     objects = test.iloc[chosen].merge(columns, on="objID", how="left", validate="one_to_one")
-    store = ImageStore(index, shards)
+    store = ImageStore(index, cutouts)
     images, masks = store.gather(store.rows(objects["objID"].to_numpy()))
     title = f"{dataset}: {model}, {inputs}; test part of split {split}"
     save(gallery(objects, to_nmgy(images), masks, len(best), title), figure)

@@ -6,13 +6,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import toy
-from toy import CROSSMODAL, TRAIN, rows
+from toy import TRAIN, rows
 
-from crossz.apply import predict
+from crossz.apply import bundle, predict
 from crossz.catalog.objects import write_catalog, write_raw
 from crossz.core.errors import CrosszError
-from crossz.models import evaluation, inference, references, training
-from crossz.models.device import choose_device
+from crossz.core.names import PATTERNS, predictions_path
+from crossz.models import evaluation, references, training
 from crossz.report import models, redshifts
 from crossz.scores import classes as class_scores
 from crossz.scores import metrics
@@ -35,15 +35,13 @@ def survey(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(survey, tmp_path_factory):
     """The folder of a trained network, its tables of predictions, and those of references, by inputs or model."""
-    folder = tmp_path_factory.mktemp("net") / "toy/crossmodal/0"
-    folder.mkdir(parents=True)
-    made = [folder / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")]
-    settings = {"crossmodal": CROSSMODAL, "training": TRAIN | {"epochs": 12}, "magnitudes": "dered_model", "seed": 1}
-    training.train(*survey, *made, **settings, classes=NAMES, code="code")
-    inputs = ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")
-    paths = {name: folder / f"{name}.parquet" for name in inputs}
-    evaluation.evaluate(*survey, *made[:2], paths)
-    of_references = {model: folder.parents[1] / f"{model}/0/phot.parquet" for model in ("mean", "knn", "mlp")}
+    folder = tmp_path_factory.mktemp("net")
+    settings = {"training": TRAIN | {"epochs": 12}, "classes": NAMES, "seed": 1}
+    training.train(**toy.arguments(survey, folder, **settings))
+    paths = toy.predictions(folder, PATTERNS)
+    networks = {"model": folder / "model.pt", "info": folder / "model.json"}
+    evaluation.evaluate(**survey._asdict(), **networks, predictions=list(paths.values()))
+    of_references = {model: folder / predictions_path("toy", model, 0, "phot") for model in ("mean", "knn", "mlp")}
     files = {"catalog": survey.catalog, "split": survey.split, "index": survey.index, "predictions": of_references}
     references.write_references(**files, magnitudes="dered_model", classes=NAMES, seed=1)
     return folder, paths | of_references
@@ -77,7 +75,7 @@ def test_every_input_pattern_and_reference_tells_classes_apart(trained):
         assert scores[name]["log_loss"] < scores["mean"]["log_loss"], name
     assert scores["phot+img"]["accuracy"] > 0.8
     for table in tables.values():
-        assert table.columns.tolist() == ["objID", "class", "subset", "class_phot", "p_STAR", "p_GALAXY", "p_QSO"]
+        assert table.columns.tolist() == ["objID", "class", "class_phot", "subset", "p_STAR", "p_GALAXY", "p_QSO"]
         np.testing.assert_allclose(table[["p_STAR", "p_GALAXY", "p_QSO"]].sum(axis=1), 1)
 
 
@@ -94,10 +92,13 @@ def test_metrics_and_their_table_are_of_classes(trained):
 
 def test_history_and_figures_speak_of_classes(trained, tmp_path):
     folder, paths = trained
-    history = pd.read_csv(folder / "history.csv")
-    assert {"classes", "extinction", "adversarial"} <= set(history)
-    assert "redshift" not in history
-    models.write_learning(histories=[folder / "history.csv"], figure=[tmp_path / "learning.png"])
+    columns = set(pd.read_csv(folder / "history.csv"))
+    assert {"classes", "extinction", "adversarial"} <= columns
+    assert "redshift" not in columns
+    history = tmp_path / "toy/crossmodal/0/history.csv"
+    history.parent.mkdir(parents=True)
+    history.write_bytes((folder / "history.csv").read_bytes())
+    models.write_learning(histories=[history], figure=[tmp_path / "learning.png"])
     made = [tmp_path / f"toy/crossmodal/phot+img.{kind}" for kind in ("png", "pdf")]
     redshifts.write_estimates(predictions=[paths["phot+img"]], png=made[:1], pdf=made[1:])
     assert all(path.stat().st_size > 5000 for path in made)
@@ -105,16 +106,14 @@ def test_history_and_figures_speak_of_classes(trained, tmp_path):
 
 def test_new_objects_get_probabilities_of_classes(survey, trained):
     folder, paths = trained
-    ensemble = [inference.load_networks(folder / "model.pt", folder / "model.json", choose_device())]
+    networks = bundle.trained_networks([folder / "model.pt"], [folder / "model.json"])
     scored = pd.read_parquet(paths["phot+img_gen"])
     targets = pd.read_parquet(survey.catalog).drop(columns=["z", "class"]).set_index("objID").loc[scored["objID"]]
-    found = predict.redshifts(targets.reset_index(), ensemble)
-    np.testing.assert_allclose(found["p_QSO"], scored["p_QSO"], atol=1e-5)
-    assert found["class_phot"].tolist() == scored["class_phot"].tolist()
+    table = predict.predict(targets.reset_index(), networks)
+    np.testing.assert_allclose(table["p_QSO"], scored["p_QSO"], atol=1e-5)
+    assert table["class_phot"].tolist() == scored["class_phot"].tolist()
 
 
 def test_a_class_without_a_training_object_is_named(survey, tmp_path):
-    made = [tmp_path / name for name in ("model.pt", "model.json", "history.csv", "resume.pt")]
-    settings = {"crossmodal": CROSSMODAL, "training": TRAIN, "magnitudes": "dered_model", "seed": 1, "code": "code"}
     with pytest.raises(CrosszError, match="part train: no object of class COMET"):
-        training.train(*survey, *made, **settings, classes=[*NAMES, "COMET"])
+        training.train(**toy.arguments(survey, tmp_path, classes=[*NAMES, "COMET"]))

@@ -22,7 +22,7 @@ def drawn(monkeypatch):
 
 @pytest.fixture
 def survey(tmp_path):
-    """Predictions, catalog, index and shard of 30 objects; pixel (0, 0) of an image says which object it is of."""
+    """Predictions, catalog, index and cutout file of 30 objects; pixel (0, 0) of an image says which object it is of."""
     (prediction,) = predictions(tmp_path, "crossmodal", "phot+img", 1, n=30)
     objID = pd.read_parquet(prediction)["objID"].to_numpy()
     magnitude = 20 + 0.01 * np.arange(30)
@@ -37,5 +37,5 @@ def survey(tmp_path):
         "predictions": prediction,
         "catalog": tmp_path / "baseline.parquet",
         "index": tmp_path / "images.parquet",
-        "shards": [tmp_path / "0000.arrow"],
+        "cutouts": [tmp_path / "0000.arrow"],
     }
