@@ -6,6 +6,21 @@ from pathlib import Path
 import pytest
 from helpers import SDSS
 
+KINDS = ("workflow", "docs", "real")
+"""Folders whose tests are marked by their name: `pytest -m "not workflow"`."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for kind in KINDS:
+        config.addinivalue_line("markers", f"{kind}: in tests/{kind}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in KINDS:
+            item.add_marker(folder)
+
 
 @pytest.fixture(scope="session")
 def sdss() -> Path:

@@ -14,8 +14,8 @@ TRANSPORT = {
     "archive.sas": "when a frame comes, and from where; its bytes are checked",
     "archive.http": "the same, of any file",
     "archive.spectra": "the same, of spectra",
-    "archive.crossid": "how positions are sent; the reply is checked by catalog.targets",
-    "archive.query": "which service answers; archive.sql and archive.reply are in the digest",
+    "archive.services": "which service answers, and how patient we are; what is asked and checked is in the digest",
+    "archive.skyserver": "the same",
 }
 """Modules that scripts import and no digest need cover."""
 WITHOUT_DIGEST = {

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from crossz import report
 from crossz.core import names
-from crossz.models import crossmodal
 
 DATASET = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=20)
 MODEL = st.text(string.ascii_lowercase + string.digits + "_", min_size=1, max_size=20)
@@ -69,11 +68,6 @@ def test_the_schema_lists_the_same_models_and_inputs():
     assert tuple(schema["references"]["properties"]["models"]["items"]["enum"]) == names.REFERENCES
     trained = schema["crossmodal"]["properties"]["z_patterns"]["enum"]
     assert set(trained) == {"all", "real", *names.ALONE}
-
-
-def test_the_network_has_the_same_input_patterns():
-    assert tuple(crossmodal.PATTERNS) == names.PATTERNS
-    assert tuple(crossmodal.ALONE) == names.ALONE
 
 
 def test_comparison_knows_inputs_that_exist():
