@@ -205,7 +205,11 @@ def test_an_image_that_no_frame_covers_whole_is_at_an_edge(ensemble, targets, tm
     table[["objID"]].to_parquet(tmp_path / "plan.parquet")
     index = tmp_path / "images.parquet"
     write_index(
-        [tmp_path / "0.arrow"], [tmp_path / "plan.parquet"], index, tmp_path / "counts.json", tmp_path / "missing.csv"
+        cutouts=[tmp_path / "0.arrow"],
+        plan=[tmp_path / "plan.parquet"],
+        index=index,
+        counts=tmp_path / "counts.json",
+        missing=tmp_path / "missing.csv",
     )
     found = predict.redshifts(table, ensemble, predict.images_of(table["objID"], index, [tmp_path / "0.arrow"]))
     assert found["edge"].tolist() == [False, True, False]
