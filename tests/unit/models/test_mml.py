@@ -16,7 +16,7 @@ from crossz.core.names import MML_INPUTS
 from crossz.estimates.estimates import dz
 from crossz.images.spectra import FIRST, PIXELS
 from crossz.images.store import write_arrays
-from crossz.models import mml_training
+from crossz.models import mml_inputs, mml_training
 from crossz.models.mml import ChannelAttention, SpectrumNet, generator, log_cosh, regressor
 from crossz.sdss.spectra import STEP
 
@@ -180,7 +180,7 @@ def test_a_spectrum_is_averaged_over_pixels_of_the_grid(survey, tmp_path):
 
     paths = with_spectra(survey, tmp_path, ramp, without=[1])
     objID = pd.read_parquet(survey.catalog)["objID"].to_numpy()[[2, 1]]
-    spectra, there = mml_training.load_spectra(paths, np.append(objID, 5))
+    spectra, there = mml_inputs.load_spectra(paths, np.append(objID, 5))
     assert there.tolist() == [True, False, False]
     np.testing.assert_allclose(np.sinh(spectra[0, 0].float().numpy()), np.arange(450), rtol=0.01)
     assert (spectra[0, 1] == 1).all()
@@ -207,11 +207,11 @@ def test_a_shifted_spectrum_is_that_of_another_redshift():
 
 def test_inputs_are_those_of_the_paper(survey):
     rows = pd.read_parquet(survey.catalog)
-    inputs = mml_training.photometric_inputs(rows, "dered_model")
+    inputs = mml_inputs.photometric_inputs(rows, "dered_model")
     assert inputs.shape == (360, 15)
     np.testing.assert_allclose(inputs[:, 9], rows["dered_u"] - rows["dered_z"])
     inputs[3, 0] = np.nan
-    scaled = mml_training.apply_range(mml_training.fit_range(inputs), inputs)
+    scaled = mml_inputs.apply_range(mml_inputs.fit_range(inputs), inputs)
     assert scaled.abs().max() <= 1
     assert scaled[3, 0] == pytest.approx(scaled[:, 0].median().item(), abs=0.02)
 
