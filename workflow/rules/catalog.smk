@@ -5,7 +5,7 @@
 
 rule catalog:
     input:
-        "results/catalog/raw/{dataset}.parquet",
+        raw="results/catalog/raw/{dataset}.parquet",
     output:
         catalog="results/catalog/{dataset}.parquet",
         counts="results/catalog/{dataset}.counts.json",
@@ -23,9 +23,9 @@ rule catalog:
 
 rule plan:
     input:
-        collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+        catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
     output:
-        collect("results/plan/{shard}.parquet", shard=SHARDS),
+        shards=collect("results/plan/{shard}.parquet", shard=SHARDS),
     log:
         "logs/plan.log",
     conda:

@@ -29,12 +29,13 @@ rule gate:
         counts="results/images.counts.json",
         missing="results/missing.csv",
     output:
-        "results/gate.json",
+        gate="results/gate.json",
     log:
         "logs/gate.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
         max_loss=lambda wildcards, input: config["cutouts"]["max_loss"],
+        code=code_digest("images.gate"),
     script:
         "../scripts/gate.py"

@@ -5,10 +5,10 @@
 
 rule splits:
     input:
-        "results/catalog/{dataset}.parquet",
+        catalog="results/catalog/{dataset}.parquet",
         gate="results/gate.json",  # nothing is trained before enough images are there
     output:
-        collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
+        splits=collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
     log:
         "logs/splits/{dataset}.log",
     conda:

@@ -31,7 +31,7 @@ rule stamps:
 # By now the engine knows that the shard's stamps are whole, so that the frames kept for it can go.
 rule cutouts:
     input:
-        "results/stamps/{shard}.arrow",
+        stamps="results/stamps/{shard}.arrow",
     output:
         cutouts="results/cutouts/{shard}.arrow",
         counts="results/cutouts/{shard}.counts.json",

@@ -23,7 +23,7 @@ rule embedded_sky:
     params:
         sky=lookup("sky", within=config),
         seed=lookup("seed", within=config),
-        code=code_digest("sky"),
+        code=code_digest("sky.build"),
     script:
         "../scripts/embedded_sky.py"
 
@@ -40,7 +40,7 @@ rule embedded_spectra:
         "../../envs/pipeline.yaml"
     params:
         seed=lookup("seed", within=config),
-        code=code_digest("sky"),
+        code=code_digest("sky.spectroscopy"),
     script:
         "../scripts/embedded_spectra.py"
 

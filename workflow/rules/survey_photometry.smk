@@ -10,15 +10,15 @@ include: "user_catalog.smk"
 
 rule no_images:
     input:
-        "results/plan/{shard}.parquet",
+        plan="results/plan/{shard}.parquet",
     output:
-        shard="results/cutouts/{shard}.arrow",
+        cutouts="results/cutouts/{shard}.arrow",
         counts="results/cutouts/{shard}.counts.json",
     log:
         "logs/no_images/{shard}.log",
     conda:
         "../../envs/pipeline.yaml"
     params:
-        code=code_digest("images.index"),
+        code=code_digest("images.no_images"),
     script:
         "../scripts/no_images.py"

@@ -5,9 +5,9 @@
 
 use rule plan as target_plan with:
     input:
-        "results/predict/{name}/catalog.parquet",
+        catalogs=["results/predict/{name}/catalog.parquet"],
     output:
-        collect("results/predict/{{name}}/plan/{shard}.parquet", shard=SHARDS),
+        shards=collect("results/predict/{{name}}/plan/{shard}.parquet", shard=SHARDS),
     log:
         "logs/target_plan/{name}.log",
 
@@ -30,7 +30,7 @@ use rule stamps as target_stamps with:
 
 use rule cutouts as target_cutouts with:
     input:
-        "results/predict/{name}/stamps/{shard}.arrow",
+        stamps="results/predict/{name}/stamps/{shard}.arrow",
     output:
         cutouts="results/predict/{name}/cutouts/{shard}.arrow",
         counts="results/predict/{name}/cutouts/{shard}.counts.json",

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from crossz.archive import sas
-from crossz.core.job import logged
+from crossz.core.job import job
 from crossz.images import cutouts
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    sas.release(snakemake.params.cache)
-    cutouts.write_cutouts(snakemake.input[0], snakemake.output.cutouts, snakemake.output.counts, snakemake.params.align)
+with job(snakemake) as arguments:
+    sas.release(arguments.pop("cache"))
+    cutouts.write_cutouts(**arguments)

@@ -2,18 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import sky
-from crossz.core.job import logged
+from crossz.core.job import job
+from crossz.sky import build
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    sky.build(
-        snakemake.output.database,
-        snakemake.output.sas,
-        snakemake.output.truth,
-        seed=snakemake.params.seed,
-        workers=snakemake.threads,
-        **snakemake.params.sky,
-    )
+with job(snakemake) as arguments:
+    settings = arguments.pop("sky")
+    build.build(**arguments, **settings, workers=snakemake.threads)

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz import sky
-from crossz.core.job import logged
+from crossz.core.job import job
+from crossz.sky import spectroscopy
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    sky.write_spectra(snakemake.input.truth, snakemake.output.sas, seed=snakemake.params.seed)
+with job(snakemake) as arguments:
+    spectroscopy.write_spectra(**arguments)

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz.core.job import logged
-from crossz.images.index import write_without_images
+from crossz.core.job import job
+from crossz.images import no_images
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    write_without_images(snakemake.input[0], *snakemake.output)
+with job(snakemake) as arguments:
+    no_images.write_without_images(**arguments)

@@ -1,12 +1,12 @@
-"""Catalogs -> shards of whole fields."""
+"""Catalogs -> shards of complete fields."""
 
 from typing import TYPE_CHECKING
 
 from crossz.catalog import plan
-from crossz.core.job import logged
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    plan.write_plan(snakemake.input, snakemake.output, snakemake.params.needs_fields)
+with job(snakemake) as arguments:
+    plan.write_plan(**arguments)

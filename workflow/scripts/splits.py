@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from crossz.catalog import splits
-from crossz.core.job import logged
+from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with logged(snakemake.log[0]):
-    splits.write_splits(snakemake.input[0], snakemake.output, snakemake.params.fractions, snakemake.params.seed)
+with job(snakemake) as arguments:
+    del arguments["gate"]  # the rule waits for it
+    splits.write_splits(**arguments)

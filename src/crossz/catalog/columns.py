@@ -1,4 +1,4 @@
-"""The catalog: what a row is, reading a finished query, one row per objID, groups of one quasar.
+"""The columns of a catalog, their types, and checking a table against them.
 
 A catalog row is a match of one spectrum (SpecObjAll) with one photometric object (PhotoObjAll). Values stay as the
 archive gave them: NULL, -9999 and 0 magnitudes are kept apart here and masked where features are made.
@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, fail_if
-from crossz.core.names import BANDS
 
 _PER_BAND = ("psfMag", "psfMagErr", "extinction")
-
 
 REQUIRED: dict[str, pa.DataType] = {
     "objID": pa.int64(),
@@ -27,10 +26,8 @@ REQUIRED: dict[str, pa.DataType] = {
 } | {f"{name}_{band}": pa.float64() for name in _PER_BAND for band in BANDS}
 """Columns that every catalog must have, and what they are read as."""
 
-
 FIELD: dict[str, pa.DataType] = {name: pa.int32() for name in ("rerun", "run", "camcol", "field")}
 """Columns that say on which frames an object lies; needed wherever frames are cut."""
-
 
 OPTIONAL: dict[str, pa.DataType] = {
     "bestObjID": pa.int64(),
@@ -47,26 +44,49 @@ OPTIONAL: dict[str, pa.DataType] = {
 } | {f"{name}_{band}": pa.float64() for name in ("dered", "rowc", "colc") for band in BANDS}
 """Columns that some stage uses when they are there; null otherwise."""
 
-
 COLUMNS = REQUIRED | FIELD | OPTIONAL
-
+"""All columns of a catalog."""
 
 _NO_NUMBER = ("", "nan")
+_DIGITS = 1 << 53  # a float64 holds integers up to here
+_ENOUGH = 20  # so many ids are not multiples of a large number by chance
+_REMEDY = "64-bit ids lose digits in a float: export the column as bigint or text"
 
 
 def with_extra(extra_columns: Iterable[str], columns: Mapping[str, pa.DataType] = COLUMNS) -> dict[str, pa.DataType]:
-    """`columns` and those `extra_columns` that the models see (photometry.columns), which are numbers."""
+    """`columns`, and the `extra_columns` that the models see (photometry.columns), which are numbers."""
     return dict(columns) | {name: pa.float64() for name in extra_columns if name not in columns}
 
 
 def conform(
     table: pa.Table, source: str, extra_columns: Sequence[str] = (), columns: Mapping[str, pa.DataType] = COLUMNS
 ) -> pa.Table:
-    """`table` with exactly the `columns` and `extra_columns` and their types; others are left out, missing optional ones null.
+    """Give a table exactly the wanted columns, with their types.
 
-    Names agree regardless of case, as SQL Server's do. An empty text is null where a number is wanted, and '' in a text.
-    Raises one CrosszError that lists every missing column, every id that passed through a float and every value that
-    is not of its column's type, naming `source`.
+    Names agree regardless of case, as SQL Server's do. An empty text is null where a number is wanted, and '' in a
+    text.
+
+    Parameters
+    ----------
+    table
+        Rows of a finished query.
+    source
+        What the rows come from, for messages.
+    extra_columns
+        Names of `photometry.columns`; they are kept as numbers.
+    columns
+        Names and types that are wanted besides.
+
+    Returns
+    -------
+    pyarrow.Table
+        `columns` and `extra_columns`; other columns are left out, missing optional columns are null.
+
+    Raises
+    ------
+    CrosszError
+        It lists every missing column, every id that passed through a float, and every value that is not of its column's
+        type.
     """
     problems, arrays = [], {}
     theirs = {name.lower(): name for name in table.column_names}
@@ -95,35 +115,27 @@ def conform(
     return pa.table(arrays)
 
 
-_DIGITS = 1 << 53  # a float64 holds integers up to here
-
-
-_ENOUGH = 20  # so many ids are not multiples of a large number by chance
-
-
 def _rounded_ids(arrays: dict[str, pa.Array]) -> list[str]:
     """What betrays 64-bit ids that went through a float or a spreadsheet and came back as integers.
 
-    A float64 leaves multiples of 128 of numbers like 1.2e18, a spreadsheet's 15 digits multiples of 1,000. (That an objID
-    holds its run, camcol and field is no check: the authors' own catalog gives those of another detection to one row
-    in five. And every specObjID is a multiple of 1,024.)
+    A float64 leaves multiples of 128 of numbers like 1.2e18, a spreadsheet's 15 digits multiples of 1,000. (That an
+    objID holds its run, camcol and field is no check: the authors' own catalog gives those of another detection to
+    one row in five. And every specObjID is a multiple of 1,024.)
     """
-    remedy = "64-bit ids lose digits in a float: export the column as bigint or text"
-    found = []
+    problems = []
     for name, steps in (("objID", (128, 1000)), ("bestObjID", (128, 1000)), ("specObjID", (1000,))):
         if name not in arrays:
             continue
         ids = np.unique(arrays[name].drop_null().to_numpy())
         if len(ids) >= _ENOUGH and ids[0] > _DIGITS and any((ids % step == 0).all() for step in steps):
-            found.append(f"column {name}: every id is a multiple of a large number; {remedy}")
-    return found
+            problems.append(f"column {name}: every id is a multiple of a large number; {_REMEDY}")
+    return problems
 
 
 def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedArray:
-    remedy = "64-bit ids lose digits in a float: export the column as bigint or text"
     is_id = name.endswith("ID") or name == "thing_id"
     if is_id and pa.types.is_floating(column.type):
-        raise CrosszError(f"column {name} holds floats ({column.type}); {remedy}")
+        raise CrosszError(f"column {name} holds floats ({column.type}); {_REMEDY}")
     if pa.types.is_large_string(column.type):  # as pandas writes text
         column = column.cast(pa.string())
     if pa.types.is_string(column.type) and not pa.types.is_string(kind):
@@ -135,4 +147,4 @@ def _cast(column: pa.ChunkedArray, name: str, kind: pa.DataType) -> pa.ChunkedAr
     try:
         return column.cast(kind)
     except pa.ArrowInvalid as error:
-        raise CrosszError(f"column {name} is not {kind}: {error}" + (f"; {remedy}" if is_id else "")) from error
+        raise CrosszError(f"column {name} is not {kind}: {error}" + (f"; {_REMEDY}" if is_id else "")) from error

@@ -1,11 +1,7 @@
-"""The catalog: what a row is, reading a finished query, one row per objID, groups of one quasar.
-
-A catalog row is a match of one spectrum (SpecObjAll) with one photometric object (PhotoObjAll). Values stay as the
-archive gave them: NULL, -9999 and 0 magnitudes are kept apart here and masked where features are made.
-"""
+"""From the rows of a finished query to one row per objID, in groups that are one quasar each."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +19,28 @@ from crossz.catalog.columns import conform
 from crossz.catalog.readers import read_table
 from crossz.core.errors import CrosszError, fail_if
 from crossz.core.files import atomic_path, digests, sha256, write_json
+from crossz.sdss.coordinates import chord, unit_vectors
 
 log = logging.getLogger(__name__)
 
 
 def dedupe(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """One row per objID, the one with the smallest valid zErr (ties: the smallest specObjID), sorted by objID; and counts.
+    """Keep one row per objID: the row with the smallest valid zErr, of equal ones that with the smallest specObjID.
 
     A row is valid when zErr > 0 and z is finite: the pipeline's failed fits have zErr = -1, and "the smallest" would
     prefer them. The result does not depend on the order of `rows`, and deduping it again changes nothing.
+
+    Parameters
+    ----------
+    rows
+        objID, specObjID, z, zErr, and any other columns.
+
+    Returns
+    -------
+    unique
+        The rows kept, sorted by objID.
+    counts
+        How many rows there were, were dropped for each reason, and were kept.
     """
     valid = rows[(rows["zErr"] > 0) & np.isfinite(rows["z"])]
     ordered = valid.sort_values(["objID", "zErr", "specObjID"], ignore_index=True)
@@ -48,16 +57,25 @@ def dedupe(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 def groups(
     ra: np.ndarray, dec: np.ndarray, thing_id: np.ndarray, objID: np.ndarray, radius_arcsec: float
 ) -> np.ndarray:
-    """Group [n] int64 of each object: objects within `radius_arcsec` of each other (chains count) or of one thing_id.
+    """Group objects that are one quasar, so that they are never torn apart between train, validation and test.
 
-    ra, dec [n] in degrees; thing_id [n] with values <= 0 meaning none. A group's name is its smallest objID, so it does
-    not depend on the order of objects. Needed because several objIDs of one quasar must never be torn apart
-    between train, validation and test.
+    Two objects are of one group when they lie within `radius_arcsec` of each other, or have one thing_id; chains count.
+
+    Parameters
+    ----------
+    ra, dec : array [n]
+        Degrees.
+    thing_id : array [n] of int64
+        Values <= 0 mean none.
+    objID : array [n] of int64
+    radius_arcsec
+
+    Returns
+    -------
+    array [n] of int64
+        The smallest objID of each object's group: it does not depend on the order of the objects.
     """
-    lon, lat = np.radians(ra), np.radians(dec)
-    xyz = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-    chord = 2 * np.sin(np.radians(radius_arcsec / 3600) / 2)
-    pairs = cKDTree(xyz).query_pairs(chord, output_type="ndarray")
+    pairs = cKDTree(unit_vectors(ra, dec)).query_pairs(chord(radius_arcsec), output_type="ndarray")
     known = np.flatnonzero(thing_id > 0)
     ordered = known[np.argsort(thing_id[known], kind="stable")]
     same = thing_id[ordered][1:] == thing_id[ordered][:-1]
@@ -77,7 +95,26 @@ def write_raw(
     receipt: dict,
     extra_columns: Sequence[str] = (),
 ) -> None:
-    """Check `table` against the row schema and write it, with a receipt that says where the rows came from."""
+    """Check rows against the columns of a catalog, and write them, with a receipt that says where they came from.
+
+    Parameters
+    ----------
+    table
+        Rows of a finished query.
+    source
+        What the rows come from, for messages.
+    path, receipt_path
+        What is written.
+    receipt
+        Content of the receipt; the number of rows and the file's digest are added.
+    extra_columns
+        Names of `photometry.columns`.
+
+    Raises
+    ------
+    CrosszError
+        The rows are not as `conform` wants them, or an extra column holds no value.
+    """
     table = conform(table, source, extra_columns)
     empty = [name for name in extra_columns if not pc.any(pc.greater(table[name].cast(pa.float64()), -9999)).as_py()]
     fail_if([f"column {name} of photometry.columns holds no value; take it out of there" for name in empty], source)
@@ -87,53 +124,76 @@ def write_raw(
 
 
 def write_user_catalog(
-    source_path: str | Path,
-    columns: dict[str, str],
-    raw_path: str | Path,
-    receipt_path: str | Path,
+    *,
+    source: str | Path,
+    raw: str | Path,
+    receipt: str | Path,
+    columns: Mapping[str, str],
     extra_columns: Sequence[str] = (),
 ) -> None:
-    """Check a finished query that the user brought, and write its rows under our names, with a receipt."""
-    table = read_table(source_path, columns, extra_columns)
-    receipt = {"source": str(source_path), "source_sha256": sha256(source_path)}
-    write_raw(table, str(source_path), raw_path, receipt_path, receipt, extra_columns)
+    """Check a finished query of the user, and write its rows under our names, with a receipt.
+
+    Parameters
+    ----------
+    source
+        The user's table.
+    raw, receipt
+        What is written.
+    columns
+        The file's name of each of our columns, where the two differ.
+    extra_columns
+        Names of `photometry.columns`.
+    """
+    table = read_table(source, columns, extra_columns)
+    origin = {"source": str(source), "source_sha256": sha256(source)}
+    write_raw(table, str(source), raw, receipt, origin, extra_columns)
 
 
 def write_catalog(
-    raw_path: str | Path,
-    catalog_path: str | Path,
-    counts_path: str | Path,
+    *,
+    raw: str | Path,
+    catalog: str | Path,
+    counts: str | Path,
     radius_arcsec: float,
     classes: Sequence[str] = (),
 ) -> None:
-    """Dedupe and group the rows of `raw_path`; write one row per objID, and the account of every row.
+    """Dedupe and group the rows of a query; write one row per objID, and the account of every row.
 
-    With `classes` (classification), rows of other classes are dropped first. A failed fit is dropped there too: its class is
-    as uncertain as its redshift; a star's fit has a valid zErr.
+    Parameters
+    ----------
+    raw
+        Rows as `write_raw` wrote them.
+    catalog, counts
+        What is written.
+    radius_arcsec
+        Objects within this distance are one group.
+    classes
+        Classification only: rows of other classes are dropped first. A failed fit is dropped there too: its class is as
+        uncertain as its redshift. A star's fit has a valid zErr.
+
+    Raises
+    ------
+    CrosszError
+        No row is left.
     """
-    raw = pq.read_table(raw_path)
-    rows = raw.to_pandas()
+    table = pq.read_table(raw)
+    rows = table.to_pandas()
     wanted = cleaned_class(rows["class"]).isin(classes).to_numpy(bool) if classes else np.ones(len(rows), bool)
     if not wanted.any():
-        raise CrosszError(f"{raw_path}: no row's class is one of {', '.join(classes)}; select class in the query")
-    catalog, counts = dedupe(rows[wanted])
+        raise CrosszError(f"{raw}: no row's class is one of {', '.join(classes)}; select class in the query")
+    objects, account = dedupe(rows[wanted])
     if classes:
-        counts = {"rows": len(rows), "dropped_other_class": int((~wanted).sum())} | {**counts, "rows": len(rows)}
-    if catalog.empty:
+        account = {"rows": len(rows), "dropped_other_class": int((~wanted).sum())} | {**account, "rows": len(rows)}
+    if objects.empty:
         raise CrosszError(
-            f"{raw_path}: none of its {counts['rows']} rows has a valid redshift (zErr > 0); check zErr and z of the query"
+            f"{raw}: none of its {account['rows']} rows has a valid redshift (zErr > 0); check zErr and z of the query"
         )
-    thing_id = catalog["thing_id"].fillna(-1).to_numpy(np.int64)
-    group = groups(
-        catalog["ra"].to_numpy(),
-        catalog["dec"].to_numpy(),
-        thing_id,
-        catalog["objID"].to_numpy(),
-        radius_arcsec,
-    )
-    counts["groups"] = len(np.unique(group))
-    schema = raw.schema.remove_metadata().append(pa.field("group", pa.int64()))
-    with atomic_path(catalog_path) as temporary:
-        pq.write_table(pa.Table.from_pandas(catalog.assign(group=group), schema, preserve_index=False), temporary)
-    log.info(", ".join(f"{name} {count:,}" for name, count in counts.items()))
-    write_json(counts_path, counts | {"sha256": digests(catalog_path)})
+    thing_id = objects["thing_id"].fillna(-1).to_numpy(np.int64)
+    ra, dec, objID = (objects[name].to_numpy() for name in ("ra", "dec", "objID"))
+    group = groups(ra, dec, thing_id, objID, radius_arcsec)
+    account["groups"] = len(np.unique(group))
+    schema = table.schema.remove_metadata().append(pa.field("group", pa.int64()))
+    with atomic_path(catalog) as temporary:
+        pq.write_table(pa.Table.from_pandas(objects.assign(group=group), schema, preserve_index=False), temporary)
+    log.info(", ".join(f"{name} {count:,}" for name, count in account.items()))
+    write_json(counts, account | {"sha256": digests(catalog)})

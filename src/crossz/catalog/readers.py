@@ -1,10 +1,6 @@
-"""The catalog: what a row is, reading a finished query, one row per objID, groups of one quasar.
+"""Reading a table of the user: a finished query, or targets."""
 
-A catalog row is a match of one spectrum (SpecObjAll) with one photometric object (PhotoObjAll). Values stay as the
-archive gave them: NULL, -9999 and 0 magnitudes are kept apart here and masked where features are made.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,13 +11,25 @@ from crossz.catalog.columns import with_extra
 from crossz.core.errors import CrosszError, fail_if
 
 
-def read_table(path: str | Path, columns: dict[str, str], extra_columns: Sequence[str] = ()) -> pa.Table:
-    """A finished query (CSV, FITS, VOTable or Parquet) under our names; `columns` maps our name to the file's where they differ.
-
-    Kept are `COLUMNS` and `extra_columns`.
+def read_table(path: str | Path, columns: Mapping[str, str], extra_columns: Sequence[str] = ()) -> pa.Table:
+    """Read a table under our names.
 
     Names match regardless of case, as SQL Server's do. Ids and text of a CSV are read as text first, so that no id
-    passes through a float. Raises CrosszError for an unreadable file or a mapped column that is not there.
+    passes through a float.
+
+    Parameters
+    ----------
+    path
+        A CSV, FITS, VOTable or Parquet file.
+    columns
+        The file's name of each of our columns, where the two differ.
+    extra_columns
+        Columns that are kept beside those of a catalog.
+
+    Raises
+    ------
+    CrosszError
+        The file cannot be read, or a column of `columns` is not there.
     """
     path = Path(path)
     if not path.is_file():

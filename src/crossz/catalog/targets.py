@@ -1,4 +1,7 @@
-"""Targets without photometry: from positions or objIDs in a user's table to objects of the archive, none of them lost."""
+"""Targets without photometry: from positions or objIDs in a user's table to objects of the archive.
+
+Every row of the user's table comes back, with what became of it.
+"""
 
 import logging
 import re
@@ -15,9 +18,10 @@ from scipy.spatial import cKDTree
 from crossz.catalog import plan
 from crossz.catalog.columns import FIELD, REQUIRED
 from crossz.catalog.readers import read_table
+from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
-from crossz.core.names import BANDS
+from crossz.sdss.coordinates import chord, separation_arcsec, unit_vectors
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +29,21 @@ COLUMNS: dict[str, pa.DataType] = {
     name: kind for name, kind in REQUIRED.items() if name not in ("specObjID", "z", "zErr")
 } | {name: pa.int32() for name in FIELD} | {f"dered_{band}": pa.float64() for band in BANDS}  # fmt: skip
 """What is asked of PhotoObjAll for an object without a spectrum."""
-OK, MALFORMED, NO_MATCH = "ok", "malformed", "no_match"
+MALFORMED, NO_MATCH = "malformed", "no_match"
+"""Statuses of a target: its id or position is not one; the archive has no object for it."""
 _INTEGER = re.compile(r"[0-9]{1,19}")
 _RANGE = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 
 
 class Finder(NamedTuple):
-    """What finds objects of PhotoObjAll: both functions give rows of COLUMNS and `number`, the place in what was asked.
+    """What finds objects of PhotoObjAll. Both functions give rows of COLUMNS and `number`, the place in what was asked.
 
-    near(ra [n], dec [n], radius_arcsec): primary objects around positions in degrees, any number each.
-    named(objID [n]): the objects of these ids.
+    Attributes
+    ----------
+    near
+        `near(ra [n], dec [n], radius_arcsec)`: primary objects around positions in degrees, any number each.
+    named
+        `named(objID [n])`: the objects of these ids.
     """
 
     near: Callable[[np.ndarray, np.ndarray, float], pd.DataFrame]
@@ -42,9 +51,19 @@ class Finder(NamedTuple):
 
 
 def positional(path: str | Path, mapped: Mapping[str, str]) -> bool:
-    """Whether the targets of a table have to be found in the archive: it has no magnitudes of its own.
+    """Whether the targets of a table have to be looked up in the archive, since the table has no magnitudes.
 
-    Raises CrosszError when it has neither magnitudes nor ra and dec, nor objID.
+    Parameters
+    ----------
+    path
+        The user's table.
+    mapped
+        The file's name of each of our columns, where the two differ.
+
+    Raises
+    ------
+    CrosszError
+        The table has neither magnitudes, nor ra and dec, nor objID.
     """
     names = set(read_table(path, dict(mapped)).column_names)
     if any(f"{kind}_{band}" in names for kind in ("dered", "psfMag") for band in BANDS):
@@ -58,27 +77,42 @@ def positional(path: str | Path, mapped: Mapping[str, str]) -> bool:
 
 
 def checked(table: pd.DataFrame) -> pd.DataFrame:
-    """objID (Int64), ra, dec (degrees) of each row, as far as they are what they should be, status (ok, malformed) and why."""
+    """What each target names, as far as it is well-formed.
+
+    Parameters
+    ----------
+    table
+        objID, or ra and dec, of any type.
+
+    Returns
+    -------
+    DataFrame
+        objID (Int64), ra and dec (float, degrees), null where they are not what they should be; status (OK or
+        MALFORMED) and `why` the target is malformed.
+    """
     none = pd.Series([None] * len(table), index=table.index, dtype=object)
     texts = {name: _text(table[name]) if name in table else none for name in ("objID", "ra", "dec")}
     numbers = {name: pd.to_numeric(texts[name], errors="coerce").astype(float) for name in _RANGE}
     ids = [int(text) if isinstance(text, str) and _INTEGER.fullmatch(text) else None for text in texts["objID"]]
-    objID = pd.Series(pd.array([one if one and one < 1 << 63 else None for one in ids], "Int64"), table.index)
-    why = pd.Series("", index=table.index)
-    named = texts["objID"].notna()
-    why[named & objID.isna()] = (
-        "objID '"
-        + texts["objID"].astype(str)
-        + "' is no 64-bit integer; ids lose digits in a float: write them as text"
+    objID = pd.Series(
+        pd.array([number if number and number < 1 << 63 else None for number in ids], "Int64"), table.index
     )
+    why = np.full(len(table), "", object)
+    named = texts["objID"].notna().to_numpy()
+    wrong = named & objID.isna().to_numpy()
+    why[wrong] = [
+        f"objID '{text}' is no 64-bit integer; ids lose digits in a float: write them as text"
+        for text in texts["objID"][wrong]
+    ]
     for name, (low, high) in _RANGE.items():
-        wrong = ~numbers[name].between(low, high, inclusive="left" if name == "ra" else "both") & ~named & (why == "")
-        said = np.where(
-            texts[name].isna(), "is missing", "'" + texts[name].astype(str) + f"' is not {low:g} to {high:g} degrees"
-        )
-        why[wrong] = (name + " " + pd.Series(said, index=table.index))[wrong]
-    found = pd.DataFrame({"objID": objID} | numbers)
-    return found.assign(status=np.where(why == "", OK, MALFORMED), why=why.to_numpy())
+        inside = numbers[name].between(low, high, inclusive="left" if name == "ra" else "both").to_numpy()
+        wrong = ~inside & ~named & (why == "")
+        why[wrong] = [
+            f"{name} is missing" if pd.isna(text) else f"{name} '{text}' is not {low:g} to {high:g} degrees"
+            for text in texts[name][wrong]
+        ]
+    targets = pd.DataFrame({"objID": objID} | numbers)
+    return targets.assign(status=np.where(why == "", OK, MALFORMED), why=why)
 
 
 def _text(column: pd.Series) -> pd.Series:
@@ -87,11 +121,24 @@ def _text(column: pd.Series) -> pd.Series:
 
 
 def matched(table: pd.DataFrame, finder: Finder, radius_arcsec: float) -> pd.DataFrame:
-    """A row for each row of `table` (objID, or ra and dec in degrees), in their order, with what the archive has of it.
+    """Match targets with objects of the archive.
 
-    Columns: row; status (ok, malformed, no_match) and why; objID and COLUMNS of the object with that id, or of the nearest primary
-    object within `radius_arcsec`; separation_arcsec from the target's own position (null without one); duplicate_of, the row of the
-    first target with the same object (null for that one); and whatever else `table` has (photometry.columns).
+    Parameters
+    ----------
+    table
+        objID, or ra and dec in degrees; other columns are kept.
+    finder
+        What finds objects.
+    radius_arcsec
+        How far an object may lie from a position.
+
+    Returns
+    -------
+    DataFrame
+        A row for each row of `table`, in their order: row; status (OK, MALFORMED, NO_MATCH) and why; objID and
+        COLUMNS of the object with that id, or of the nearest primary object within the radius; separation_arcsec from
+        the target's own position (null without one); duplicate_of, the row of the first target with the same object
+        (null for that one); and the other columns of `table` (photometry.columns).
     """
     targets = checked(table.reset_index(drop=True))
     usable = targets["status"] == OK
@@ -105,51 +152,48 @@ def matched(table: pd.DataFrame, finder: Finder, radius_arcsec: float) -> pd.Dat
     if len(by_place):
         ra, dec = (targets[name].to_numpy()[by_place] for name in _RANGE)
         parts.append((by_place, finder.near(ra, dec, radius_arcsec)))
-    found = pd.concat([part.assign(row=rows[part["number"].to_numpy(int)]) for rows, part in parts] or [_nothing()])
-    place = targets.loc[found["row"], ["ra", "dec"]].to_numpy()
-    found["separation_arcsec"] = separation_arcsec(*place.T, found["ra"].to_numpy(), found["dec"].to_numpy())
-    found = found.sort_values(["row", "separation_arcsec", "objID"]).drop_duplicates("row").set_index("row")
+    matches = pd.concat([part.assign(row=rows[part["number"].to_numpy(int)]) for rows, part in parts] or [_nothing()])
+    place = targets.loc[matches["row"], ["ra", "dec"]].to_numpy()
+    matches["separation_arcsec"] = separation_arcsec(
+        place[:, 0], place[:, 1], matches["ra"].to_numpy(), matches["dec"].to_numpy()
+    )
+    matches = matches.sort_values(["row", "separation_arcsec", "objID"]).drop_duplicates("row").set_index("row")
     integers = dict.fromkeys(("objID", *FIELD), "Int64")  # a plain integer with gaps would become a float
-    whole = found[[*COLUMNS, "separation_arcsec"]].astype(integers).reindex(targets.index)
-    whole = whole.rename(columns={"ra": "match_ra", "dec": "match_dec"})
-    lost = usable & whole["objID"].isna()
+    nearest = matches[[*COLUMNS, "separation_arcsec"]].astype(integers).reindex(targets.index)
+    nearest = nearest.rename(columns={"ra": "match_ra", "dec": "match_dec"})
+    lost = usable & nearest["objID"].isna()
     status = targets["status"].mask(lost, NO_MATCH)
     why = targets["why"].mask(lost & targets["objID"].isna(), f"no primary object within {radius_arcsec:g} arcsec")
     why = why.mask(lost & targets["objID"].notna(), "no object has this objID")
-    first = pd.Series(targets.index, targets.index).groupby(whole["objID"]).transform("min")
+    first = pd.Series(targets.index, targets.index).groupby(nearest["objID"]).transform("min")
     duplicate = first.where(first != targets.index).astype("Int64")
-    asked = {"objID": whole["objID"].fillna(targets["objID"]), "ra": targets["ra"].fillna(whole["match_ra"])}
-    asked["dec"] = targets["dec"].fillna(whole["match_dec"])
-    whole = whole.drop(columns="objID").assign(status=status, why=why, duplicate_of=duplicate, **asked)
-    whole.insert(0, "row", targets.index)
-    more = table.reset_index(drop=True)
-    return whole.join(more[[name for name in more if name not in whole]])
+    asked = {"objID": nearest["objID"].fillna(targets["objID"]), "ra": targets["ra"].fillna(nearest["match_ra"])}
+    asked["dec"] = targets["dec"].fillna(nearest["match_dec"])
+    rows = nearest.drop(columns="objID").assign(status=status, why=why, duplicate_of=duplicate, **asked)
+    rows.insert(0, "row", targets.index)
+    others = table.reset_index(drop=True)
+    return rows.join(others[[name for name in others if name not in rows]])
 
 
 def _nothing() -> pd.DataFrame:
     return pd.DataFrame({name: [] for name in (*COLUMNS, "number", "row")}, dtype=float).astype({"row": int})
 
 
-def separation_arcsec(ra: np.ndarray, dec: np.ndarray, ra2: np.ndarray, dec2: np.ndarray) -> np.ndarray:
-    """Angles [n] in arcsec between positions in degrees; NaN where one is."""
-    return np.degrees(2 * np.arcsin(np.linalg.norm(_vector(ra, dec) - _vector(ra2, dec2), axis=1) / 2)) * 3600
-
-
-def _vector(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    lon, lat = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-
-
 def finder_of(objects: pd.DataFrame) -> Finder:
-    """A finder among `objects`, rows of COLUMNS and mode, all in memory: the embedded sky's."""
+    """A finder among objects in memory: that of the embedded sky.
+
+    Parameters
+    ----------
+    objects
+        COLUMNS and mode of each object.
+    """
     primary = objects[objects["mode"] == 1].reset_index(drop=True)
-    tree = cKDTree(_vector(primary["ra"].to_numpy(), primary["dec"].to_numpy()))
+    tree = cKDTree(unit_vectors(primary["ra"].to_numpy(), primary["dec"].to_numpy()))
 
     def near(ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> pd.DataFrame:
-        chord = 2 * np.sin(np.radians(radius_arcsec / 3600) / 2)
-        found = tree.query_ball_point(_vector(ra, dec), chord)
-        number = np.repeat(np.arange(len(ra)), [len(places) for places in found])
-        return primary.iloc[[place for places in found for place in places]][list(COLUMNS)].assign(number=number)
+        inside = tree.query_ball_point(unit_vectors(ra, dec), chord(radius_arcsec))
+        number = np.repeat(np.arange(len(ra)), [len(places) for places in inside])
+        return primary.iloc[[place for places in inside for place in places]][list(COLUMNS)].assign(number=number)
 
     def named(objID: np.ndarray) -> pd.DataFrame:
         asked = pd.DataFrame({"objID": objID, "number": np.arange(len(objID))})

@@ -1,17 +1,15 @@
 """Names that several stages share: bands, subsets, models, input patterns, statuses, files of a run and their inverse.
 
-This module imports nothing but the standard library, so that the workflow, the schema's tests and every package can read it.
+This module imports nothing but the standard library and `constants`, so that the workflow, the schema's tests and every package can read it.
 """
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-BANDS = "ugriz"
-"""The five SDSS bands; every array with a band axis is in this order."""
-
-SUBSETS = ("train", "val", "test")
-"""Random parts of a dataset, in the order of splits.fractions."""
+from crossz.core.constants import BANDS as BANDS
+from crossz.core.constants import OK as OK
+from crossz.core.constants import SUBSETS as SUBSETS
 
 # Models
 
@@ -37,8 +35,6 @@ INPUTS = tuple(dict.fromkeys((*PATTERNS, *ALONE, *MML_INPUTS)))
 
 # Statuses
 
-OK = "ok"
-"""Status of an object whose data can be used. Any other status says why they cannot."""
 MALFORMED = "malformed"
 """A target's id or position is not one."""
 NO_MATCH = "no_match"

@@ -1,23 +1,35 @@
-"""The Arrow store of images: one memory-mapped IPC file a shard, found by objID through one index.
-
-Pixels are stored as float16 in units of 1/16 nmgy: native SDSS pixels carry 10 significant bits, and times 16 they
-are float16-exact (docs/method.md). A pixel that float16 cannot hold is clipped to its largest value and counted.
-"""
+"""The gate: a run stops here when too many objects have no image."""
 
 from pathlib import Path
 
+from crossz.core.constants import OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json, write_json
-from crossz.images.store import OK
 
 
-def gate(counts_path: str | Path, missing_path: str | Path, gate_path: str | Path, max_loss: float) -> None:
-    """Raise CrosszError when a share of more than `max_loss` of the objects has no usable image; else write the share."""
-    counts = read_json(counts_path)
-    loss = 1 - counts["status"].get(OK, 0) / max(counts["objects"], 1)
+def write_gate(*, counts: str | Path, missing: str | Path, gate: str | Path, max_loss: float) -> None:
+    """Compare the share of objects without a usable image with the largest allowed, and write it.
+
+    Parameters
+    ----------
+    counts, missing
+        What `images.index.write_index` wrote; `missing` is only named in the message.
+    gate
+        What is written.
+    max_loss
+        Largest share of objects without a usable image.
+
+    Raises
+    ------
+    CrosszError
+        The share is larger.
+    """
+    account = read_json(counts)
+    loss = 1 - account["status"].get(OK, 0) / max(account["objects"], 1)
     if loss > max_loss:
         raise CrosszError(
-            f"{loss:.1%} of {counts['objects']:,} objects have no usable image ({counts['status']}); {missing_path} lists them; "
-            f"the gate is cutouts.max_loss = {max_loss:g}: find the missing frames or files and rerun (-R stamps, or mat_cutouts), or raise it"
+            f"{loss:.1%} of {account['objects']:,} objects have no usable image ({account['status']}); "
+            f"{missing} lists them; the gate is cutouts.max_loss = {max_loss:g}: find the missing frames or files and "
+            "rerun (-R stamps, or mat_cutouts), or raise it"
         )
-    write_json(gate_path, {"objects": counts["objects"], "loss": loss, "max_loss": max_loss})
+    write_json(gate, {"objects": account["objects"], "loss": loss, "max_loss": max_loss})

@@ -1,8 +1,4 @@
-"""The Arrow store of images: one memory-mapped IPC file a shard, found by objID through one index.
-
-Pixels are stored as float16 in units of 1/16 nmgy: native SDSS pixels carry 10 significant bits, and times 16 they
-are float16-exact (docs/method.md). A pixel that float16 cannot hold is clipped to its largest value and counted.
-"""
+"""The index of images: where each objID's cutout lies, and which objects have none."""
 
 import logging
 from collections.abc import Sequence
@@ -12,64 +8,77 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path, digests, write_json
-from crossz.core.names import BANDS
-from crossz.images.store import OK, read_arrays, write_arrays
+from crossz.images.arrow import read_arrays
 
 log = logging.getLogger(__name__)
 
 
 def write_index(
-    shard_paths: Sequence[str | Path],
-    plan_paths: Sequence[str | Path],
-    index_path: str | Path,
-    counts_path: str | Path,
-    missing_path: str | Path,
+    *,
+    cutouts: Sequence[str | Path],
+    plan: Sequence[str | Path],
+    index: str | Path,
+    counts: str | Path,
+    missing: str | Path,
 ) -> None:
-    """Write where each objID's image lies: objID, shard (position in `shard_paths`), row, status; and status counts.
+    """Write where each objID's image lies, and the account of every object.
 
-    `missing_path` gets the objects of `plan_paths` without a usable image: where they are, their status, and the bands
-    that do not cover them. Raises CrosszError when an objID stands in two shards, or in a plan and in no shard.
+    Parameters
+    ----------
+    cutouts
+        The cutout files.
+    plan
+        The plans of the same shards.
+    index
+        What is written: objID, shard (position in `cutouts`), row in the file, status.
+    counts
+        What is written: how many objects have each status.
+    missing
+        What is written: the objects of the plans without a usable image, where they are, their status, and the bands
+        that do not cover them.
+
+    Raises
+    ------
+    CrosszError
+        An objID stands in two cutout files, or in a plan and in no cutout file.
     """
-    parts = []
-    for number, path in enumerate(shard_paths):
-        columns = read_arrays(path)
-        count = len(columns["objID"])
-        place = {"shard": np.full(count, number, np.int32), "row": np.arange(count, dtype=np.int32)}
-        status = columns["status"].astype(str)
-        lost = np.flatnonzero(status != OK)
-        bands = np.full(count, "", object)
-        if len(lost):
-            bands[lost] = [_uncovered(mask) for mask in columns["mask"][lost]]
-        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": status, "bands": bands}))
-    index = pd.concat(parts).sort_values("objID", ignore_index=True)
-    repeated = index["objID"][index["objID"].duplicated()]
+    rows = pd.concat([_rows(path, number) for number, path in enumerate(cutouts)])
+    rows = rows.sort_values("objID", ignore_index=True)
+    repeated = rows["objID"][rows["objID"].duplicated()]
     if len(repeated):
-        raise CrosszError(f"{len(repeated)} objIDs stand in two shards, the first is {repeated.iloc[0]}; rerun `plan`")
-    plan = pd.concat([pq.read_table(path).to_pandas() for path in plan_paths])
-    forgotten = np.setdiff1d(plan["objID"], index["objID"])
+        raise CrosszError(
+            f"{len(repeated)} objIDs stand in two cutout files, the first is {repeated.iloc[0]}; rerun `plan`"
+        )
+    planned = pd.concat([pq.read_table(path).to_pandas() for path in plan])
+    forgotten = np.setdiff1d(planned["objID"], rows["objID"])
     if len(forgotten):
         raise CrosszError(
-            f"{len(forgotten)} planned objIDs stand in no shard, the first is {forgotten[0]}; rerun `stamps`"
+            f"{len(forgotten)} planned objIDs stand in no cutout file, the first is {forgotten[0]}; rerun `stamps`"
         )
-    missing = plan.merge(index.loc[index["status"] != OK, ["objID", "status", "bands"]], on="objID").sort_values(
-        "objID"
-    )
-    status = {str(name): int(count) for name, count in index["status"].value_counts().sort_index().items()}
-    log.info(f"{len(index):,} objects: " + ", ".join(f"{name} {count:,}" for name, count in status.items()))
-    with atomic_path(missing_path) as temporary:
-        missing.to_csv(temporary, index=False)
-    with atomic_path(index_path) as temporary:
-        index.drop(columns="bands").to_parquet(temporary, index=False)
-    write_json(counts_path, {"objects": len(index), "status": status, "sha256": digests(index_path)})
+    lost = planned.merge(rows.loc[rows["status"] != OK, ["objID", "status", "bands"]], on="objID").sort_values("objID")
+    status = {str(name): int(count) for name, count in rows["status"].value_counts().sort_index().items()}
+    log.info(f"{len(rows):,} objects: " + ", ".join(f"{name} {count:,}" for name, count in status.items()))
+    with atomic_path(missing) as temporary:
+        lost.to_csv(temporary, index=False)
+    with atomic_path(index) as temporary:
+        rows.drop(columns="bands").to_parquet(temporary, index=False)
+    write_json(counts, {"objects": len(rows), "status": status, "sha256": digests(index)})
 
 
-def write_without_images(plan_path: str | Path, shard_path: str | Path, counts_path: str | Path) -> None:
-    """Write the objects of a plan as a shard without pixels, each of them usable: by models of photometry alone."""
-    objID = pq.read_table(plan_path, columns=["objID"])["objID"].to_numpy()
-    write_arrays(shard_path, {"objID": objID, "status": [OK] * len(objID)})
-    write_json(counts_path, {"objects": len(objID), "status": {OK: len(objID)}, "sha256": digests(shard_path)})
+def _rows(path: str | Path, number: int) -> pd.DataFrame:
+    """objID, shard, row, status and uncovered bands of the objects of cutout file `number`."""
+    columns = read_arrays(path)
+    count = len(columns["objID"])
+    place = {"shard": np.full(count, number, np.int32), "row": np.arange(count, dtype=np.int32)}
+    status = columns["status"].astype(str)
+    lost = np.flatnonzero(status != OK)
+    bands = np.full(count, "", object)
+    if len(lost):
+        bands[lost] = [_uncovered(mask) for mask in columns["mask"][lost]]
+    return pd.DataFrame({"objID": columns["objID"], **place, "status": status, "bands": bands})
 
 
 def _uncovered(mask: np.ndarray) -> str:

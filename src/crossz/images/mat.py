@@ -5,21 +5,22 @@ A pickle can run any code when it is read. These are read by an unpickler that b
 
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import digests, write_json
-from crossz.core.names import BANDS
-from crossz.images.cutouts import SIZE
-from crossz.images.store import OK, to_units, write_arrays
+from crossz.images.arrow import to_units, write_arrays
 
 MISSING_FILE = "missing_file"
-SHAPE = (len(BANDS), SIZE, SIZE)
+"""Status of an object without a file."""
+SHAPE = (len(BANDS), CUTOUT_SIZE, CUTOUT_SIZE)
 _LARGEST = 1 << 30  # bytes; a header that claims more is refused before memory is asked for
 
 
@@ -39,21 +40,28 @@ _ADMITTED = {
 
 
 class _ArrayUnpickler(pickle._Unpickler):
-    # joblib's layout: the wrapper is pickled, and right behind its BUILD instruction stand the padding and the bytes of
-    # the array. Only the pure-Python unpickler lets us stop there.
-    dispatch = dict(pickle._Unpickler.dispatch)  # noqa: RUF012 (the base class's own design)
+    """An unpickler of joblib's layout, which builds numpy arrays and nothing else.
+
+    The wrapper is pickled, and right behind its BUILD instruction stand the padding and the bytes of the array. Only
+    the pure-Python unpickler can stop there.
+    """
+
+    stack: list[Any]
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: BinaryIO):
         super().__init__(file)
         self._source = file
 
     def find_class(self, module: str, name: str) -> type:
+        """The class of an admitted name; any other raises UnpicklingError."""
         if (module, name) not in _ADMITTED:
             raise pickle.UnpicklingError(f"it names {module}.{name}; only numpy arrays are admitted")
         return _ADMITTED[module, name]
 
     def load_build(self) -> None:
-        super().load_build()
+        """Build the top of the stack, and if it is an array's wrapper, replace it by the array."""
+        super().load_build()  # type: ignore[misc]
         if isinstance(self.stack[-1], _ArrayWrapper):
             self.stack[-1] = self._array(self.stack[-1])
 
@@ -73,10 +81,18 @@ class _ArrayUnpickler(pickle._Unpickler):
 
 
 def read_mat(path: str | Path) -> np.ndarray:
-    """The cutout [5, 64, 64] float32 in nmgy of one file.
+    """Read the cutout of one file.
 
-    Raises CrosszError, naming the file, when it is not such an array: another object in the pickle (which is never
-    built or called), a cut file, another shape, pixels that are not finite.
+    Returns
+    -------
+    array [5, 64, 64] of float32
+        nmgy.
+
+    Raises
+    ------
+    CrosszError
+        The file is not such an array: it holds another object (which is never built or called), is cut short, has
+        another shape, or pixels that are not finite. The message names the file.
     """
     try:
         array = _ArrayUnpickler(io.BytesIO(Path(path).read_bytes())).load()
@@ -91,43 +107,53 @@ def read_mat(path: str | Path) -> np.ndarray:
     ) as error:
         raise CrosszError(f"{path}: not a cutout: {error}; remove the file or fetch it again") from error
     if not isinstance(array, np.ndarray) or array.shape != SHAPE or array.dtype.kind != "f":
-        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise CrosszError(f"{path}: expected floats of shape {SHAPE}, found {found}")
+        kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise CrosszError(f"{path}: expected floats of shape {SHAPE}, found {kind}")
     if not np.isfinite(array).all():
         raise CrosszError(f"{path}: pixels that are not finite")
     return array.astype(np.float32, copy=False)
 
 
 def cutouts_by_spectrum(folder: str | Path) -> dict[int, Path]:
-    """The cutout file of each specObjID in `folder`, by the files' names.
+    """The `.mat` file of each specObjID in `folder`, by the files' names.
 
     Raises CrosszError when the folder has none, or two files of one spectrum.
     """
-    found: dict[int, Path] = {}
+    files: dict[int, Path] = {}
     for path in sorted(Path(folder).glob("*.mat")):
         spectrum = path.name.split("_")[0]
         if not spectrum.isdigit():
             raise CrosszError(f"{path}: expected a name like {{specObjID}}_{{z}}_{{zErr}}.mat")
-        if int(spectrum) in found:
-            raise CrosszError(f"{path}: a second cutout of spectrum {spectrum}, beside {found[int(spectrum)].name}")
-        found[int(spectrum)] = path
-    if not found:
+        if int(spectrum) in files:
+            raise CrosszError(f"{path}: a second cutout of spectrum {spectrum}, beside {files[int(spectrum)].name}")
+        files[int(spectrum)] = path
+    if not files:
         raise CrosszError(f"{folder}: no {{specObjID}}_{{z}}_{{zErr}}.mat in it; set cutouts.folder")
-    return found
+    return files
 
 
-def write_mat_cutouts(
-    plan_path: str | Path, folder: str | Path, cutouts_path: str | Path, counts_path: str | Path
-) -> None:
-    """Bring the cutouts of one shard's objects into the store; an object without a file keeps its row and says so.
+def write_mat_cutouts(*, plan: str | Path, folder: str | Path, cutouts: str | Path, counts: str | Path) -> None:
+    """Write the cutout file of one shard from `.mat` files. An object without a file keeps its row and says so.
 
-    A file that is there but cannot be read stops the run, after all such files of the shard are listed.
+    Parameters
+    ----------
+    plan
+        The shard's plan.
+    folder
+        Folder of the `.mat` files.
+    cutouts, counts
+        What is written: the cutout file, and the account of every object.
+
+    Raises
+    ------
+    CrosszError
+        It lists the files of the shard that are there and cannot be read.
     """
-    plan = pq.read_table(plan_path, columns=["objID", "specObjID"]).to_pandas()
+    objects = pq.read_table(plan, columns=["objID", "specObjID"]).to_pandas()
     files = cutouts_by_spectrum(folder)
-    image = np.zeros((len(plan), *SHAPE), np.float16)
+    image = np.zeros((len(objects), *SHAPE), np.float16)
     status, problems, clipped = [], [], 0
-    for row, spectrum in enumerate(plan["specObjID"].tolist()):
+    for row, spectrum in enumerate(objects["specObjID"].tolist()):
         if spectrum not in files:
             status.append(MISSING_FILE)
             continue
@@ -139,10 +165,8 @@ def write_mat_cutouts(
             problems.append(str(error))
     if problems:
         raise CrosszError("\n".join(problems))
-    mask = np.zeros((len(plan), SIZE, SIZE), np.uint8)
-    columns = {"objID": plan["objID"].to_numpy(), "status": status, "image": image, "mask": mask}
-    write_arrays(cutouts_path, columns)
+    mask = np.zeros((len(objects), CUTOUT_SIZE, CUTOUT_SIZE), np.uint8)
+    write_arrays(cutouts, {"objID": objects["objID"].to_numpy(), "status": status, "image": image, "mask": mask})
     kinds = {kind: status.count(kind) for kind in sorted({OK, *status})}
-    write_json(
-        counts_path, {"objects": len(plan), "status": kinds, "clipped_pixels": clipped, "sha256": digests(cutouts_path)}
-    )
+    account = {"objects": len(objects), "status": kinds, "clipped_pixels": clipped}
+    write_json(counts, account | {"sha256": digests(cutouts)})

@@ -1,4 +1,4 @@
-"""Spectra of SDSS: where a lite file lies, checking it, the grid that all of them share, and the store of one shard's.
+"""Spectra of objects on one grid of observed wavelengths, in one Arrow file a shard.
 
 Every SDSS spectrum is sampled at whole multiples of 1e-4 in log10 of the vacuum wavelength, so that coming onto the
 common grid is a shift by whole pixels and nothing is interpolated but the gaps.
@@ -12,43 +12,46 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz.core.constants import OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import digests, write_json
-from crossz.images.store import OK, write_arrays
+from crossz.images.arrow import write_arrays
 from crossz.sdss.spectra import STEP, Coadd, SpectrumID
 
 log = logging.getLogger(__name__)
 
 FIRST = 3.5830
 """log10 of the first vacuum wavelength of the common grid (3828 A): where the last of the SDSS-I/II spectra begin."""
-
-
 PIXELS = 3600
 """Pixels of the common grid; it ends at 8769 A, within SDSS-I/II and (e)BOSS alike."""
 
-
 MISSING = "missing_spectrum"
 """Status of an object whose spectrum the archive does not have."""
-
-
 EMPTY = "empty_spectrum"
 """Status of an object whose spectrum has no good pixel on the common grid."""
 
-
 _BAD = 1 << 18 | 1 << 22 | 1 << 23 | 1 << 24  # FULLREJECT, NOSKY, BRIGHTSKY, NODATA: bits of spPixelMask
-
-
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 def resample(
     flux: np.ndarray, loglam: np.ndarray, ivar: np.ndarray, and_mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Flux [3600] float32 and ok [3600] bool on the common grid of observed wavelengths.
+    """Put a spectrum on the common grid of observed wavelengths.
 
-    ok is False outside the spectrum, where ivar is 0, and where the mask says that nothing was measured or that the sky
-    was too bright to subtract; flux is interpolated there (at an end: repeated). Units: the median of |flux| over the ok
-    pixels, which unlike the median of the flux is positive for noise too. All False, and flux 0, without an ok pixel.
+    Parameters
+    ----------
+    flux, loglam, ivar, and_mask : array [p]
+        As in `sdss.spectra.Coadd`.
+
+    Returns
+    -------
+    flux : array [3600] of float32
+        In units of the median of |flux| over the ok pixels, which unlike the median of the flux is positive for noise
+        too. Interpolated where a pixel is not ok (at an end: repeated); 0 without an ok pixel.
+    ok : array [3600] of bool
+        False outside the spectrum, where ivar is 0, and where the mask says that nothing was measured or that the sky
+        was too bright to subtract.
     """
     pixel = np.rint((loglam - FIRST) / STEP).astype(int)
     good = (pixel >= 0) & (pixel < PIXELS) & (ivar > 0) & (and_mask & _BAD == 0)
@@ -61,18 +64,27 @@ def resample(
 
 
 def identify(plan: pd.DataFrame, catalogs: Sequence[pd.DataFrame]) -> list[SpectrumID]:
-    """Which spectrum each object of `plan` has: that of its specObjID in one of `catalogs`.
+    """Which spectrum each object of a plan has.
 
-    Raises CrosszError when the catalogs do not say.
+    Parameters
+    ----------
+    plan
+        specObjID of each object.
+    catalogs
+        specObjID, plate, mjd, fiberID, run2d.
+
+    Raises
+    ------
+    CrosszError
+        The catalogs do not say.
     """
     known = pd.concat([catalog[["specObjID", *SpectrumID._fields]] for catalog in catalogs])
     rows = plan[["specObjID"]].merge(known.drop_duplicates("specObjID"), on="specObjID", how="left")
     if rows.isna().any(axis=None):
         absent = ", ".join(name for name in SpectrumID._fields if rows[name].isna().any())
         raise CrosszError(f"{absent} missing for some objects: add them to the query, or set mml.run: false")
-    return [
-        SpectrumID(int(row.plate), int(row.mjd), int(row.fiberID), str(row.run2d).strip()) for row in rows.itertuples()
-    ]
+    names = zip(*(rows[name] for name in SpectrumID._fields), strict=True)
+    return [SpectrumID(int(plate), int(mjd), int(fiberID), str(run2d).strip()) for plate, mjd, fiberID, run2d in names]
 
 
 def write_spectra(
@@ -109,7 +121,7 @@ def write_spectra(
         status.append(MISSING if coadd is None else OK if ok[row].any() else EMPTY)
         if len(status) % 200 == 0 or len(status) == len(objects):
             log.info(f"{plan}: {len(status):,} of {len(objects):,} spectra")
-    columns = {"objID": objects["objID"].to_numpy(), "status": status, "flux": flux, "ok": np.packbits(ok, axis=1)}
-    write_arrays(spectra, columns)
+    arrays = {"objID": objects["objID"].to_numpy(), "status": status, "flux": flux, "ok": np.packbits(ok, axis=1)}
+    write_arrays(spectra, arrays)
     kinds = {kind: status.count(kind) for kind in sorted({OK, *status})}
     write_json(counts, {"objects": len(objects), "status": kinds, "sha256": digests(spectra)})

@@ -1,21 +1,21 @@
-"""Native stamps: the 80x80 pixels of each band around an object, as they stand in the frames, without resampling.
+"""Native stamps: the 80 x 80 pixels of each band around an object, as they stand in the frames, without resampling.
 
-A stamp is what 5 TB of frames were fetched for: cutouts of any alignment are derived from it (cutouts.py).
+A stamp is what 5 TB of frames are fetched for. Cutouts of any alignment are derived from it (`images.cutouts`).
 """
 
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz.core.constants import BANDS, OK
 from crossz.core.files import digests, write_json
-from crossz.core.names import BANDS
-from crossz.images.store import OK, to_units, write_arrays
+from crossz.images.arrow import to_units, write_arrays
 from crossz.sdss.frames import FieldID, Frame
 
 log = logging.getLogger(__name__)
@@ -27,16 +27,48 @@ _MARGIN = 8
 _OVERLAP = 128  # rows that adjacent fields share
 
 MISSING_FRAME = "missing_frame"
+"""Status of an object of which the archive lacks a band."""
 OUTSIDE = "outside_frame"
+"""Status of an object that no frame of its field shows."""
 EDGE = "edge"
+"""Status of an object whose cutout an edge cuts, where edges lose the object."""
+
+
+class Frames(Protocol):
+    """What gives frames: a shard's fetcher (`archive.sas.Frames`), a folder, a list."""
+
+    def __call__(self, field: FieldID, band: str, whole: bool = False) -> Frame | None:
+        """The frame of a field and a band; None where the archive has none.
+
+        It may lack rows that no stamp of the plan needs; with `whole` it has all.
+        """
+
+
+class FrameOf(Protocol):
+    """What gives one frame, as `Frames` does."""
+
+    def __call__(self, *, whole: bool = ...) -> Frame | None:
+        """The frame; None where the archive has none."""
+
+
+_Cut = tuple[np.ndarray, np.ndarray, np.ndarray, int]  # what `cut` gives, and the frame's number among the candidates
 
 
 class Stamp(NamedTuple):
     """Native pixels of one object.
 
-    image [5, 80, 80] float32 nmgy, 0 where no frame covers; offset [5, 2] float32, how far (x, y) in pixels the object
-    lies from the centre of pixel [40, 40] of each band, within +-0.5; mask [80, 80] uint8, bit b set where no frame
-    covers band b; status "ok" or why the image cannot be used; neighbour: whether a band came from the next field.
+    Attributes
+    ----------
+    image : array [5, 80, 80] of float32
+        nmgy; 0 where no frame covers.
+    offset : array [5, 2] of float32
+        How far (x, y) in pixels the object lies from the centre of pixel [40, 40] of each band, within +-0.5.
+    mask : array [80, 80] of uint8
+        Bit b is set where no frame covers band b.
+    status
+        OK, or why the image cannot be used.
+    neighbour
+        Whether a band came from an adjacent field.
     """
 
     image: np.ndarray
@@ -47,9 +79,21 @@ class Stamp(NamedTuple):
 
 
 def cut(data: np.ndarray, x: float, y: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The stamp of one band: pixels [80, 80], offset (x, y) [2], covered [80, 80] bool.
+    """Cut the stamp of one band.
 
-    x, y: 0-based position of the object in pixels of `data`, integer at pixel centres.
+    Parameters
+    ----------
+    data : array [rows, columns]
+        Pixels of a frame.
+    x, y
+        Position of the object in pixels of `data`, 0-based, integer at pixel centres.
+
+    Returns
+    -------
+    pixels : array [80, 80] of float32
+    offset : array [2] of float32
+        Of (x, y) from the centre of pixel [40, 40].
+    covered : array [80, 80] of bool
     """
     column, row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
     top, left = row - CENTRE, column - CENTRE
@@ -65,10 +109,22 @@ def cut(data: np.ndarray, x: float, y: float) -> tuple[np.ndarray, np.ndarray, n
 
 
 def rows_of(frame: Frame, own: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[tuple[int, int]]:
-    """The rows [first, last) of a frame that stamps will be cut from.
+    """The rows of a frame that stamps will be cut from.
 
-    own, before, after: ra, dec [n, 2] in degrees of the objects of its field and of the adjacent ones, which need this frame only where a row edge
-    of their own cuts the stamp; adjacent fields differ by a few pixels from the 128 rows they share, hence the slack of 8.
+    Parameters
+    ----------
+    frame
+        Its WCS and shape are read.
+    own : array [n, 2]
+        ra, dec in degrees of the objects of its field.
+    before, after : array [m, 2]
+        Of the adjacent fields, which need this frame only where a row edge of their own cuts the stamp. Adjacent fields
+        differ by a few pixels from the 128 rows they share, hence a slack of 8.
+
+    Returns
+    -------
+    list
+        Ranges [first, last).
     """
     height = frame.data.shape[0]
     rows = []
@@ -84,39 +140,29 @@ def rows_of(frame: Frame, own: np.ndarray, before: np.ndarray, after: np.ndarray
     return rows
 
 
-def stamp(candidates: list[list[Callable[..., Frame | None]]], ra: float, dec: float, edges: str) -> Stamp:
-    """The stamp of the object at (ra, dec) in degrees.
+def stamp(candidates: Sequence[Sequence[FrameOf]], ra: float, dec: float, edges: str) -> Stamp:
+    """Cut the stamp of one object.
 
-    `candidates`: per band, functions that give the frames the object may lie on: of its own field, of the one before it and of the one
-    after it. A neighbour is asked for only on the side where a row edge cuts the stamp, or where there is no own frame. A frame that lacks rows of
-    the stamp is asked for again as `get(whole=True)`. Adjacent fields share 128 rows, more
-    than a stamp: where a row edge cuts it, the neighbour alone has all of it, from the same detector pixels.
-    `edges`: "neighbour"; "mask" (the own field only); "drop" (as "mask", and an incomplete 64x64 loses the object).
+    Adjacent fields share 128 rows, more than a stamp: where a row edge cuts it, the neighbour alone has all of it,
+    from the same detector pixels. A neighbour is asked for only on the side where a row edge cuts the stamp, or where
+    there is no own frame. A frame that lacks rows of the stamp is asked for again, with `whole=True`.
+
+    Parameters
+    ----------
+    candidates
+        By band, what gives the frames that the object may lie on: that of its own field, of the field before it and of
+        the field after it.
+    ra, dec
+        Degrees.
+    edges
+        "neighbour"; "mask" (the own field only); "drop" (as "mask", and an incomplete 64 x 64 loses the object).
     """
     image = np.zeros((len(BANDS), SIZE, SIZE), np.float32)
     offset = np.zeros((len(BANDS), 2), np.float32)
     mask = np.zeros((SIZE, SIZE), np.uint8)
     status, neighbour = OK, False
     for band, frames in enumerate(candidates):
-        best, own_missing, cut_by = None, False, ()
-        for number, get in enumerate(frames if edges == "neighbour" else frames[:1]):
-            if number and not own_missing and not cut_by[number]:
-                continue
-            frame = get()
-            if frame is not None and frame.lacks(*_rows(frame, ra, dec)):
-                frame = get(whole=True)
-            if frame is None:
-                own_missing |= number == 0
-                continue
-            x, y = frame.wcs.wcs_world2pix(ra, dec, 0)
-            if number == 0:
-                first, last = _rows(frame, ra, dec)
-                cut_by = (False, first < 0, last > frame.data.shape[0])
-            found = (*cut(frame.data, float(x), float(y)), number)
-            if best is None or found[2].sum() > best[2].sum():
-                best = found
-            if best[2].all():
-                break
+        best, own_missing = _best(frames if edges == "neighbour" else frames[:1], ra, dec)
         covered = np.zeros((SIZE, SIZE), bool)
         if best is not None:
             image[band], offset[band], covered, number = best
@@ -129,6 +175,32 @@ def stamp(candidates: list[list[Callable[..., Frame | None]]], ra: float, dec: f
     return Stamp(image, offset, mask, status, neighbour)
 
 
+def _best(frames: Sequence[FrameOf], ra: float, dec: float) -> tuple[_Cut | None, bool]:
+    """The cut of one band that covers most, and whether the own frame (the first) is missing."""
+    best: _Cut | None = None
+    own_missing = False
+    cut_by: tuple[bool, ...] = ()
+    for number, get in enumerate(frames):
+        if number and not own_missing and not cut_by[number]:
+            continue
+        frame = get()
+        if frame is not None and frame.lacks(*_rows(frame, ra, dec)):
+            frame = get(whole=True)
+        if frame is None:
+            own_missing |= number == 0
+            continue
+        x, y = frame.wcs.wcs_world2pix(ra, dec, 0)
+        if number == 0:
+            first, last = _rows(frame, ra, dec)
+            cut_by = (False, first < 0, last > frame.data.shape[0])
+        candidate = (*cut(frame.data, float(x), float(y)), number)
+        if best is None or candidate[2].sum() > best[2].sum():
+            best = candidate
+        if best[2].all():
+            break
+    return best, own_missing
+
+
 def _rows(frame: Frame, ra: float, dec: float) -> tuple[int, int]:
     """The rows [first, last) of a frame that the stamp at (ra, dec) spans, whether the frame has them or not."""
     _, y = frame.wcs.wcs_world2pix(ra, dec, 0)
@@ -136,31 +208,40 @@ def _rows(frame: Frame, ra: float, dec: float) -> tuple[int, int]:
     return top, top + SIZE
 
 
-def stamps_of_plan(
-    plan: pd.DataFrame, frames: Callable[..., Frame | None], edges: str
-) -> Iterable[tuple[pd.DataFrame, list[Stamp]]]:
-    """Yield (rows of one field, their stamps), field by field, each frame asked for once, or twice where its rows do not do.
+def stamps_of_plan(plan: pd.DataFrame, frames: Frames, edges: str) -> Iterator[tuple[pd.DataFrame, list[Stamp]]]:
+    """Cut the stamps of a plan, field by field. Each frame is asked for once, or twice where its rows do not suffice.
 
-    `plan`: objID, rerun, run, camcol, field, ra, dec, sorted by field. `frames`: the frame of a field and a band, or None
-    where the archive has none (archive.sas.Frames).
+    Parameters
+    ----------
+    plan
+        objID, rerun, run, camcol, field, ra, dec, sorted by field.
+    frames
+        What gives the frames.
+    edges
+        See `stamp`.
+
+    Yields
+    ------
+    rows : DataFrame
+        The rows of one field.
+    stamps : list of Stamp
+        Theirs.
     """
     cache: dict[tuple[FieldID, str], Frame | None] = {}
 
-    def frame(field: FieldID, band: str, whole: bool = False) -> Frame | None:
+    def frame(field: FieldID, band: str, *, whole: bool = False) -> Frame | None:
         if (field, band) not in cache or whole:
             cache[field, band] = frames(field, band, whole=True) if whole else frames(field, band)
         return cache[field, band]
 
-    for key, rows in plan.groupby(list(FieldID._fields), sort=False):
-        own = FieldID(*map(int, key))
+    names = list(FieldID._fields)
+    for _, rows in plan.groupby(names, sort=False):
+        own = FieldID(*(int(rows[name].iloc[0]) for name in names))
         near = [own, own._replace(field=own.field - 1), own._replace(field=own.field + 1)]
         for known in [known for known in cache if known[0] not in near]:
             del cache[known]
         candidates = [[functools.partial(frame, field, band) for field in near] for band in BANDS]
-        yield (
-            rows,
-            [stamp(candidates, ra, dec, edges) for ra, dec in zip(rows["ra"], rows["dec"], strict=True)],
-        )
+        yield rows, [stamp(candidates, ra, dec, edges) for ra, dec in zip(rows["ra"], rows["dec"], strict=True)]
 
 
 def write_stamps(
@@ -169,7 +250,7 @@ def write_stamps(
     stamps: str | Path,
     counts: str | Path,
     edges: str,
-    frames: Callable[..., Frame | None],
+    frames: Frames,
 ) -> None:
     """Cut the objects of one shard from `frames`; write them, and the account of every object.
 
@@ -190,12 +271,12 @@ def write_stamps(
     status = []
     neighbours = clipped = 0
     for number, (rows, cuts) in enumerate(stamps_of_plan(objects, frames, edges), 1):
-        for index, one in zip(rows.index, cuts, strict=True):
-            image[index], lost = to_units(one.image)
-            offset[index], mask[index] = one.offset, one.mask
+        for index, native in zip(rows.index, cuts, strict=True):
+            image[index], lost = to_units(native.image)
+            offset[index], mask[index] = native.offset, native.mask
             clipped += lost
-            neighbours += one.neighbour
-        status += [one.status for one in cuts]
+            neighbours += native.neighbour
+        status += [native.status for native in cuts]
         if number == fields or number % 10 == 0:
             log.info(f"{plan}: field {number} of {fields}, {len(status):,} of {len(objects):,} objects")
     write_arrays(

@@ -1,18 +1,22 @@
-"""Some rows of a frame out of some bytes of its `.fits.bz2` file, bit for bit those of the whole file.
+"""Some rows of a frame out of some bytes of its `.fits.bz2` file, bit for bit those of the complete file.
 
-A bz2 stream is a row of blocks that decode by themselves, each with its own CRC, that begin at any bit with a 48-bit magic. A block of bzip2 -9
-holds 899,981 bytes (or up to four more, to end a run) after its first, run-length coding, so those between the first block and the last begin at
-raw offsets that are known but for a small drift D. A frame of 2048 x 1489 pixels has 14 blocks, of some 110 rows each.
+A bz2 stream is a row of blocks that decode by themselves (`bz2_stream`). The raw bytes are those of the decoded file.
+A block of bzip2 -9 holds 899,981 raw bytes after its first run-length coding, or up to four more, to end a run. So
+the blocks between the first and the last begin at raw offsets that are known but for a small drift D. A frame of 2048
+x 1489 pixels has 14 blocks, of some 110 rows each.
 
-What is known exactly (the anchors): the first block begins with the file, so block 1 begins where it ends; the last block holds the header of
-HDU 1 (XTENSION), whose raw offset NAXIS1 and NAXIS2 of the primary header tell. So the D of all blocks between them together is known. Pixels of a
-frame have zeros in their lowest 14 bits (FLOATCOMPRESS), so only runs that lengthen a block exist, and no block drifts backwards: every start lies
-within [nominal, nominal + D], and of those offsets only one in four has pixels with zero bits. Which block an island of blocks in the middle is, its
-pixels tell: pixel / calibration + sky is a whole number (DN), when calibration (HDU 1, by column) and sky (HDU 2) are taken at the right place.
-A block later they would be taken 1763 columns off. Where anything of this does not hold, or leaves a choice, `read` raises Refused, and the whole file decides.
+Two places are known exactly, and are called anchors here. The first block begins with the file, so block 1 begins where
+the first ends. The last block holds the header of HDU 1 (XTENSION), whose raw offset NAXIS1 and NAXIS2 of the primary
+header tell. So the D of all blocks between them together is known. Pixels of a frame have zeros in their lowest 14 bits
+(FLOATCOMPRESS). So only runs that lengthen a block exist, and no block drifts backwards: every start lies within
+[nominal, nominal + D]. Of those offsets only one in four has pixels with zero bits.
+
+An island is a run of neighbouring blocks that touches no anchor. Which blocks an island holds, its pixels tell: pixel
+/ calibration + sky is a whole number (DN), when calibration (HDU 1, by column) and sky (HDU 2) are taken at the right
+place. A block later they would be taken 1763 columns off. Where anything of this does not hold, or leaves a choice,
+`read` raises Refused, and the caller decodes the complete file.
 """
 
-import bz2
 import itertools
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -21,17 +25,16 @@ import numpy as np
 from astropy.io import fits
 
 from crossz.core.errors import Refused
+from crossz.sdss.bz2_stream import END, STEP, File
 from crossz.sdss.frames import FieldID, Frame, header_of, wcs_of
 
 Rows = list[tuple[int, int]]
 """Ranges [first, last) of rows."""
 RAW = 899_981
 """Bytes in a full block after run-length coding: 9 x 100,000 - 19 (libbzip2, compress.c and bzlib.c: nblockMAX)."""
-_MAGIC, _END = 0x314159265359, 0x177245385090
 _HEAD = 1 << 18  # bytes asked for first: the first block of a real frame has 207 to 280 kB
-_STEP = 1 << 15  # bytes asked for more, where a block goes on behind what is known
 _MARGIN = 0.1  # of a block: how far around the expected place of a block's magic is asked for first
-_FARTHEST = 0.45  # of a block: how far off a magic may be found; 0.18 in the worst of 22 real frames
+_FARTHEST = 0.45  # of a block: how far off a magic may lie; 0.18 in the worst of 22 real frames
 _LOW_BITS = 0x3FFF
 _DRIFT = 8  # bytes that all blocks together may drift; more is another compressor's work
 _FAINT_DN = 64  # above, 10 significant bits do not tell a whole number
@@ -40,7 +43,14 @@ _FAINT_DN = 64  # above, 10 significant bits do not tell a whole number
 class Part(NamedTuple):
     """What was read: the frame with some of its rows, and the account of it for the manifest.
 
-    ranges: bytes [start, stop) of the file that were read; blocks: which of the bz2 blocks were decoded.
+    Attributes
+    ----------
+    frame
+        Its `known` tells which rows were decoded.
+    ranges
+        Bytes [start, stop) of the file that were read.
+    blocks
+        Numbers of the bz2 blocks that were decoded, from 0.
     """
 
     frame: Frame
@@ -51,42 +61,64 @@ class Part(NamedTuple):
 def read(
     get: Callable[[int, int], bytes], field: FieldID, band: str, rows_of: Callable[[Frame], Rows], way: str
 ) -> Part:
-    """The rows of a frame that `rows_of` asks for when it is given the frame's WCS and shape (`known`: no row).
+    """Read some rows of a frame.
 
-    `get(start, stop)` gives these bytes of the file, fewer at its end; its `size` is the file's (None: not known; "blocks" has to know). `way`: "prefix" decodes from the first block to the last
-    row needed, and asks for bytes in order; "blocks" decodes the blocks needed. Checked: each block's CRC, its place, RUN, CAMCOL, FILTER
-    and FRAME of the header, that the rows are finite. Raises Refused, saying what is wrong or cannot be known this way.
+    Parameters
+    ----------
+    get
+        `get(start, stop)` gives these bytes of the file, fewer at its end. Its attribute `size` is the file's size in
+        bytes, or None where it is not known; the way "blocks" has to know it.
+    field, band
+        Which frame it must be.
+    rows_of
+        Gives the rows [first, last) that are wanted, of a frame with WCS and shape, but without pixels.
+    way
+        "prefix" decodes from the first block to the last row wanted, and asks for bytes in order; "blocks" decodes only
+        the blocks that hold the rows.
+
+    Returns
+    -------
+    Part
+
+    Raises
+    ------
+    Refused
+        Something is wrong, or cannot be known this way. Checked are each block's CRC and place; RUN, CAMCOL, FILTER and
+        FRAME of the header; that the pixels of the rows are finite.
     """
-    file = _File(get)
-    file.need(0, _HEAD if way == "blocks" else _STEP)
-    if file.bytes(0, 4) != b"BZh9":
+    file = File(get)
+    file.need(0, _HEAD if way == "blocks" else STEP)
+    if file.known(0, 4) != b"BZh9":
         raise Refused("damaged bz2 (it does not begin as bzip2 -9 does)")
     first, end = file.block(32)
     header, begin = header_of(first, field, band)
     columns, height = header["NAXIS1"], header["NAXIS2"]
     image = np.zeros((height, columns), ">f4")
-    frame = Frame(image, wcs_of(header), np.zeros(height, bool))
+    known = np.zeros(height, bool)
+    frame = Frame(image, wcs_of(header), known)
     spans = [(max(a, 0), min(b, height)) for a, b in rows_of(frame)]
     wanted = [(begin + 4 * columns * a, begin + 4 * columns * b) for a, b in spans if a < b]
-    found = _Found(begin, begin + image.nbytes, {0: (0, first)})
+    decoded = _Decoded(begin, begin + image.nbytes, {0: (0, first)})
     if way == "prefix" or not wanted or max(b for _, b in wanted) <= len(first) + 2 * RAW:
-        _forward(file, found, end, max((b for _, b in wanted), default=0))
+        _forward(file, decoded, end, max((b for _, b in wanted), default=0))
     else:
-        _between(file, found, end, wanted, columns)
+        _between(file, decoded, end, wanted, columns)
     for (a, b), (start, stop) in zip([s for s in spans if s[0] < s[1]], wanted, strict=True):
-        image[a:b] = np.frombuffer(found.raw(start, stop), ">f4").reshape(-1, columns)
-        frame.known[a:b] = True
+        image[a:b] = np.frombuffer(decoded.raw(start, stop), ">f4").reshape(-1, columns)
+        known[a:b] = True
         if not np.isfinite(image[a:b].sum()):
             raise Refused("pixels that are not finite")
-    return Part(frame, file.ranges, sorted(found.blocks))
+    return Part(frame, file.ranges, sorted(decoded.blocks))
 
 
-class _Found:
-    # Decoded blocks by number, each with its raw offset; the pixels lie in [begin, end).
+class _Decoded:
+    """Decoded blocks by number, each with its raw offset; the pixels lie at the raw offsets [begin, end)."""
+
     def __init__(self, begin: int, end: int, blocks: dict[int, tuple[int, bytes]]):
         self.begin, self.end, self.blocks = begin, end, blocks
 
     def raw(self, start: int, stop: int) -> bytes:
+        """The raw bytes [start, stop), from blocks that follow each other. Raises Refused where one is missing."""
         parts = []
         for place, raw in sorted(self.blocks.values()):
             if place < stop and start < place + len(raw):
@@ -99,120 +131,32 @@ class _Found:
         return b"".join(parts)
 
 
-class _File:
-    # The bytes that are known of a file, and the blocks in them; bit offsets count from the file's first bit.
-    def __init__(self, get: Callable[[int, int], bytes]):
-        self._get, self._buffer = get, bytearray()
-        self.ranges: list[tuple[int, int]] = []
-        self.size: int | None = None  # known as soon as a read came short
-
-    def need(self, start: int, stop: int) -> None:
-        """Have the bytes [start, stop), as far as the file has them."""
-        stop = stop if self.size is None else min(stop, self.size)
-        for known in [*self.ranges, (stop, stop)]:
-            gap = (start, min(known[0], stop))
-            if gap[0] < gap[1]:
-                part = self._get(*gap)
-                self.size = self.size or getattr(self._get, "size", None)
-                if len(self._buffer) < gap[1]:
-                    self._buffer.extend(bytes(gap[1] - len(self._buffer)))
-                self._buffer[gap[0] : gap[0] + len(part)] = part
-                self._know(gap[0], gap[0] + len(part))
-                if len(part) < gap[1] - gap[0]:
-                    self.size = gap[0] + len(part)
-                    del self._buffer[self.size :]
-                    return
-            start = max(start, known[1])
-            if start >= stop:
-                return
-
-    def _know(self, start: int, stop: int) -> None:
-        merged: list[tuple[int, int]] = []
-        for a, b in sorted([*self.ranges, (start, stop)]):
-            if merged and a <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], b))
-            else:
-                merged.append((a, b))
-        self.ranges = [(a, b) for a, b in merged if a < b]
-
-    def bytes(self, start: int, stop: int) -> bytes:
-        return bytes(self._buffer[start:stop])
-
-    def magics(self, start: int, stop: int, magic: int = _MAGIC) -> list[int]:
-        """Bit offsets at which `magic` stands in the bytes [start, stop)."""
-        return [8 * start + bit for bit in _magics(self.bytes(start, stop), magic)]
-
-    def block(self, begin: int) -> tuple[bytes, int]:
-        """(raw bytes, bit offset of its end) of the block that begins at the bit `begin`; asks for bytes until its end is there."""
-        stop = begin // 8 + 6
-        while True:
-            known = next((b for a, b in self.ranges if a <= begin // 8 < b), begin // 8)
-            ends = self.magics(stop, known) + self.magics(stop, known, _END)
-            if ends:
-                return self.decode(begin, min(ends)), min(ends)
-            stop = max(stop, known - 7)
-            if known == self.size:
-                raise Refused("damaged bz2 (it ends too early)")
-            self.need(known, known + _STEP)
-            if self.size is not None and known >= self.size:
-                raise Refused("damaged bz2 (it ends too early)")
-
-    def decode(self, begin: int, end: int) -> bytes:
-        """The raw bytes of the block at the bits [begin, end), checked by its CRC: as a stream that holds nothing else."""
-        a, b, length = begin // 8, -(-end // 8), end - begin
-        bits = int.from_bytes(self._buffer[a:b], "big") >> (8 * b - end) & (1 << length) - 1
-        if length < 80 or bits >> (length - 48) != _MAGIC:
-            raise Refused("damaged bz2 (no block where one should begin)")
-        crc = bits >> (length - 80) & 0xFFFFFFFF  # of one block: the stream's as well
-        padding = -(length + 80) % 8
-        bits = (bits << 80 | _END << 32 | crc) << padding
-        try:
-            return bz2.decompress(b"BZh9" + bits.to_bytes((length + 80 + padding) // 8, "big"))
-        except (OSError, ValueError) as error:
-            raise Refused(f"damaged bz2 (block at byte {a}: {error})") from error
-
-
-def _magics(data: bytes, magic: int) -> list[int]:
-    # At each of the eight shifts the five whole bytes within the magic are sought, then all its bits are looked at.
-    found = []
-    for shift in range(8):
-        core = (magic << 8 - shift).to_bytes(7, "big")[1:6]
-        at = data.find(core)
-        while at >= 0:
-            if at and at + 6 <= len(data):
-                bits = int.from_bytes(data[at - 1 : at + 6], "big")
-                if bits >> (8 - shift) & (1 << 48) - 1 == magic:
-                    found.append(8 * (at - 1) + shift)
-            at = data.find(core, at + 1)
-    return sorted(found)
-
-
-def _forward(file: _File, found: _Found, end: int, stop: int) -> None:
+def _forward(file: File, decoded: _Decoded, end: int, stop: int) -> None:
     """Decode block after block from the first, until the raw bytes up to `stop` are there: their places are exact."""
-    place, raw = found.blocks[0]
+    place, raw = decoded.blocks[0]
     for number in itertools.count(1):
         place += len(raw)
         if place >= stop:
             return
         raw, end = file.block(end)
-        found.blocks[number] = (place, raw)
+        decoded.blocks[number] = (place, raw)
 
 
-def _between(file: _File, found: _Found, end: int, wanted: list[tuple[int, int]], columns: int) -> None:
+def _between(file: File, decoded: _Decoded, end: int, wanted: list[tuple[int, int]], columns: int) -> None:
     """Decode the last block, then those that hold the raw spans `wanted`, each placed as the module says."""
-    first = found.blocks[0][1]
+    first = decoded.blocks[0][1]
     begin_of_last, raw = _last(file, end // 8)
     at = raw.find(b"XTENSION= 'IMAGE")
     if at < 0 or raw.count(b"XTENSION= 'IMAGE") > 1:
         raise Refused("HDU 1 does not begin in the last bz2 block, so that blocks cannot be placed")
-    place = found.begin + -(-(found.end - found.begin) // 2880) * 2880 - at
+    place = decoded.begin + -(-(decoded.end - decoded.begin) // 2880) * 2880 - at
     inner, drift = divmod(place - len(first), RAW)
     if inner < 0 or drift >= _DRIFT:
         raise Refused("bz2 blocks of another size than those of bzip2 -9")
     last = inner + 1
-    found.blocks[last] = (place, raw)
-    _check_low_bits(first, 0, found)
-    _check_low_bits(raw, place, found)
+    decoded.blocks[last] = (place, raw)
+    _check_low_bits(first, 0, decoded)
+    _check_low_bits(raw, place, decoded)
     camera = None
     size = (begin_of_last - end) / max(inner, 1)  # bits of a block in the mean
     numbers = {
@@ -235,27 +179,28 @@ def _between(file: _File, found: _Found, end: int, wanted: list[tuple[int, int]]
             start = place - sum(map(len, raws))
         else:
             camera = camera or _Camera(raw[at:], columns)
-            start = _placed(b"".join(raws), len(first) + (i - 1) * RAW, drift, found, camera)
-            if start is None:  # on to the nearer anchor, from which the places are exact
+            placed = _placed(b"".join(raws), len(first) + (i - 1) * RAW, drift, decoded, camera)
+            if placed is None:  # on to the nearer anchor, from which the places are exact
                 runs.insert(0, [*range(1, j + 1)] if j < last - i else [*range(i, last)])
                 continue
+            start = placed
         for number, part in zip(run, raws, strict=True):
-            _check_low_bits(part, start, found)
-            found.blocks[number] = (start, part)
+            _check_low_bits(part, start, decoded)
+            decoded.blocks[number] = (start, part)
             start += len(part)
         if j + 1 == last and start != place:
             raise Refused("bz2 blocks that do not meet the last one")
 
 
-def _last(file: _File, size_of_first: int) -> tuple[int, bytes]:
+def _last(file: File, size_of_first: int) -> tuple[int, bytes]:
     """(begin in bits, raw bytes) of the last block. Raises Refused when anything follows the stream's end."""
     size = file.size
     if size is None:
         raise Refused("a file of unknown size")
     step = int(1.08 * size_of_first)
-    for start in range(size - step, max(size - 3 * step, 0), -_STEP):
+    for start in range(size - step, max(size - 3 * step, 0), -STEP):
         file.need(max(start, 0), size)
-        ends = [bit for bit in file.magics(size - 11, size, _END) if -(-(bit + 80) // 8) == size]
+        ends = [bit for bit in file.magics(size - 11, size, END) if -(-(bit + 80) // 8) == size]
         if not ends:
             raise Refused("damaged bz2 (the file does not end where its stream does)")
         begins = file.magics(max(start, 0), size)
@@ -264,7 +209,7 @@ def _last(file: _File, size_of_first: int) -> tuple[int, bytes]:
     raise Refused("damaged bz2 (no last block)")
 
 
-def _starts(file: _File, expected: list[float], size: float, begin: int | None, end: int | None) -> list[int]:
+def _starts(file: File, expected: list[float], size: float, begin: int | None, end: int | None) -> list[int]:
     """Bit offsets of the magics from one expected place to another; `begin`, `end`: where they are known to lie."""
     for margin in np.arange(_MARGIN, _FARTHEST + 0.01, 0.07):
         low = expected[0] - margin * size if begin is None else begin
@@ -293,38 +238,41 @@ def _runs(numbers: Iterable[int]) -> list[list[int]]:
     return runs
 
 
-def _pixels(raw: bytes, start: int, found: _Found) -> tuple[np.ndarray, int]:
+def _pixels(raw: bytes, start: int, decoded: _Decoded) -> tuple[np.ndarray, int]:
     """(whole pixels in `raw`, that begins at the raw offset `start`; number of the first of them)."""
-    first = max(-(-(start - found.begin) // 4), 0)
-    stop = (min(found.end, start + len(raw)) - found.begin) // 4
-    return np.frombuffer(raw, ">u4", max(stop - first, 0), found.begin + 4 * first - start), first
+    first = max(-(-(start - decoded.begin) // 4), 0)
+    stop = (min(decoded.end, start + len(raw)) - decoded.begin) // 4
+    return np.frombuffer(raw, ">u4", max(stop - first, 0), decoded.begin + 4 * first - start), first
 
 
-def _check_low_bits(raw: bytes, start: int, found: _Found) -> None:
-    if (_pixels(raw, start, found)[0] & _LOW_BITS).any():
+def _check_low_bits(raw: bytes, start: int, decoded: _Decoded) -> None:
+    if (_pixels(raw, start, decoded)[0] & _LOW_BITS).any():
         raise Refused("pixels of more than 10 significant bits, so that blocks cannot be placed")
 
 
-def _placed(raw: bytes, nominal: int, drift: int, found: _Found, camera: "_Camera") -> int | None:
-    """The raw offset at which an island of blocks begins: `nominal` to `nominal + drift`; None where several are possible.
+def _placed(raw: bytes, nominal: int, drift: int, decoded: _Decoded, camera: "_Camera") -> int | None:
+    """The raw offset at which an island of blocks begins, between `nominal` and `nominal + drift`.
 
-    Raises Refused where the pixels contradict it.
+    None where several are possible. Raises Refused where the pixels contradict all.
     """
     possible = [
-        start for start in range(nominal, nominal + drift + 1) if not (_pixels(raw, start, found)[0] & _LOW_BITS).any()
+        start
+        for start in range(nominal, nominal + drift + 1)
+        if not (_pixels(raw, start, decoded)[0] & _LOW_BITS).any()
     ]
     if not possible:
         raise Refused("no place for a bz2 block")
     start = possible[0]
-    here = camera.residual(raw, start, found)
-    others = [camera.residual(raw, start + 4 * round(k * RAW / 4), found) for k in (-2, -1, 1, 2)]
+    here = camera.residual(raw, start, decoded)
+    others = [camera.residual(raw, start + 4 * round(k * RAW / 4), decoded) for k in (-2, -1, 1, 2)]
     if not here < 0.5 * min(others):
         raise Refused("pixels that do not tell which bz2 block they are of")
     return start if len(possible) == 1 else None
 
 
 class _Camera:
-    # Calibration and sky of a frame, from HDU 1 and 2, which give back the whole numbers that the camera read.
+    """Calibration and sky of a frame, from HDU 1 and 2, which give back the whole numbers that the camera read."""
+
     def __init__(self, tail: bytes, columns: int):
         try:
             hdu = fits.ImageHDU.fromstring(tail)
@@ -337,10 +285,10 @@ class _Camera:
         except (KeyError, ValueError, TypeError, IndexError, OSError) as error:
             raise Refused("no calibration and sky behind the pixels, so that blocks cannot be placed") from error
 
-    def residual(self, raw: bytes, start: int, found: _Found) -> float:
-        """Root mean square distance in DN of faint pixels from whole numbers, were `raw` to begin at the raw offset `start`."""
+    def residual(self, raw: bytes, start: int, decoded: _Decoded) -> float:
+        """Distance in DN (root mean square) of faint pixels from whole numbers, were `raw` to begin at `start`."""
         columns = len(self._calibration)
-        pixels, first = _pixels(raw, start, found)
+        pixels, first = _pixels(raw, start, decoded)
         number = first + np.arange(0, len(pixels), 37)
         dn = pixels[::37].view(">f4") / self._calibration[number % columns]
         faint = np.abs(dn) < _FAINT_DN

@@ -26,9 +26,16 @@ class FieldID(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One band of one field: pixels (rows, columns) in nmgy, big-endian float32, and their celestial WCS.
+    """One band of one field.
 
-    known: bool (rows,), which rows were decoded, None: all; the others are 0 and mean nothing.
+    Attributes
+    ----------
+    data : array [rows, columns]
+        Pixels in nmgy, big-endian float32.
+    wcs
+        Celestial WCS of the pixels.
+    known : array [rows] of bool, or None
+        Which rows were decoded; None means all. The others are 0 and mean nothing.
     """
 
     data: np.ndarray
@@ -41,16 +48,21 @@ class Frame(NamedTuple):
 
 
 def frame_path(root: str | Path, field: FieldID, band: str) -> Path:
-    """Path of a frame below `root`, as in the Science Archive Server of DR17."""
+    """Path of a frame below `root`, laid out as the Science Archive Server of DR17."""
     rerun, run, camcol, number = field
     name = f"frame-{band}-{run:06d}-{camcol}-{number:04d}.fits.bz2"
     return Path(root, "dr17/eboss/photoObj/frames", str(rerun), str(run), str(camcol), name)
 
 
 def read_frame(path: str | Path, field: FieldID, band: str) -> Frame:
-    """Read a frame and check that it is the one its name says, as `decode` does.
+    """Read a frame, and check that it is the frame of `field` and `band`, as `decode` does.
 
-    Raises FileNotFoundError, or CrosszError that names the file and says what is wrong with it.
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    CrosszError
+        The file is damaged, or another frame's; the message names it.
     """
     try:
         return decode(Path(path).read_bytes(), field, band)
@@ -61,9 +73,21 @@ def read_frame(path: str | Path, field: FieldID, band: str) -> Frame:
 def decode(compressed: bytes, field: FieldID, band: str) -> Frame:
     """The frame in the bytes of a `.fits.bz2` file, checked as far as it can be.
 
-    One bz2 stream and nothing behind it, whose own CRC checks the bytes; a primary HDU whose RUN, CAMCOL, FILTER and FRAME
-    agree with `field` and `band` (FRAME is the field number in r only); all its pixels, finite. Decoding through `bz2` and `frombuffer` costs half of what `fits.open`
-    does. Raises Refused, saying what is wrong.
+    Decoding through `bz2` and `frombuffer` costs half of what `fits.open` does.
+
+    Parameters
+    ----------
+    compressed
+        All bytes of the file.
+    field, band
+        Which frame it must be.
+
+    Raises
+    ------
+    Refused
+        Checked are: that it is one bz2 stream with nothing behind it, whose own CRC checks the bytes; that RUN, CAMCOL,
+        FILTER and FRAME of the primary header agree with `field` and `band` (FRAME is the field number in r only); that
+        all pixels are there and finite.
     """
     stream = bz2.BZ2Decompressor()
     try:
@@ -85,7 +109,10 @@ def decode(compressed: bytes, field: FieldID, band: str) -> Frame:
 
 
 def header_of(raw: bytes, field: FieldID, band: str) -> tuple[fits.Header, int]:
-    """(primary header, where its pixels begin) of the first bytes of a frame. Raises Refused when it is another frame's or none."""
+    """The primary header in the first bytes of a frame, and the offset at which its pixels begin.
+
+    Raises Refused when it is another frame's header, or none.
+    """
     end = _header_end(raw)
     if end is None:
         raise Refused("no FITS header in it")
@@ -97,9 +124,9 @@ def header_of(raw: bytes, field: FieldID, band: str) -> tuple[fits.Header, int]:
         "FRAME": field.field + FRAME_MINUS_FIELD[band],
     }
     expected |= {"BITPIX": -32, "NAXIS": 2}
-    found = {name: header.get(name) for name in expected}
-    if found != expected:
-        raise Refused(f"header says {found}, expected {expected}")
+    actual = {name: header.get(name) for name in expected}
+    if actual != expected:
+        raise Refused(f"header says {actual}, expected {expected}")
     return header, end
 
 

@@ -7,20 +7,24 @@ specObjID exceeds 2^63 from plate 8192 on, and so is unsigned.
 import re
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def obj_id(run, camcol, field, obj, *, sky_version: int = 2, rerun: int = 301) -> np.ndarray:
+def obj_id(
+    run: ArrayLike, camcol: ArrayLike, field: ArrayLike, obj: ArrayLike, *, sky_version: int = 2, rerun: int = 301
+) -> np.ndarray:
     """objID (int64) of object number `obj` of a field: skyVersion, rerun, run, camcol, firstField (0), field, obj."""
-    run, camcol, field, obj = (np.asarray(part, dtype=np.int64) for part in (run, camcol, field, obj))
-    return np.int64(sky_version) << 59 | np.int64(rerun) << 48 | run << 32 | camcol << 29 | field << 16 | obj
+    parts = zip((run, camcol, field, obj), (32, 29, 16, 0), strict=True)
+    low = [np.asarray(part, dtype=np.int64) << shift for part, shift in parts]
+    return np.int64(sky_version) << 59 | np.int64(rerun) << 48 | low[0] | low[1] | low[2] | low[3]
 
 
-def unpack_obj_id(objID) -> dict[str, np.ndarray]:
+def unpack_obj_id(objID: ArrayLike) -> dict[str, np.ndarray]:
     """The parts of objIDs by name: sky_version, rerun, run, camcol, first_field, field, obj."""
-    objID = np.asarray(objID, dtype=np.int64)
+    ids = np.asarray(objID, dtype=np.int64)
     layout = {"sky_version": (59, 4), "rerun": (48, 11), "run": (32, 16), "camcol": (29, 3)}
     layout |= {"first_field": (28, 1), "field": (16, 12), "obj": (0, 16)}
-    return {name: objID >> shift & ((1 << bits) - 1) for name, (shift, bits) in layout.items()}
+    return {name: ids >> shift & ((1 << bits) - 1) for name, (shift, bits) in layout.items()}
 
 
 def spec_obj_id(plate: int, mjd: int, fiberID: int, run2d: str) -> int:

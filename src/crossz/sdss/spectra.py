@@ -1,7 +1,6 @@
-"""Spectra of SDSS: where a lite file lies, checking it, the grid that all of them share, and the store of one shard's.
+"""Spectra of SDSS as files: where a lite file lies, reading and checking it.
 
-Every SDSS spectrum is sampled at whole multiples of 1e-4 in log10 of the vacuum wavelength, so that coming onto the
-common grid is a shift by whole pixels and nothing is interpolated but the gaps.
+Every SDSS spectrum is sampled at whole multiples of 1e-4 in log10 of the vacuum wavelength.
 """
 
 import io
@@ -17,8 +16,6 @@ from crossz.core.errors import CrosszError, Refused
 
 STEP = 1e-4
 """Width of a pixel, log10 of the wavelength: 69 km/s."""
-
-
 _BLOCK = 2880  # bytes, FITS standard
 
 
@@ -32,7 +29,19 @@ class SpectrumID(NamedTuple):
 
 
 class Coadd(NamedTuple):
-    """Pixels [p] of one spectrum: flux (1e-17 erg/s/cm^2/A), log10 of the vacuum wavelength (A), 1/variance, AND mask."""
+    """Pixels of one spectrum.
+
+    Attributes
+    ----------
+    flux : array [p]
+        1e-17 erg/s/cm^2/A.
+    loglam : array [p]
+        log10 of the vacuum wavelength in A.
+    ivar : array [p]
+        1 / variance of the flux.
+    and_mask : array [p] of int64
+        Bits of spPixelMask that are set in all exposures.
+    """
 
     flux: np.ndarray
     loglam: np.ndarray
@@ -41,7 +50,7 @@ class Coadd(NamedTuple):
 
 
 def spectrum_path(root: str | Path, plate: int, mjd: int, fiberID: int, run2d: str) -> Path:
-    """Path of a lite spectrum below `root`, as in the Science Archive Server of DR17.
+    """Path of a lite spectrum below `root`, laid out as the Science Archive Server of DR17.
 
     Spectra of SDSS-I/II have a number as `run2d` (26, 103, 104), those of BOSS and eBOSS a version (v5_13_2).
     """
@@ -51,11 +60,21 @@ def spectrum_path(root: str | Path, plate: int, mjd: int, fiberID: int, run2d: s
 
 
 def check(body: bytes, plate: int, mjd: int, fiberID: int) -> Coadd:
-    """The pixels of `body`, when it is the whole spectrum `plate`-`mjd`-`fiberID`: as much as can be told without a checksum.
+    """The pixels of a spectrum, checked as far as they can be: SDSS writes no checksum into these files.
 
-    Raises Refused otherwise. SDSS writes no checksum into these files. Checked: every byte that its headers announce, the
-    header's PLATEID, MJD and FIBERID, a COADD table with an even wavelength grid of 1e-4 dex, finite fluxes, inverse
-    variances that are not negative.
+    Parameters
+    ----------
+    body
+        All bytes of the file.
+    plate, mjd, fiberID
+        Which spectrum it must be.
+
+    Raises
+    ------
+    Refused
+        Checked are: that every byte is there that the headers announce; PLATEID, MJD and FIBERID of the header; that
+        the table COADD has an even wavelength grid of 1e-4 dex, finite fluxes, and inverse variances that are not
+        negative.
     """
     if not body.startswith(b"SIMPLE") or len(body) % _BLOCK:
         raise Refused(f"no whole FITS file ({len(body)} bytes, starts with {body[:20]!r})")
@@ -63,15 +82,15 @@ def check(body: bytes, plate: int, mjd: int, fiberID: int) -> Coadd:
         with warnings.catch_warnings(action="ignore"), fits.open(io.BytesIO(body), memmap=False) as hdus:
             header, coadd = hdus[0].header, hdus["COADD"].data
             last = hdus[len(hdus) - 1].fileinfo()
-            found = tuple(header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
+            names = tuple(header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
             flux, loglam, ivar = (np.asarray(coadd[name], float) for name in ("flux", "loglam", "ivar"))
             and_mask = np.asarray(coadd["and_mask"], np.int64)
     except (OSError, KeyError, TypeError, ValueError, IndexError, fits.VerifyError) as error:
         raise Refused(f"damaged FITS ({error})") from error
     if last["datLoc"] + last["datSpan"] != len(body):
         raise Refused(f"{len(body)} bytes, its headers say {last['datLoc'] + last['datSpan']}")
-    if found != (plate, mjd, fiberID):
-        raise Refused(f"header says PLATEID, MJD, FIBERID = {found}, expected {(plate, mjd, fiberID)}")
+    if names != (plate, mjd, fiberID):
+        raise Refused(f"header says PLATEID, MJD, FIBERID = {names}, expected {(plate, mjd, fiberID)}")
     if not len(loglam) or np.abs(np.diff(loglam) - STEP).max(initial=0) > 1e-5:
         raise Refused("its wavelengths are no even grid of 1e-4 dex")
     if not np.isfinite(flux).all() or not (ivar >= 0).all():

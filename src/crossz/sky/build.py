@@ -1,4 +1,4 @@
-"""The whole survey: strips in parallel, their rows into SQLite and Parquet."""
+"""The survey: strips in parallel, their rows into SQLite and Parquet."""
 
 import json
 import logging
@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crossz.core.constants import BANDS
 from crossz.core.files import atomic_path
-from crossz.core.names import BANDS
 from crossz.sky import catalog, frames, geometry, survey
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,10 @@ SPEC_COLUMNS = (
 
 
 def build(
-    database: Path,
-    sas: Path,
-    truth: Path,
     *,
+    database: str | Path,
+    sas: str | Path,
+    truth: str | Path,
     seed: int,
     quasars: int,
     frame: tuple[int, int],
@@ -56,13 +57,39 @@ def build(
     workers: int,
     progress: Callable[[str], None] = log.info,
 ) -> None:
-    """Make a synthetic SDSS of `quasars`: the SQLite file `database`, frames under `sas`, the table `truth`.
+    """Make a synthetic SDSS. One frame is left out on purpose: real archives lack some.
 
-    `frame` is (columns, rows) of a frame: (2048, 1489) as the real ones, or smaller; about `quasars_per_field` lie on
-    each, and of the `galaxies` and `stars` with spectra their share. The result depends on `seed` and these numbers, byte for byte, and not on `workers` processes. One frame is
-    left out on purpose: real archives lack some. Two thirds of the time is bz2; with frames of 512 x 512 and 24 quasars
-    on each, a core makes 35 quasars a second (2,000 in 29 s on two cores, 100,000 in 25 minutes). Memory does not grow
-    with the number of quasars but for their rows. Raises ValueError when a frame is too small or the sky is full.
+    The result depends on `seed` and the numbers, byte for byte, and not on `workers`. Two thirds of the time is bz2;
+    with frames of 512 x 512 and 24 quasars on each, a core makes 35 quasars a second (2,000 in 29 s on two cores,
+    100,000 in 25 minutes). Memory does not grow with the number of quasars but for their rows.
+
+    Parameters
+    ----------
+    database
+        What is written: the tables, SQLite.
+    sas
+        What is written: the root of the frames.
+    truth
+        What is written: the truth, Parquet.
+    seed
+        Another seed is another sky.
+    quasars
+        How many distinct quasars there are.
+    frame
+        Columns and rows of a frame: (2048, 1489) as the real ones, or smaller.
+    quasars_per_field
+        About so many quasars lie on each field.
+    galaxies, stars
+        How many more objects with spectra there are.
+    workers
+        Processes of one thread each.
+    progress
+        Called with a line after each strip.
+
+    Raises
+    ------
+    ValueError
+        A frame is too small, or the sky is full.
     """
     plan = geometry.strips(quasars, frame, quasars_per_field, seed, galaxies, stars)
     absent = (plan[0].fields // 2, BANDS[np.random.default_rng([seed, 0]).integers(len(BANDS))])
@@ -96,8 +123,8 @@ def build(
         writer.add_metadata({"settings": settings, "counts": total, "absent_frames": [lost]})
 
 
-def counts(truth: Path) -> dict:
-    """What `build` recorded beside the `truth`: settings, counts of rows of each kind, absent_frames (paths below sas)."""
+def counts(truth: str | Path) -> dict:
+    """What `build` recorded beside the truth: settings, counts of rows by kind, absent_frames (paths below sas)."""
     return json.loads(pq.read_metadata(truth).metadata[METADATA_KEY])
 
 
@@ -105,21 +132,25 @@ class _TruthWriter:
     """The truth, a row group a strip: no size of survey has to fit into memory."""
 
     def __init__(self, path: Path):
-        self._path, self._writer = path, None
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
     def write(self, rows: pd.DataFrame) -> None:
+        """Add the rows of one strip."""
         table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(None)
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, table.schema)
         self._writer.write_table(table)
 
     def add_metadata(self, content: dict) -> None:
+        """Note `content` as JSON, after the rows."""
+        assert self._writer is not None
         self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(content)})
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._writer is not None:
             self._writer.close()
 

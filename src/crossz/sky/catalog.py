@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sdss import identifiers
 from crossz.sky import filters, geometry
+from crossz.sky.sources import Measured, Sources
 
 MISSING = -9999.0
 """What SDSS writes for a magnitude that was not measured."""
@@ -28,7 +29,9 @@ SHARES = {
     "null_magnitudes": 0.004,
     "null_flags": 0.005,
 }
-"""How many rows of a strip are awkward, as a share of its quasars (wrong_redshifts: of its z_warnings); at least one."""
+"""How many rows of a strip are awkward, as a share of its quasars (wrong_redshifts: of its z_warnings).
+
+At least one of each kind."""
 REDUCTIONS = {"legacy": ("26", 640, 300, 2700, 51600), "eboss": ("v5_13_2", 1000, 3600, 8900, 55500)}
 """By survey: run2d, fibers a plate, first plate, number of plates, first MJD."""
 
@@ -42,14 +45,17 @@ class Rows(NamedTuple):
     counts: dict[str, int]
 
 
-def _some(rng: np.random.Generator, pool: np.ndarray, share: float, of: int | None = None) -> np.ndarray:
+def _sample(rng: np.random.Generator, pool: np.ndarray, share: float, of: int | None = None) -> np.ndarray:
     """A share of `pool`, at least one (of `of` instead of its own size, where given), without repetition."""
     wanted = max(1, round(share * (len(pool) if of is None else of)))
     return rng.choice(pool, min(wanted, len(pool)), replace=False)
 
 
-def choose_targets(rng: np.random.Generator, sources, strip: geometry.Strip) -> np.ndarray:
-    """Indices of the sources that the catalog lists: every quasar, some stars and galaxies with spectra, all that are wanted."""
+def choose_targets(rng: np.random.Generator, sources: Sources, strip: geometry.Strip) -> np.ndarray:
+    """Indices of the sources that the catalog lists.
+
+    These are every quasar, a few stars and galaxies with spectra, and all that are wanted.
+    """
     n = strip.quasars
     r = 22.5 - 2.5 * np.log10(sources.flux[:, BANDS.index("r")])
     x, y = sources.pixels[..., 0], sources.pixels[..., 1]
@@ -57,22 +63,52 @@ def choose_targets(rng: np.random.Generator, sources, strip: geometry.Strip) -> 
     bright = np.flatnonzero(inside & (r > 16.5) & (r < 21))
     stars = bright[(bright >= n) & (bright < sources.galaxy0)]
     galaxies = bright[bright >= sources.galaxy0]
-    chosen = [_some(rng, pool, SHARES[kind], n) for kind, pool in (("stars", stars), ("galaxies", galaxies))]
+    chosen = [_sample(rng, pool, SHARES[kind], n) for kind, pool in (("stars", stars), ("galaxies", galaxies))]
     listed = np.concatenate([np.arange(n), *(np.sort(pool) for pool in chosen)])
     return np.concatenate([listed, np.setdiff1d(sources.wanted, listed)])
 
 
-def rows(rng, strip, tangents, sources, targets, psf_flux, psf_error, fwhm) -> Rows:
-    """Rows of one strip, whose `targets` were measured at `psf_flux` with `psf_error`, nmgy [n, 5]."""
-    photo = _photo(rng, strip, tangents, sources, targets, psf_flux, psf_error)
-    spec = _spec(rng, strip, sources, targets, photo)
+def rows(
+    rng: np.random.Generator,
+    strip: geometry.Strip,
+    tangents: list[list[geometry.Tangent]],
+    sources: Sources,
+    measured: Measured,
+) -> Rows:
+    """The rows of one strip in the tables and in the truth.
+
+    Parameters
+    ----------
+    rng
+        The random generator of the strip's rows.
+    strip
+        Which strip.
+    tangents
+        The WCS of every frame, [field][band].
+    sources
+        What shines on the strip.
+    measured
+        What its images give.
+    """
+    photo = _photo(rng, strip, tangents, sources, measured)
+    spec = _spec(rng, strip, sources, photo)
     counts = _spoil_photo(rng, photo, strip.quasars) | _counts(photo, spec)
-    truth = _truth(strip, sources, photo, spec, fwhm)
+    truth = _truth(strip, sources, photo, spec, measured.fwhm)
     return Rows(photo.drop(columns="source"), spec.drop(columns="source"), truth, counts)
 
 
-def _photo(rng, strip, tangents, sources, targets, psf_flux, psf_error) -> pd.DataFrame:
-    """One row per detection: the primary one of every target, then those in the neighbour field's half of an overlap."""
+def _photo(
+    rng: np.random.Generator,
+    strip: geometry.Strip,
+    tangents: list[list[geometry.Tangent]],
+    sources: Sources,
+    measured: Measured,
+) -> pd.DataFrame:
+    """One row per detection.
+
+    First the primary one of every target, then those in the neighbour field's half of an overlap.
+    """
+    targets, psf_flux, psf_error, _ = measured
     field, pixels = sources.field[targets], sources.pixels[targets]
     parts = [(np.arange(len(targets)), field, pixels)]
     for step in (-1, 1):
@@ -110,12 +146,7 @@ def _photo(rng, strip, tangents, sources, targets, psf_flux, psf_error) -> pd.Da
     photo["petroRad_r"] = np.hypot(np.exp(rng.normal(np.log(1.55), 0.12, len(at))), 2 * size)
     extinction = sources.ebv[source][:, None] * filters.EXTINCTION
     psfMag, psfMagErr = filters.asinh_magnitude(psf_flux[at], psf_error[at])
-    model = psfMag + rng.normal(0, 1, psfMag.shape) * np.hypot(0.01, 0.3 * psfMagErr)
-    extended = np.isin(source, sources.wanted) & (source >= sources.galaxy0)
-    if extended.any():  # a model holds all of a galaxy's light, the PSF its core
-        error = psf_error[at][extended]
-        total = sources.flux[source[extended]] + rng.normal(0, 1.5, error.shape) * error
-        model[extended] = filters.asinh_magnitude(total, error)[0]
+    model = _model_magnitudes(rng, sources, source, psfMag, psfMagErr, psf_error[at])
     photo["petroMag_r"] = model[:, BANDS.index("r")].round(5)
     for name, values in (
         ("psfMag", psfMag.round(5)),
@@ -129,6 +160,24 @@ def _photo(rng, strip, tangents, sources, targets, psf_flux, psf_error) -> pd.Da
     return pd.DataFrame(photo)
 
 
+def _model_magnitudes(
+    rng: np.random.Generator,
+    sources: Sources,
+    source: np.ndarray,
+    psfMag: np.ndarray,
+    psfMagErr: np.ndarray,
+    psf_error: np.ndarray,
+) -> np.ndarray:
+    """Model magnitudes [n, 5]: a model holds all of a galaxy's light, the PSF its core."""
+    model = psfMag + rng.normal(0, 1, psfMag.shape) * np.hypot(0.01, 0.3 * psfMagErr)
+    extended = np.isin(source, sources.wanted) & (source >= sources.galaxy0)
+    if extended.any():
+        error = psf_error[extended]
+        total = sources.flux[source[extended]] + rng.normal(0, 1.5, error.shape) * error
+        model[extended] = filters.asinh_magnitude(total, error)[0]
+    return model
+
+
 def _seen(tangents: list[list[geometry.Tangent]], field: np.ndarray, xy: np.ndarray) -> np.ndarray:
     """Sky positions [n, 2] of r pixels [n, 2] in their fields."""
     sky = np.empty_like(xy)
@@ -139,18 +188,18 @@ def _seen(tangents: list[list[geometry.Tangent]], field: np.ndarray, xy: np.ndar
 
 
 def _spoil_photo(rng: np.random.Generator, photo: pd.DataFrame, quasars: int) -> dict[str, int]:
-    """Make some rows of quasars awkward, in place: unclean, extended, without a band, without flags; how many of each."""
+    """Make rows of quasars awkward, in place: unclean, extended, without a band, without flags. How many of each."""
     rows = np.flatnonzero((photo["source"] < quasars) & (photo["mode"] == 1))
-    photo.loc[_some(rng, rows, SHARES["unclean"]), "clean"] = 0
-    extended = _some(rng, rows, SHARES["extended_profiles"])
+    photo.loc[_sample(rng, rows, SHARES["unclean"]), "clean"] = 0
+    extended = _sample(rng, rows, SHARES["extended_profiles"])
     photo.loc[extended, "petroRad_r"] = rng.uniform(5.1, 12, len(extended))
     photo["flags"] = photo["flags"].astype("Int64")
-    without_flags = _some(rng, rows, SHARES["null_flags"])
+    without_flags = _sample(rng, rows, SHARES["null_flags"])
     photo.loc[without_flags, "flags"] = pd.NA
-    missing = _some(rng, rows, SHARES["missing_magnitudes"])
+    missing = _sample(rng, rows, SHARES["missing_magnitudes"])
     for row, band in zip(missing, rng.choice(list("uz"), len(missing)), strict=True):
         photo.loc[row, [f"psfMag_{band}", f"psfMagErr_{band}", f"dered_{band}"]] = MISSING
-    null = _some(rng, np.setdiff1d(rows, missing), SHARES["null_magnitudes"])
+    null = _sample(rng, np.setdiff1d(rows, missing), SHARES["null_magnitudes"])
     photo.loc[null, ["psfMag_z", "psfMagErr_z", "dered_z"]] = np.nan
     return {"missing_magnitudes": len(missing), "null_magnitudes": len(null), "null_flags": len(without_flags)}
 
@@ -159,14 +208,14 @@ _SN_SCALE = np.array([2.0, 8.0, 9.0, 9.0, 5.0])
 """Median S/N per pixel, times sqrt(1 + 1), of a source as bright as the sky in the fiber: magnitude 20."""
 
 
-def _spec(rng, strip, sources, targets, photo) -> pd.DataFrame:
+def _spec(rng: np.random.Generator, strip: geometry.Strip, sources: Sources, photo: pd.DataFrame) -> pd.DataFrame:
     """One row per spectrum of a target, `source` telling whose: first ones, repetitions, those of second detections."""
     n = strip.quasars
     best = photo["objID"].to_numpy()
     first = np.flatnonzero(photo["mode"] == 1)
     second = np.flatnonzero((photo["mode"] == 2) & (photo["source"] < n))
-    again = _some(rng, first[:n], SHARES["repeated_spectra"])
-    of = np.concatenate([first, again, _some(rng, second, SHARES["second_detections_with_spectrum"], n)])
+    again = _sample(rng, first[:n], SHARES["repeated_spectra"])
+    of = np.concatenate([first, again, _sample(rng, second, SHARES["second_detections_with_spectrum"], n)])
     source = photo["source"].to_numpy()[of]
     true_z = np.concatenate(
         [sources.quasars["z"], rng.normal(0, 3e-4, sources.galaxy0 - n), np.full(len(sources.shapes), np.nan)]
@@ -178,18 +227,18 @@ def _spec(rng, strip, sources, targets, photo) -> pd.DataFrame:
 
     zErr = np.clip(rng.lognormal(np.log(2.5e-4), 0.5, len(of)), 2e-5, 9.5e-4)
     quasar = np.flatnonzero(source < n)
-    uncertain = _some(rng, quasar, SHARES["uncertain_redshifts"])
+    uncertain = _sample(rng, quasar, SHARES["uncertain_redshifts"])
     zErr[uncertain] = rng.uniform(1.1e-3, 6e-3, len(uncertain))
     z = true_z[source] + rng.normal(0, 1, len(of)) * zErr
-    warned = _some(rng, quasar, SHARES["z_warnings"])
+    warned = _sample(rng, quasar, SHARES["z_warnings"])
     zWarning = np.zeros(len(of), dtype=int)
     zWarning[warned] = rng.choice([4, 4, 4, 16, 20, 32], len(warned))
-    wrong = _some(rng, warned, SHARES["wrong_redshifts"])
+    wrong = _sample(rng, warned, SHARES["wrong_redshifts"])
     z[wrong] = rng.uniform(0.3, 4.5, len(wrong))
-    failed = _some(rng, np.setdiff1d(quasar, wrong), SHARES["failed_redshifts"])
+    failed = _sample(rng, np.setdiff1d(quasar, wrong), SHARES["failed_redshifts"])
     zErr[failed] = -1.0
     kind = kind[source]
-    misclassified = _some(rng, quasar, SHARES["misclassified"])
+    misclassified = _sample(rng, quasar, SHARES["misclassified"])
     kind[misclassified] = np.where(np.arange(len(misclassified)) % 2 == 0, "GALAXY", "STAR")
 
     offset = rng.normal(0, 0.05 / 3600, (len(of), 2))
@@ -213,7 +262,9 @@ def _spec(rng, strip, sources, targets, photo) -> pd.DataFrame:
     return spec
 
 
-def _plates(rng, strip, photo, of) -> dict[str, np.ndarray]:
+def _plates(
+    rng: np.random.Generator, strip: geometry.Strip, photo: pd.DataFrame, of: np.ndarray
+) -> dict[str, np.ndarray]:
     """plate, mjd, fiberID, run2d of each spectrum: half the bright ones, and none of the faint, are SDSS-I/II."""
     survey = np.where((photo["psfMag_i"].to_numpy()[of] < 20) & (rng.random(len(of)) < 0.5), "legacy", "eboss")
     result = {name: np.empty(len(of), dtype=int) for name in ("plate", "mjd", "fiberID")}
@@ -228,7 +279,9 @@ def _plates(rng, strip, photo, of) -> dict[str, np.ndarray]:
     return result
 
 
-def _truth(strip, sources, photo, spec, fwhm) -> pd.DataFrame:
+def _truth(
+    strip: geometry.Strip, sources: Sources, photo: pd.DataFrame, spec: pd.DataFrame, fwhm: np.ndarray
+) -> pd.DataFrame:
     """One row per quasar: where and what it is, its fluxes below the dust, its PSF, and its rows of SpecObjAll."""
     n = strip.quasars
     primary = photo[(photo["mode"] == 1) & (photo["source"] < n)].set_index("source")
@@ -242,10 +295,10 @@ def _truth(strip, sources, photo, spec, fwhm) -> pd.DataFrame:
         truth[f"fwhm_{band}"] = fwhm[b]
     own = spec[spec["source"] < n]
     records = own.drop(columns="source").to_dict("records")
-    by_source = {source: [] for source in range(n)}
+    by_source: dict[int, list[dict]] = {source: [] for source in range(n)}
     for source, record in zip(own["source"], records, strict=True):
         by_source[source].append(record)
-    truth["spectra"] = list(by_source.values())
+    truth["spectra"] = pd.Series(list(by_source.values()), index=truth.index)
     return truth.reset_index(drop=True)
 
 

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import speclite.filters
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 
 SOFTENING = np.array([1.4e-10, 0.9e-10, 1.2e-10, 1.8e-10, 7.4e-10])
 """Softening b of the asinh magnitudes, ugriz, in maggies (Lupton, Gunn & Szalay 1999; SDSS DR7, Table 21)."""

@@ -7,6 +7,7 @@ image / calibration + sky is what the camera read, in DN.
 
 import bz2
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,23 +29,33 @@ _ASTROMETRY = np.dtype(
 )
 
 
+class Exposure(NamedTuple):
+    """What the camera gives of one frame.
+
+    Attributes
+    ----------
+    image : array [rows, columns] of float32
+        nmgy, calibrated and sky-subtracted.
+    sky : array [rows, columns]
+        What was subtracted, DN.
+    nmgy_per_dn : array [columns]
+        Calibration.
+    """
+
+    image: np.ndarray
+    sky: np.ndarray
+    nmgy_per_dn: np.ndarray
+
+
 def path(sas: Path, strip: Strip, field: int, band: str) -> Path:
     """Where a frame lies under the root of the Science Archive Server; `field` counts from 0."""
     folder = Path(sas) / "dr17/eboss/photoObj/frames" / RERUN / str(strip.run) / str(strip.camcol)
     return folder / f"frame-{band}-{strip.run:06d}-{strip.camcol}-{FIRST_FIELD + field:04d}.fits.bz2"
 
 
-def write(
-    sas: Path,
-    strip: Strip,
-    field: int,
-    band: str,
-    image: np.ndarray,
-    tangent: Tangent,
-    sky: np.ndarray,
-    nmgy_per_dn: np.ndarray,
-) -> None:
-    """Write one frame: `image` and `sky` [rows, columns] of the field, in nmgy and DN, calibration [columns]."""
+def write(sas: Path, strip: Strip, field: int, band: str, tangent: Tangent, exposure: Exposure) -> None:
+    """Write one frame below `sas`; `field` counts from 0."""
+    image, sky, nmgy_per_dn = exposure
     number = FIRST_FIELD + field
     mjd = strip.mjd + 0.2 + (number + FRAME_MINUS_FIELD[band]) * _SECONDS_PER_FRAME / 86400
     hdus = (

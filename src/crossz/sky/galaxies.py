@@ -17,10 +17,22 @@ _SIGMA = 8.0  # Angstrom: of a line; bands are a hundred times as wide
 
 
 def spectra(young: np.ndarray, reddening: np.ndarray, z: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
-    """Observed f_lambda [n, p] on observed `wavelength` [p], about 1 at rest 5500 Angstrom.
+    """Observed spectra of galaxies.
 
-    young [n]: share 0..1 of the star-forming population there; reddening [n]: its E(B-V), A_lambda = 1.39
-    (lambda / micron)^-1.2 E(B-V) as for quasars; z [n].
+    Parameters
+    ----------
+    young : array [n]
+        Share, 0 to 1, of the star-forming population at rest 5500 Angstrom.
+    reddening : array [n]
+        Its E(B-V); A_lambda = 1.39 (lambda / micron)^-1.2 E(B-V), as for quasars.
+    z : array [n]
+    wavelength : array [p]
+        Observed, Angstrom.
+
+    Returns
+    -------
+    array [n, p]
+        f_lambda, about 1 at rest 5500 Angstrom.
     """
     rest = wavelength / (1 + z[:, None])
     old = np.interp(np.log(rest), np.log(_OLD[0]), _OLD[1])

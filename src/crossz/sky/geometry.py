@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from astropy.wcs import WCS
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
+from crossz.sdss.coordinates import unit_vectors
 
 OVERLAP = 128
 """Rows that a field shares with the next one of its strip."""
@@ -57,7 +58,7 @@ class Strip(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Rows of the whole strip."""
+        """Rows of the strip."""
         return (self.fields - 1) * self.step + self.rows
 
 
@@ -83,9 +84,25 @@ class Tangent(NamedTuple):
 def strips(
     quasars: int, frame: tuple[int, int], quasars_per_field: int, seed: int, galaxies: int = 0, stars: int = 0
 ) -> list[Strip]:
-    """Divide a survey of `quasars`, and so many galaxies and stars with spectra, into strips of at most FIELDS_PER_STRIP fields of `frame` = (columns, rows).
+    """Divide a survey into strips of at most FIELDS_PER_STRIP fields.
 
-    Raises ValueError when a frame is too small to be cut out with its overlaps, or the sky is full.
+    Parameters
+    ----------
+    quasars
+        How many there are.
+    frame
+        Columns and rows of a frame.
+    quasars_per_field
+        About so many lie on each field.
+    seed
+        The survey's.
+    galaxies, stars
+        How many more objects with spectra there are.
+
+    Raises
+    ------
+    ValueError
+        A frame is too small to be cut out with its overlaps, or the sky is full.
     """
     columns, rows = frame
     if columns < 128 or rows < 3 * OVERLAP:
@@ -141,15 +158,9 @@ def _frame_vectors(mu: float, nu: float, incl: float) -> tuple[np.ndarray, np.nd
     return _to_sky(incl) @ place, _to_sky(incl) @ along_mu, _to_sky(incl) @ np.cross(place, along_mu)
 
 
-def _unit(sky: np.ndarray) -> np.ndarray:
-    """Unit vectors [n, 3] of ra, dec [n, 2] in degrees."""
-    a, d = np.deg2rad(sky).T
-    return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=-1)
-
-
 def great_circle(sky: np.ndarray, incl: float) -> np.ndarray:
     """mu, nu [n, 2] of ra, dec [n, 2], degrees, on the great circle of inclination `incl`."""
-    x, y, z = (_unit(sky) @ _to_sky(incl)).T
+    x, y, z = (unit_vectors(sky[:, 0], sky[:, 1]) @ _to_sky(incl)).T
     return np.rad2deg(np.stack([np.arctan2(y, x) + np.deg2rad(NODE), np.arcsin(z)], axis=-1))
 
 
@@ -159,9 +170,21 @@ def mu_of_row(strip: Strip, row: float) -> float:
 
 
 def band_offsets(strip: Strip, seed: int, row: np.ndarray) -> np.ndarray:
-    """x and y [n, 5, 2] of an object in ugriz minus those in r where the strip's row is `row` [n].
+    """x and y of an object in ugriz minus those in r.
 
     Two slow waves along the strip keep it inside OFFSETS, and neighbouring fields consistent.
+
+    Parameters
+    ----------
+    strip, seed
+        Which strip, of which survey.
+    row : array [n]
+        Row of the strip.
+
+    Returns
+    -------
+    array [n, 5, 2]
+        Pixels.
     """
     rng = np.random.default_rng([seed, 2, strip.number])
     phase = rng.uniform(0, 2 * np.pi, (2, len(BANDS), 2))
@@ -171,11 +194,21 @@ def band_offsets(strip: Strip, seed: int, row: np.ndarray) -> np.ndarray:
 
 
 def tangents(strip: Strip, seed: int) -> list[list[Tangent]]:
-    """The WCS of every frame of a strip, [field][band].
+    """The WCS of every frame of a strip.
 
-    r follows the great circle. Another band sees an object at field centre displaced by `band_offsets`; the slope of
-    these along the strip, with a constant scale and rotation across it, makes that band's own CD matrix. Every frame has
-    a small error of its own, so that fields disagree a little about the objects in their overlap.
+    r follows the great circle. Another band sees an object at field centre displaced by `band_offsets`. The slope of
+    these along the strip, with a constant scale and rotation across it, makes that band's own CD matrix. Every frame
+    has a small error of its own, so that fields disagree a little about the objects in their overlap.
+
+    Parameters
+    ----------
+    strip, seed
+        Which strip, of which survey.
+
+    Returns
+    -------
+    list of list of Tangent
+        [field][band].
     """
     rng = np.random.default_rng([seed, 3, strip.number])
     across = rng.uniform(-1, 1, (len(BANDS), 2)) * [3e-4, 3e-4]  # scale and shear of the column direction
@@ -207,7 +240,24 @@ def primary_field(strip: Strip, row: np.ndarray) -> np.ndarray:
 
 
 def in_every_band(frames: list[list[Tangent]], field: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sky position [n, 2] (degrees) of `xy` [n, 2] on the r frame of `field` [n], and pixels [n, 5, 2] in its frames."""
+    """Where pixels of r frames lie on the sky, and in every band.
+
+    Parameters
+    ----------
+    frames
+        The WCS of every frame, [field][band].
+    field : array [n] of int
+        The field of each position, from 0.
+    xy : array [n, 2]
+        Pixels of its r frame.
+
+    Returns
+    -------
+    sky : array [n, 2]
+        ra, dec in degrees.
+    pixels : array [n, 5, 2]
+        x, y in the field's frame of each band.
+    """
     sky, pixels = np.empty((len(xy), 2)), np.empty((len(xy), len(BANDS), 2))
     for number in np.unique(field):
         here = field == number
@@ -218,14 +268,27 @@ def in_every_band(frames: list[list[Tangent]], field: np.ndarray, xy: np.ndarray
 
 
 def dust(sky: np.ndarray, seed: int) -> np.ndarray:
-    """Galactic E(B-V) [n] at `sky` [n, 2] in degrees: lognormal about 0.035, 0.01 to 0.3, varying over 4 to 0.2 degrees.
+    """Galactic E(B-V): lognormal about 0.035, 0.01 to 0.3, varying over 4 to 0.2 degrees.
 
-    A sum of plane waves through the unit sphere, so that it knows no poles and no edges.
+    It is a sum of plane waves through the unit sphere, so that it knows no poles and no edges.
+
+    Parameters
+    ----------
+    sky : array [n, 2]
+        ra, dec in degrees.
+    seed
+        The survey's.
+
+    Returns
+    -------
+    array [n]
     """
     rng = np.random.default_rng([seed, 4])
     waves = 48
     scale = np.deg2rad(np.geomspace(4, 0.2, waves))
     direction = rng.normal(size=(waves, 3))
     direction *= 2 * np.pi / scale[:, None] / np.linalg.norm(direction, axis=1, keepdims=True)
-    wave = np.sin(_unit(sky) @ direction.T + rng.uniform(0, 2 * np.pi, waves)).sum(axis=-1) * np.sqrt(2 / waves)
+    wave = np.sin(unit_vectors(sky[:, 0], sky[:, 1]) @ direction.T + rng.uniform(0, 2 * np.pi, waves)).sum(
+        axis=-1
+    ) * np.sqrt(2 / waves)
     return np.clip(0.035 * np.exp(0.7 * wave), 0.01, 0.3)

@@ -85,7 +85,7 @@ _DEV_VARIANCE = np.array(
 
 
 class Profile(NamedTuple):
-    """A galaxy's light as concentric Gaussians: weights that sum to 1, variances (half-light radii^2), and how far it is drawn."""
+    """A galaxy's light as concentric Gaussians: weights that sum to 1, variances (half-light radii^2), its extent."""
 
     weight: np.ndarray
     variance: np.ndarray
@@ -125,10 +125,28 @@ def disc_window(
 def expose(
     rng: np.random.Generator, model: np.ndarray, sky: np.ndarray, nmgy_per_dn: np.ndarray, detector: Detector
 ) -> np.ndarray:
-    """Observe `model` (nmgy, above the sky): the calibrated, sky-subtracted image in float32.
+    """Observe a scene.
 
-    Photons of source and sky are Poisson in electrons, the dark noise is normal; the sum is read as whole DN; the
-    `sky` [rows, columns] (DN) is subtracted, `nmgy_per_dn` [columns] applied, and 10 significant bits are kept.
+    Photons of source and sky are Poisson in electrons, the dark noise is normal. The sum is read as whole DN, the sky
+    is subtracted, the calibration applied, and 10 significant bits are kept.
+
+    Parameters
+    ----------
+    rng
+        The random generator.
+    model : array [rows, columns]
+        nmgy, above the sky.
+    sky : array [rows, columns]
+        DN.
+    nmgy_per_dn : array [columns]
+        Calibration.
+    detector
+        Of the band.
+
+    Returns
+    -------
+    array [rows, columns] of float32
+        nmgy, calibrated and sky-subtracted.
     """
     electrons = rng.poisson((model / nmgy_per_dn + sky) * detector.gain)
     dn = electrons / detector.gain
@@ -149,9 +167,23 @@ def variance(model: np.ndarray, sky: np.ndarray, nmgy_per_dn: np.ndarray, detect
 
 
 def psf_flux(residual: np.ndarray, variance: np.ndarray, psf: Psf, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a PSF fit, sum(P n) / sum(P^2), makes of the noise under sources at `xy` [n, 2], and its error, [n] each.
+    """What a PSF fit, sum(P n) / sum(P^2), makes of the noise under sources, and its error.
 
-    `residual` is image minus model: with it, neighbours are deblended ideally and the error has a known truth.
+    Parameters
+    ----------
+    residual : array [rows, columns]
+        Image minus model: with it, neighbours are deblended ideally and the error has a known truth.
+    variance : array [rows, columns]
+        nmgy^2.
+    psf
+        Of the band.
+    xy : array [n, 2]
+        Pixels.
+
+    Returns
+    -------
+    shift, error : array [n]
+        nmgy.
     """
     shift, error = np.empty(len(xy)), np.empty(len(xy))
     for index, (x, y) in enumerate(xy.tolist()):

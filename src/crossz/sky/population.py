@@ -3,17 +3,19 @@
 Magnitudes are AB-like SDSS magnitudes above the Galactic dust; fluxes are in nanomaggies.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sky import filters, seds
 from crossz.sky import galaxies as templates
 
 _Z = ([0.1, 0.8, 1.0, 1.6, 2.0, 2.3, 2.5, 2.8, 3.2, 3.7, 4.2, 5.0, 5.5, 6.0],
       [0.03, 0.35, 0.60, 0.90, 0.90, 1.20, 1.00, 0.45, 0.25, 0.13, 0.06, 0.02, 0.01, 0.0])  # fmt: skip
-"""Relative number of quasars by redshift: broad from 0.8, a peak near 2.3, a tail to 5, as in DR16Q (Lyke et al. 2020)."""
+"""Relative number of quasars by redshift: broad from 0.8, a peak near 2.3, a tail to 5 (DR16Q; Lyke et al. 2020)."""
 _I = ([16.5, 18.0, 19.0, 20.0, 20.7, 21.3, 21.8, 22.2], [0.004, 0.06, 0.30, 0.65, 1.0, 0.9, 0.35, 0.0])
 """Relative number of quasars by i magnitude: rising towards the limit of eBOSS, g < 22 or r < 22."""
 _CHUNK = 500
@@ -29,6 +31,8 @@ _MAIN_R = ([14.0, 15.5, 17.0, 17.8, 19.0, 21.0], [0.01, 0.1, 0.5, 1.0, 0.6, 0.4]
 """Relative number of galaxies with spectra by r: rising to the limit of the main sample, then those of BOSS."""
 STAR_DENSITY, GALAXY_DENSITY = 3.0, 4.0
 """Neighbours per square arcminute to r = 22.5."""
+Corner = Sequence[float] | np.ndarray
+"""x, y of the corner of a box."""
 
 
 def _from_density(rng: np.random.Generator, knots: tuple[list, list], n: int) -> np.ndarray:
@@ -39,9 +43,13 @@ def _from_density(rng: np.random.Generator, knots: tuple[list, list], n: int) ->
 
 
 def quasars(rng: np.random.Generator, n: int) -> pd.DataFrame:
-    """n quasars: z, i_mag, the parameters of `seds.draw`, amplitude, and intrinsic flux_u ... flux_z.
+    """Draw n quasars.
 
-    `amplitude` (erg/s/cm^2/A) times `seds.spectra` is the observed spectrum above the Galactic dust.
+    Returns
+    -------
+    DataFrame
+        z, i_mag, the parameters of `seds.draw`, amplitude, and intrinsic flux_u ... flux_z (nmgy). `amplitude`
+        (erg/s/cm^2/A) times `seds.spectra` is the observed spectrum above the Galactic dust.
     """
     z, i_mag = _from_density(rng, _Z, n), _from_density(rng, _I, n)
     parameters = seds.draw(rng, z, i_mag)
@@ -66,7 +74,15 @@ def stars(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def galaxies(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Intrinsic fluxes [n, 5] and shapes [n, 3] of galaxies: half-light radius (arcsec), axis ratio, angle (radian)."""
+    """Draw n galaxies.
+
+    Returns
+    -------
+    flux : array [n, 5]
+        Intrinsic, nmgy.
+    shapes : array [n, 3]
+        Half-light radius (arcsec), axis ratio, angle (radian).
+    """
     r = _from_density(rng, ([16.0, 18.0, 20.0, 22.5], [0.008, 0.05, 0.3, 1.8]), n)
     red = rng.random(n)[:, None]
     colours = [1.0, 0.4, 0.25, 0.15] + red * [0.7, 0.7, 0.25, 0.15] + rng.normal(0, 0.08, (n, 4))
@@ -75,10 +91,19 @@ def galaxies(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main_galaxies(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Intrinsic fluxes [n, 5], shapes [n, 4] and redshifts [n] of galaxies with spectra, most of the SDSS main sample.
+    """Draw n galaxies with spectra, most of the SDSS main sample.
 
-    A galaxy of r = 17.3 lies at z = 0.1, give or take 0.75 mag of luminosity. Old ones have a de Vaucouleurs profile (1 in
-    the last column), others an exponential one; half-light radii (arcsec) are 4 kpc at that luminosity.
+    A galaxy of r = 17.3 lies at z = 0.1, give or take 0.75 mag of luminosity. Half-light radii are 4 kpc at that
+    luminosity.
+
+    Returns
+    -------
+    flux : array [n, 5]
+        Intrinsic, nmgy.
+    shapes : array [n, 4]
+        Half-light radius (arcsec), axis ratio, angle (radian), profile: 1 is de Vaucouleurs (old galaxies), 0
+        exponential.
+    z : array [n]
     """
     r = _from_density(rng, _MAIN_R, n)
     z = np.clip(0.1 * 10 ** (0.2 * (r - 17.3)) * np.exp(rng.normal(0, 0.35, n)), 0.005, 0.8)
@@ -104,11 +129,31 @@ def _with_colours(r: np.ndarray, colours: np.ndarray) -> np.ndarray:
 
 
 def apart(
-    rng: np.random.Generator, n: int, low: tuple, high: tuple, distance: float, beside: np.ndarray | None = None
+    rng: np.random.Generator, n: int, low: Corner, high: Corner, distance: float, beside: np.ndarray | None = None
 ) -> np.ndarray:
-    """n positions [n, 2] in a box, uniform, no two nearer than `distance`, nor to one of `beside` [m, 2], which are apart.
+    """Draw positions in a box, uniformly, no two of them near each other.
 
-    Raises ValueError when they do not fit.
+    Parameters
+    ----------
+    rng
+        The random generator.
+    n
+        How many.
+    low, high : [2]
+        Corners of the box.
+    distance
+        Least distance of two positions.
+    beside : array [m, 2]
+        Positions that are there already, apart from each other.
+
+    Returns
+    -------
+    array [n, 2]
+
+    Raises
+    ------
+    ValueError
+        They do not fit.
     """
     places = rng.uniform(low, high, (n, 2))
     beside = np.empty((0, 2)) if beside is None else beside

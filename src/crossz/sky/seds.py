@@ -31,7 +31,7 @@ EMISSION = {
 
 Wavelengths and widths are those of Vanden Berk et al. (2001), Table 2, the broad lines as sums of two Gaussians.
 Equivalent widths start there and, with iron, the small blue bump (Balmer continuum) and the slopes below, were
-fitted to the median colours of SDSS DR5 quasars against redshift (tests/test_sky_colours.py).
+fitted to the median colours of SDSS DR5 quasars against redshift (tests/unit/sky/test_seds.py).
 """
 PARAMETERS = ("slope", *EMISSION, "reddening", "bal_depth", "bal_velocity", "bal_width", "forest", "limit")
 """Columns that `draw` makes and `spectra` needs."""
@@ -84,11 +84,22 @@ def draw(rng: np.random.Generator, z: np.ndarray, i_mag: np.ndarray) -> pd.DataF
 
 
 def spectra(parameters: pd.DataFrame, z: np.ndarray, wavelength: np.ndarray) -> np.ndarray:
-    """Observed f_lambda [n, p], 1 at rest 2500 Angstrom before lines and dust, on observed `wavelength` [p] in Angstrom.
+    """Observed spectra of quasars.
 
-    `parameters` as drawn by `draw`, [n]: continuum slope, strength of each group of EMISSION, internal E(B-V) with
-    the extinction curve of the SMC (Prevot et al. 1984, A_lambda = 1.39 (lambda / micron)^-1.2 E(B-V)), troughs
-    blueward of C IV, N V, Si IV, and factors on the mean optical depth of the forest and of the Lyman continuum.
+    Parameters
+    ----------
+    parameters : DataFrame [n]
+        As drawn by `draw`: continuum slope; strength of each group of EMISSION; internal E(B-V) with the extinction
+        curve of the SMC (Prevot et al. 1984, A_lambda = 1.39 (lambda / micron)^-1.2 E(B-V)); troughs blueward of C
+        IV, N V, Si IV; factors on the mean optical depth of the forest and of the Lyman continuum.
+    z : array [n]
+    wavelength : array [p]
+        Observed, Angstrom.
+
+    Returns
+    -------
+    array [n, p]
+        f_lambda, 1 at rest 2500 Angstrom before lines and dust.
     """
     p = {name: column.to_numpy()[:, None] for name, column in parameters.items()}
     rest = wavelength / (1 + z[:, None])

@@ -1,14 +1,15 @@
 """Spectroscopic files of the quasars: `spec-PLATE-MJD-FIBER.fits`, lite layout, rebuilt from the truth alone."""
 
 import logging
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz.core.constants import BANDS
 from crossz.core.files import atomic_path
-from crossz.core.names import BANDS
 from crossz.sdss.spectra import spectrum_path
 from crossz.sky import filters, fits, seds
 
@@ -38,11 +39,36 @@ _LINES = {
 }
 
 
-def write_spectra(truth: Path, sas: Path, *, seed: int, plates=None, progress=log.info) -> int:
-    """Write the spectra of all quasars in `truth`, or of those on `plates` only; how many files were written.
+def write_spectra(
+    *,
+    truth: str | Path,
+    sas: str | Path,
+    seed: int,
+    plates: Collection[int] | None = None,
+    progress: Callable[[str], None] = log.info,
+) -> int:
+    """Write the spectra of the quasars.
 
     Flux in 1e-17 erg/s/cm^2/A, reddened by the Galaxy as in real files; its noise has the snMedian of SpecObjAll. A
     file whose redshift failed holds a normal spectrum all the same: the pipeline was wrong, not the light.
+
+    Parameters
+    ----------
+    truth
+        What `build.build` wrote.
+    sas
+        What is written: the root of the spectra.
+    seed
+        The survey's.
+    plates
+        Only spectra of these plates are written; None means all.
+    progress
+        Called with a line after each strip.
+
+    Returns
+    -------
+    int
+        How many files were written.
     """
     written = 0
     source = pq.ParquetFile(truth)
@@ -72,7 +98,7 @@ def _model(quasars: pd.DataFrame, wavelength: np.ndarray) -> np.ndarray:
     return flux * 10 ** (-0.4 * quasars["ebv"].to_numpy()[:, None] * curve)
 
 
-def _write(sas: Path, seed: int, row: dict, loglam: np.ndarray, model: np.ndarray) -> None:
+def _write(sas: str | Path, seed: int, row: dict, loglam: np.ndarray, model: np.ndarray) -> None:
     rng = np.random.default_rng([seed, 20, int(row["specObjID"])])
     # The S/N of each band holds at its centre, for the model smoothed over a band's width.
     sn = np.interp(loglam, np.log10(_BAND_CENTRES), [row[f"snMedian_{band}"] for band in BANDS])

@@ -1,13 +1,12 @@
 """One strip from nothing: its sources, images, frames, and its rows of the catalog and of the truth."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sky import catalog, filters, frames, geometry, images, population
+from crossz.sky.sources import Measured, Sources
 
 _KINDS = {"population": 10, "seeing": 11, "noise": 12, "catalog": 13, "targets": 14}
 _EDGE = ((6.0, 6.0), (14.0, 24.0))
@@ -19,29 +18,20 @@ ARCSEC = geometry.PIXEL * 3600
 _MARGIN = 30.0  # pixels around the strip in which neighbours may lie whose wings reach into it
 
 
-class Sources(NamedTuple):
-    """Everything that shines on one strip, quasars first, then stars, then galaxies; n sources."""
-
-    quasars: pd.DataFrame
-    shapes: (
-        np.ndarray
-    )  # [galaxies, 4] half-light radius (arcsec), axis ratio, angle, whether it is a de Vaucouleurs profile
-    galaxy_z: np.ndarray  # [galaxies]; NaN of neighbours
-    wanted: np.ndarray  # numbers of the stars and galaxies that are there to have spectra
-    flux: np.ndarray  # [n, 5] nmgy, below the Galactic dust
-    ebv: np.ndarray  # [n]
-    sky: np.ndarray  # [n, 2] degrees
-    field: np.ndarray  # [n] primary field, from 0
-    pixels: np.ndarray  # [n, 5, 2] x, y in the primary field's frame of each band
-
-    @property
-    def galaxy0(self) -> int:
-        """Index of the first galaxy."""
-        return len(self.flux) - len(self.shapes)
-
-
 def observe(strip: geometry.Strip, sas: Path, seed: int, absent: tuple[int, str] | None) -> catalog.Rows:
-    """Make one strip: write its frames under `sas`, all but the `absent` (field, band), and return its rows."""
+    """Make one strip: write its frames under `sas`, and return its rows.
+
+    Parameters
+    ----------
+    strip
+        Which strip.
+    sas
+        Root of the frames.
+    seed
+        The survey's.
+    absent
+        Field (from 0) and band of a frame that is left out.
+    """
     tangents = geometry.tangents(strip, seed)
     sources = _populate(strip, tangents, seed)
     rng = _rng(seed, "catalog", strip)
@@ -49,11 +39,14 @@ def observe(strip: geometry.Strip, sas: Path, seed: int, absent: tuple[int, str]
     common, *own = _rng(seed, "seeing", strip).normal(0, 0.06, 1 + len(BANDS))
     fwhm = np.exp(common + 0.3 * np.array(own)) * [images.FWHM_ARCSEC[band] / ARCSEC for band in BANDS]
     measured = [
-        _band(strip, sas, seed, b, images.psf(fwhm[b]), sources, targets, [field[b] for field in tangents], absent)
+        _band(
+            strip, b, sources, targets,
+            sas=sas, seed=seed, psf=images.psf(fwhm[b]), tangents=[field[b] for field in tangents], absent=absent,
+        )
         for b in range(len(BANDS))
-    ]
-    psf_flux, psf_error = np.moveaxis(measured, 0, -1)
-    return catalog.rows(rng, strip, tangents, sources, targets, psf_flux, psf_error, fwhm)
+    ]  # fmt: skip
+    psf_flux, psf_error = np.moveaxis(np.array(measured), 0, -1)
+    return catalog.rows(rng, strip, tangents, sources, Measured(targets, psf_flux, psf_error, fwhm))
 
 
 def _rng(seed: int, kind: str, strip: geometry.Strip, *more: int) -> np.random.Generator:
@@ -93,12 +86,13 @@ def _populate(strip: geometry.Strip, tangents: list[list[geometry.Tangent]], see
 
 def _band(
     strip: geometry.Strip,
-    sas: Path,
-    seed: int,
     b: int,
-    psf: images.Psf,
     sources: Sources,
     targets: np.ndarray,
+    *,
+    sas: Path,
+    seed: int,
+    psf: images.Psf,
     tangents: list[geometry.Tangent],
     absent: tuple[int, str] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -116,18 +110,19 @@ def _band(
     for galaxy, (place, shape) in enumerate(zip(xy[galaxy0:], sources.shapes, strict=True), galaxy0):
         profile = images.DE_VAUCOULEURS if shape[3] else images.EXPONENTIAL
         shape = shape[:3] / [ARCSEC, 1, 1]
-        window = images.disc_window(model, psf, *place, shape[0], profile.reach)
-        disc = flux[galaxy] * images.disc(psf, window, *place, shape, profile)
+        window = images.disc_window(model, psf, place[0], place[1], shape[0], profile.reach)
+        disc = flux[galaxy] * images.disc(psf, window, place[0], place[1], shape, profile)
         model[window] += disc
         if galaxy in targets:
-            p = images.point(psf, window, *place)
+            p = images.point(psf, window, place[0], place[1])
             true[targets == galaxy] = np.sum(p * disc) / np.sum(p * p)
 
     image = images.expose(rng, model, sky, calibration, detector)
     for field in range(strip.fields):
         if (field, band) != absent:
             rows = slice(field * strip.step, field * strip.step + strip.rows)
-            frames.write(sas, strip, field, band, image[rows], tangents[field], sky[rows], calibration)
+            exposure = frames.Exposure(image[rows], sky[rows], calibration)
+            frames.write(sas, strip, field, band, tangents[field], exposure)
     shift, error = images.psf_flux(image - model, images.variance(model, sky, calibration, detector), psf, xy[targets])
     return true + shift, error
 

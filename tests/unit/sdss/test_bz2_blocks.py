@@ -20,7 +20,7 @@ from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import sha256_of_ranges
 from crossz.core.names import BANDS
 from crossz.images import stamps
-from crossz.sdss import bz2_blocks
+from crossz.sdss import bz2_blocks, bz2_stream
 from crossz.sdss.frames import FRAME_MINUS_FIELD, FieldID, decode, frame_path
 from crossz.sky import fits
 from crossz.sky.images import ten_bits
@@ -85,10 +85,10 @@ def rows(body, spans, way):
 
 def test_all_magics_are_found_and_all_blocks_together_are_the_file(real_size):
     body, _ = real_size
-    file = bz2_blocks._File(Source(body))
+    file = bz2_stream.File(Source(body))
     file.need(0, len(body))
     begins = file.magics(0, len(body))
-    ends = [*begins[1:], *file.magics(0, len(body), bz2_blocks._END)]
+    ends = [*begins[1:], *file.magics(0, len(body), bz2_stream.END)]
     assert b"".join(map(file.decode, begins, ends)) == bz2.decompress(body)
     assert len(begins) == 14
 
@@ -183,7 +183,7 @@ def trailing(body):
 
 
 def a_block_twice(body):
-    file = bz2_blocks._File(Source(body))
+    file = bz2_stream.File(Source(body))
     file.need(0, len(body))
     begins = file.magics(0, len(body))
     bits = int.from_bytes(body, "big")
