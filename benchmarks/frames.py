@@ -24,11 +24,11 @@ from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 from common import table
 
-from crossz import sky
 from crossz.core.provenance import versions
 from crossz.images import stamps
 from crossz.sdss import bz2_blocks
 from crossz.sdss.frames import FieldID, decode
+from crossz.sky.build import build
 
 warnings.simplefilter("ignore")
 
@@ -96,8 +96,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sas = arguments.sas or Path(folder, "sas")
         if arguments.sas is None:
-            sky.build(
-                Path(folder, "sky.sqlite"), sas, Path(folder, "truth.parquet"),
+            build(
+                database=Path(folder, "sky.sqlite"), sas=sas, truth=Path(folder, "truth.parquet"),
                 seed=2023, quasars=100, frame=(2048, 1489), quasars_per_field=25, workers=2,
             )  # fmt: skip
         paths = sorted(sas.rglob("frame-*.fits.bz2"))

@@ -31,7 +31,8 @@ from crossz.core.names import BANDS
 from crossz.core.provenance import versions
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions
-from crossz.images.index import write_index, write_without_images
+from crossz.images.index import write_index
+from crossz.images.no_images import write_without_images
 from crossz.images.store import ImageStore
 from crossz.models.rows import load_rows
 from crossz.scores import binned, comparison, metrics
@@ -68,33 +69,35 @@ def rows_of_query(path: Path, count: int) -> None:
     pd.DataFrame(columns).to_parquet(path, index=False)
 
 
-def bring(folder: Path) -> None:
-    write_user_catalog(folder / "query.parquet", {}, folder / "raw.parquet", folder / "raw.json")
+def user_catalog(folder: Path) -> None:
+    written = {"raw": folder / "raw.parquet", "receipt": folder / "raw.json"}
+    write_user_catalog(source=folder / "query.parquet", **written, columns={})
 
 
 def dedupe_and_group(folder: Path) -> None:
-    write_catalog(folder / "raw.parquet", folder / "sample.parquet", folder / "counts.json", 1.0)
+    written = {"catalog": folder / "sample.parquet", "counts": folder / "counts.json"}
+    write_catalog(raw=folder / "raw.parquet", **written, radius_arcsec=1.0)
 
 
 def plan_shards(folder: Path) -> None:
-    plan.write_plan([folder / "sample.parquet"], shard_paths(folder), needs_fields=True)
+    plan.write_plan(catalogs=[folder / "sample.parquet"], shards=shard_paths(folder), needs_fields=True)
 
 
 def split(folder: Path) -> None:
-    splits.write_splits(folder / "sample.parquet", split_paths(folder), [0.6, 0.2, 0.2], seed=2023)
+    fractions = [0.6, 0.2, 0.2]
+    splits.write_splits(catalog=folder / "sample.parquet", splits=split_paths(folder), fractions=fractions, seed=2023)
 
 
 def fill_shards(folder: Path) -> None:
     """Shards without pixels."""
     for path in shard_paths(folder):
-        write_without_images(path, path.with_suffix(".arrow"), path.with_suffix(".json"))
+        write_without_images(plan=path, cutouts=path.with_suffix(".arrow"), counts=path.with_suffix(".json"))
 
 
 def index_images(folder: Path) -> None:
-    write_index(
-        [path.with_suffix(".arrow") for path in shard_paths(folder)], shard_paths(folder),
-        folder / "images.parquet", folder / "images.json", folder / "missing.csv",
-    )  # fmt: skip
+    cutouts = [path.with_suffix(".arrow") for path in shard_paths(folder)]
+    written = {"index": "images.parquet", "counts": "images.json", "missing": "missing.csv"}
+    write_index(cutouts=cutouts, plan=shard_paths(folder), **{name: folder / file for name, file in written.items()})
 
 
 def predict(folder: Path) -> None:
@@ -146,7 +149,7 @@ def predictions(folder: Path) -> list[Path]:
 
 
 STAGES: dict[str, Callable[[Path], None]] = {
-    "bring a query": bring, "dedupe, group": dedupe_and_group, "plan": plan_shards, "split": split, "(shards)": fill_shards, "index of images": index_images,
+    "user catalog": user_catalog, "dedupe, group": dedupe_and_group, "plan": plan_shards, "split": split, "(shards)": fill_shards, "index of images": index_images,
     "(predictions)": predict, "metrics.csv": score, "metrics_binned.csv": score_bins, "comparison.md": compare,
 }  # fmt: skip
 

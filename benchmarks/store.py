@@ -25,8 +25,9 @@ from common import table
 
 from crossz.core.names import BANDS
 from crossz.core.provenance import versions
+from crossz.images.arrow import write_arrays
 from crossz.images.index import write_index
-from crossz.images.store import ImageStore, write_arrays
+from crossz.images.store import ImageStore
 
 SHARDS, BATCH = 8, 256
 SHAPE = (len(BANDS), 64, 64)
@@ -49,7 +50,8 @@ def make(folder: Path, count: int) -> None:
         )
         pd.DataFrame({"objID": objID[part]}).to_parquet(paths[-1].with_suffix(".parquet"))
     plans = [path.with_suffix(".parquet") for path in paths]
-    write_index(paths, plans, folder / "images.parquet", folder / "counts.json", folder / "missing.csv")
+    accounts = {"counts": folder / "counts.json", "missing": folder / "missing.csv"}
+    write_index(cutouts=paths, plan=plans, index=folder / "images.parquet", **accounts)
     with h5py.File(folder / "all.h5", "w") as file:
         file.create_dataset("image", data=images, chunks=(1, *SHAPE))
         file.create_dataset("mask", data=masks, chunks=(1, *SHAPE[1:]))

@@ -98,7 +98,8 @@ def survey(folder: Path, count: int) -> tuple[pd.DataFrame, ImageStore]:
     write_arrays(folder / "0.arrow", columns)
     rows[["objID"]].to_parquet(folder / "plan.parquet")
     index = folder / "images.parquet"
-    write_index([folder / "0.arrow"], [folder / "plan.parquet"], index, folder / "c.json", folder / "missing.csv")
+    accounts = {"counts": folder / "c.json", "missing": folder / "missing.csv"}
+    write_index(cutouts=[folder / "0.arrow"], plan=[folder / "plan.parquet"], index=index, **accounts)
     for number in range(count):
         np.save(folder / f"{number}.npy", np.arcsinh(images[number].astype(np.float32)))
     return rows, ImageStore(index, [folder / "0.arrow"])

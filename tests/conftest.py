@@ -17,14 +17,15 @@ def sdss() -> Path:
 @pytest.fixture(scope="session")
 def small_sky(tmp_path_factory) -> Path:
     """An embedded sky of a hundred quasars, with spectra: sky.sqlite, sas/, spectra/, truth.parquet."""
-    from crossz import sky
+    from crossz.sky.build import build
+    from crossz.sky.spectroscopy import write_spectra
 
     folder = tmp_path_factory.mktemp("sky")
-    sky.build(
-        folder / "sky.sqlite", folder / "sas", folder / "truth.parquet",
+    build(
+        database=folder / "sky.sqlite", sas=folder / "sas", truth=folder / "truth.parquet",
         seed=2023, quasars=100, frame=(256, 384), quasars_per_field=10, workers=1,
     )  # fmt: skip
-    sky.write_spectra(folder / "truth.parquet", folder / "spectra", seed=2023)
+    write_spectra(truth=folder / "truth.parquet", sas=folder / "spectra", seed=2023)
     return folder
 
 

@@ -96,7 +96,8 @@ def write(folder: Path, n: int = 360, without_image: int = 3) -> Survey:
         }
         write_arrays(path, columns)
     table[["objID"]].to_parquet(folder / "plan.parquet", index=False)
-    write_index(survey.cutouts, [folder / "plan.parquet"], survey.index, folder / "counts.json", folder / "missing.csv")
+    accounts = {"counts": folder / "counts.json", "missing": folder / "missing.csv"}
+    write_index(cutouts=survey.cutouts, plan=[folder / "plan.parquet"], index=survey.index, **accounts)
     return survey
 
 

@@ -38,12 +38,11 @@ def images(sdss, folder, table):
     """The index of the cutouts of the objects of `table`, and the cutout files."""
     folder.mkdir()
     table.assign(rerun=301, run=1, camcol=1, field=1).to_parquet(folder / "plan.parquet")
-    mat.write_mat_cutouts(
-        folder / "plan.parquet", sdss / "cutouts/mat", folder / "cutouts.arrow", folder / "counts.json"
-    )
-    made = [folder / name for name in ("index.parquet", "index.json", "missing.csv")]
-    write_index([folder / "cutouts.arrow"], [folder / "plan.parquet"], *made)
-    return made[0], [folder / "cutouts.arrow"]
+    plan, cutouts = folder / "plan.parquet", folder / "cutouts.arrow"
+    mat.write_mat_cutouts(plan=plan, folder=sdss / "cutouts/mat", cutouts=cutouts, counts=folder / "counts.json")
+    written = {"index": folder / "index.parquet", "counts": folder / "index.json", "missing": folder / "missing.csv"}
+    write_index(cutouts=[cutouts], plan=[plan], **written)
+    return written["index"], [cutouts]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,9 @@ def held(sdss, rows, tmp_path_factory):
     chosen = np.random.default_rng(7).permutation(names)[: len(names) // 5]
     known = rows[~rows["group"].isin(chosen)].reset_index(drop=True)
     known.to_parquet(where / "catalog.parquet", index=False)
-    splits.write_splits(where / "catalog.parquet", [where / "0.parquet"], [0.6, 0.2, 0.2], seed=2023)
+    splits.write_splits(
+        catalog=where / "catalog.parquet", splits=[where / "0.parquet"], fractions=[0.6, 0.2, 0.2], seed=2023
+    )
     index, cutouts = images(sdss, where / "known", known)
     survey = toy.Survey(where / "catalog.parquet", where / "0.parquet", index, cutouts)
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())

@@ -34,7 +34,7 @@ class Source:
 def cut_object(sdss, field, ra, dec, method, edges="neighbour"):
     plan = pd.DataFrame([(1, *field, ra, dec)], columns=["objID", *FieldID._fields, "ra", "dec"])
     ((_, (one,)),) = stamps.stamps_of_plan(plan, sas.Frames([], "unused", sas.Place(sdss / "sas", None, False)), edges)
-    return one, *cutouts.align(one.image, one.offset, one.mask, method)
+    return one, *cutouts.aligned(one.image, one.offset, one.mask, method)
 
 
 @pytest.mark.parametrize("method", ["fourier", "reproject"])

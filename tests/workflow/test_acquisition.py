@@ -14,7 +14,7 @@ import pytest
 from local_archive import serve
 from project import command, copied, environment, snakemake
 
-from crossz import sky
+from crossz.sky.build import build
 
 CANARY = "canary-7f3a91-password"
 LOGIN = {"SCISERVER_USER": "user", "SCISERVER_PASSWORD": CANARY}
@@ -26,8 +26,8 @@ PRODUCTS = ("catalog/*.parquet", "catalog/raw/*.parquet", "plan/*", "stamps/*.ar
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sky")
-    sky.build(
-        folder / "sky.sqlite", folder / "sas", folder / "truth.parquet",
+    build(
+        database=folder / "sky.sqlite", sas=folder / "sas", truth=folder / "truth.parquet",
         seed=2023, quasars=100, frame=(256, 384), quasars_per_field=10, workers=2,
     )  # fmt: skip
     return folder

@@ -5,7 +5,7 @@ Every row of the user's table comes back, with what became of it.
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,6 @@ from crossz.catalog import plan
 from crossz.catalog.columns import FIELD, REQUIRED
 from crossz.catalog.readers import read_table
 from crossz.core.constants import BANDS, OK
-from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
 from crossz.sdss.coordinates import chord, separation_arcsec, unit_vectors
 
@@ -48,32 +47,6 @@ class Finder(NamedTuple):
 
     near: Callable[[np.ndarray, np.ndarray, float], pd.DataFrame]
     named: Callable[[np.ndarray], pd.DataFrame]
-
-
-def positional(path: str | Path, mapped: Mapping[str, str]) -> bool:
-    """Whether the targets of a table have to be looked up in the archive, since the table has no magnitudes.
-
-    Parameters
-    ----------
-    path
-        The user's table.
-    mapped
-        The file's name of each of our columns, where the two differ.
-
-    Raises
-    ------
-    CrosszError
-        The table has neither magnitudes, nor ra and dec, nor objID.
-    """
-    names = set(read_table(path, dict(mapped)).column_names)
-    if any(f"{kind}_{band}" in names for kind in ("dered", "psfMag") for band in BANDS):
-        return False
-    if not ({"ra", "dec"} <= names or "objID" in names):
-        raise CrosszError(
-            f"{path}: no ra and dec (degrees), no objID and no magnitudes (dered_u ... z, psfMagErr_u ... z); "
-            "name its columns so, or map them in catalog.columns"
-        )
-    return True
 
 
 def checked(table: pd.DataFrame) -> pd.DataFrame:

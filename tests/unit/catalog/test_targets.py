@@ -16,6 +16,7 @@ from crossz.archive.skyserver import SkyServer
 from crossz.catalog import plan, targets
 from crossz.catalog.readers import read_table
 from crossz.core.errors import CrosszError
+from crossz.sdss.coordinates import separation_arcsec
 
 RADIUS = 2.0
 
@@ -126,7 +127,7 @@ def test_any_positions_find_what_comparing_with_every_object_finds(places, radiu
     objects["ra"] = (ra[pick] + rng.normal(0, 20 / 3600, 60)) % 360
     found = targets.matched(pd.DataFrame({"ra": ra, "dec": dec}), targets.finder_of(objects), radius)
     for row in range(len(ra)):
-        away = targets.separation_arcsec(np.full(60, ra[row]), np.full(60, dec[row]), objects["ra"], objects["dec"])
+        away = separation_arcsec(np.full(60, ra[row]), np.full(60, dec[row]), objects["ra"], objects["dec"])
         if abs(away.min() - radius) > 1e-3:
             assert (found["status"][row] == "ok") == (away.min() < radius)
         if found["status"][row] == "ok":
@@ -198,19 +199,9 @@ def test_tables_of_any_kind_are_read_alike(tmp_path, suffix, kind):
     else:
         Table.from_pandas(rows).write(path, format=kind)
     mapped = {"ra": "RAJ2000", "dec": "DEJ2000"}
-    assert targets.positional(path, mapped)
     found = targets.checked(read_table(path, mapped).to_pandas())
     assert found["objID"].tolist() == rows["objID"].tolist()
     assert found["ra"].tolist() == pytest.approx(rows["RAJ2000"].tolist(), abs=1e-12)
-
-
-def test_what_a_table_must_have(tmp_path):
-    path = tmp_path / "mine.csv"
-    path.write_text("name,x\na,1\n")
-    with pytest.raises(CrosszError, match=r"mine.csv: no ra and dec .*catalog.columns"):
-        targets.positional(path, {})
-    path.write_text("ra,dec,dered_g\n1,2,20\n")
-    assert not targets.positional(path, {})
 
 
 def write_matched(table, finder, folder):
@@ -230,11 +221,11 @@ def test_the_plan_of_cutouts_has_each_object_once(tmp_path, objects, finder):
         found.set_index("objID")["ra"].loc[some["objID"]].tolist() == some["ra"].tolist()
     )  # the object's place is cut, not the target's
     shards = [tmp_path / f"{number}.parquet" for number in range(3)]
-    plan.write_plan([tmp_path / "catalog.parquet"], shards, needs_fields=True)
+    plan.write_plan(catalogs=[tmp_path / "catalog.parquet"], shards=shards, needs_fields=True)
     assert sum(len(pq.read_table(path)) for path in shards) == 12
     assert len(pd.read_parquet(tmp_path / "targets.parquet")) == 17
 
     path.write_text("ra,dec\n1,-85\n")  # no object at all: empty shards, no error
     write_matched(path, finder, tmp_path)
-    plan.write_plan([tmp_path / "catalog.parquet"], shards, needs_fields=True)
+    plan.write_plan(catalogs=[tmp_path / "catalog.parquet"], shards=shards, needs_fields=True)
     assert sum(len(pq.read_table(path)) for path in shards) == 0

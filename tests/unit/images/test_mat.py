@@ -10,7 +10,7 @@ import pytest
 
 from crossz.core.errors import CrosszError
 from crossz.images import mat
-from crossz.images.store import read_arrays, to_nmgy
+from crossz.images.arrow import read_arrays, to_nmgy
 
 
 def joblib_bytes(array):
@@ -95,7 +95,8 @@ def test_a_shard_takes_the_file_of_each_spectrum_and_says_what_is_missing(tmp_pa
     (folder / f"{big}_4.2_0.0007.mat").write_bytes(joblib_bytes(image))
     plan = pd.DataFrame({"objID": [5, 6], "specObjID": np.array([17, big], np.uint64)})
     plan.to_parquet(tmp_path / "plan.parquet")
-    mat.write_mat_cutouts(tmp_path / "plan.parquet", folder, tmp_path / "c.arrow", tmp_path / "c.json")
+    written = {"cutouts": tmp_path / "c.arrow", "counts": tmp_path / "c.json"}
+    mat.write_mat_cutouts(plan=tmp_path / "plan.parquet", folder=folder, **written)
     columns = read_arrays(tmp_path / "c.arrow")
     assert columns["status"].tolist() == ["missing_file", "ok"]
     np.testing.assert_allclose(to_nmgy(columns["image"][1]), image, atol=2e-3)
@@ -106,8 +107,9 @@ def test_all_unreadable_files_of_a_shard_are_listed_and_nothing_is_written(tmp_p
     for name in ("1_2.5_0.1.mat", "2_2.5_0.1.mat"):
         (tmp_path / name).write_bytes(b"garbage")
     pd.DataFrame({"objID": [5, 6], "specObjID": [1, 2]}).to_parquet(tmp_path / "plan.parquet")
+    written = {"cutouts": tmp_path / "c.arrow", "counts": tmp_path / "c.json"}
     with pytest.raises(CrosszError) as caught:
-        mat.write_mat_cutouts(tmp_path / "plan.parquet", tmp_path, tmp_path / "c.arrow", tmp_path / "c.json")
+        mat.write_mat_cutouts(plan=tmp_path / "plan.parquet", folder=tmp_path, **written)
     assert "1_2.5_0.1.mat" in str(caught.value)
     assert "2_2.5_0.1.mat" in str(caught.value)
     assert not (tmp_path / "c.arrow").exists()

@@ -54,14 +54,14 @@ def test_the_catalogue_keeps_stars_and_counts_what_it_drops(tmp_path):
     given = given.assign(**{"class": ["STAR", "qso", "GALAXY", "UNKNOWN"], "ra": [0.0, 1, 2, 3]})
     made = [tmp_path / name for name in ("raw.parquet", "c.parquet", "c.json")]
     write_raw(pa.Table.from_pandas(given, preserve_index=False), "q", made[0], tmp_path / "r.json", {})
-    write_catalog(*made, 1.0, NAMES)
+    write_catalog(raw=made[0], catalog=made[1], counts=made[2], radius_arcsec=1.0, classes=NAMES)
     assert pq.read_table(made[1])["objID"].to_pylist() == [1, 2]
     counts = classes_counts(made[2])
     assert counts == {
         "rows": 4, "dropped_other_class": 1, "dropped_failed_fit": 1, "dropped_repeated_objID": 0, "objects": 2, "groups": 2,
     }  # fmt: skip
     with pytest.raises(CrosszError, match="no row's class is one of NEBULA"):
-        write_catalog(*made, 1.0, ["NEBULA", "COMET"])
+        write_catalog(raw=made[0], catalog=made[1], counts=made[2], radius_arcsec=1.0, classes=["NEBULA", "COMET"])
 
 
 def classes_counts(path):

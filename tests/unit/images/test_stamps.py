@@ -1,43 +1,16 @@
-"""Frames as the archive writes them; stamps whose every pixel has an address."""
+"""Stamps whose every pixel has an address."""
 
-import bz2
-import io
 import json
 
 import numpy as np
 import pandas as pd
-import pytest
-from astropy.io import fits
-from astropy.wcs import WCS
+from toy_images import FIELD, STEP, image_of, sky, wcs_of, write_frame
 
 from crossz.archive import sas
-from crossz.core.errors import CrosszError
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.images import stamps
-from crossz.images.store import read_arrays
-from crossz.sdss.frames import FRAME_MINUS_FIELD, FieldID, Frame, decode, frame_path, read_frame
-
-FIELD = FieldID(301, 1043, 5, 25)
-ROWS, COLUMNS, STEP = 300, 260, 172  # adjacent fields share 128 rows
-
-
-def wcs_of(field=0, dx=0.0, dy=0.0):
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.crpix = COLUMNS / 2 + 1 + dx, 1 + dy - field * STEP
-    wcs.wcs.cd = np.array([[0, 1], [1, 0]]) * 1.1e-4
-    return wcs
-
-
-def image_of(band, field=0):
-    """Pixels that say which band, detector row and column they are; rows continue from field to field."""
-    rows, columns = np.mgrid[:ROWS, :COLUMNS]
-    return (1000 * (rows + field * STEP) + columns + band * 0.1).astype(">f4")
-
-
-def sky(x, y):
-    ra, dec = wcs_of().wcs_pix2world(x, y, 0)
-    return float(ra), float(dec)
+from crossz.images.arrow import read_arrays
+from crossz.sdss.frames import FieldID, Frame, decode
 
 
 def candidates(fields=(0,), drop=()):
@@ -45,20 +18,6 @@ def candidates(fields=(0,), drop=()):
         return None if (BANDS[band], field) in drop else Frame(image_of(band, field), wcs_of(field))
 
     return [[lambda b=band, f=field: frame(b, f) for field in fields] for band in range(5)]
-
-
-def write_frame(root, field=FIELD, band="r", data=None, **cards):
-    header = wcs_of().to_header()
-    header.update(
-        {"RUN": field.run, "CAMCOL": field.camcol, "FILTER": band, "FRAME": field.field + FRAME_MINUS_FIELD[band]}
-        | cards
-    )
-    buffer = io.BytesIO()
-    fits.PrimaryHDU(image_of(0) if data is None else data, header).writeto(buffer)
-    path = frame_path(root, field, band)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(bz2.compress(buffer.getvalue()))
-    return path
 
 
 def test_a_stamp_holds_the_native_pixels_around_the_object():
@@ -112,81 +71,6 @@ def test_a_missing_band_and_a_place_outside_are_said():
     assert outside.status == "outside_frame"
     far = stamps.stamp(candidates(), *sky(-2000.0, 150.0), "neighbour")
     assert (far.mask == 31).all()
-
-
-def test_a_frame_is_read_with_its_pixels_and_wcs(tmp_path):
-    path = write_frame(tmp_path)
-    assert path.relative_to(tmp_path).as_posix() == (
-        "dr17/eboss/photoObj/frames/301/1043/5/frame-r-001043-5-0025.fits.bz2"
-    )
-    frame = read_frame(path, FIELD, "r")
-    np.testing.assert_array_equal(frame.data, image_of(0))
-    assert frame.wcs.wcs_world2pix(*sky(11.5, 12.5), 0) == pytest.approx([11.5, 12.5], abs=1e-6)
-
-
-def cut_file(path):
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def flip_bit(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 4
-    path.write_bytes(content)
-
-
-def html(path):
-    path.write_bytes(b"<html><title>503</title></html>")
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def not_fits(path):
-    path.write_bytes(bz2.compress(b"x" * 100_000))
-
-
-def short_fits(path):
-    path.write_bytes(bz2.compress(bz2.decompress(path.read_bytes())[:20_000]))
-
-
-@pytest.mark.parametrize("damage", [cut_file, flip_bit, html, empty, not_fits, short_fits])
-def test_a_damaged_frame_is_named_with_the_remedy(tmp_path, damage):
-    path = write_frame(tmp_path)
-    damage(path)
-    with pytest.raises(CrosszError, match="fetch it again") as caught:
-        read_frame(path, FIELD, "r")
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize("cards", [{"RUN": 94}, {"CAMCOL": 1}, {"FILTER": "g"}, {"FRAME": 26}])
-def test_another_frame_under_this_name_is_refused(tmp_path, cards):
-    path = write_frame(tmp_path, **cards)
-    with pytest.raises(CrosszError, match="header says"):
-        read_frame(path, FIELD, "r")
-
-
-def test_pixels_that_are_not_finite_are_refused(tmp_path):
-    data = image_of(0)
-    data[3, 4] = np.nan
-    with pytest.raises(CrosszError, match="not finite"):
-        read_frame(write_frame(tmp_path, data=data), FIELD, "r")
-
-
-def trailing(path):
-    path.write_bytes(path.read_bytes() + b"more")
-
-
-def two_streams(path):
-    path.write_bytes(path.read_bytes() * 2)
-
-
-@pytest.mark.parametrize("damage", [trailing, two_streams])
-def test_more_than_one_stream_is_refused(tmp_path, damage):
-    path = write_frame(tmp_path)
-    damage(path)
-    with pytest.raises(CrosszError, match="bytes behind its end"):
-        read_frame(path, FIELD, "r")
 
 
 def on_disk(root):
