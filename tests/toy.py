@@ -11,8 +11,8 @@ from helpers import star
 from crossz.catalog.columns import REQUIRED
 from crossz.core import names
 from crossz.core.names import BANDS
+from crossz.images.arrow import to_units, write_arrays
 from crossz.images.index import write_index
-from crossz.images.store import to_units, write_arrays
 
 CROSSMODAL = {
     "backbone": "small", "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,

@@ -9,8 +9,8 @@ import pandas as pd
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from crossz.images.arrow import to_units, write_arrays
 from crossz.images.index import write_index
-from crossz.images.store import to_units, write_arrays
 from crossz.sdss.frames import FRAME_MINUS_FIELD, FieldID, frame_path
 
 FIELD = FieldID(301, 1043, 5, 25)

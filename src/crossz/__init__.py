@@ -5,7 +5,7 @@ To estimate redshifts of new objects you need a bundle: the folder of trained ne
 
 >>> import crossz
 >>> bundle = crossz.load_bundle("results/bundle/baseline-crossmodal")
->>> estimates = crossz.predict(crossz.read_table("quasars.csv", {}).to_pandas(), bundle)
+>>> estimates = crossz.predict(crossz.read_table("quasars.csv"), bundle)
 
 The table has a row for each object, with columns dered_u ... dered_z (magnitudes, dereddened) or psfMag_* and
 extinction_*, and psfMagErr_u ... psfMagErr_z. `estimates` has a row for each of its rows, with z_phot.

@@ -3,7 +3,6 @@
 #         magnitudes results/predict/{name}/ (targets.smk)
 # Makes   results/predict/{name}.parquet, results/predict/{name}.html
 
-from crossz.core.files import sha256
 
 
 rule predict:
@@ -37,7 +36,7 @@ rule predict_page:
     conda:
         "../../envs/train.yaml"
     params:
-        code=code_digest("apply.html_page") + sha256(ROOT / "src/crossz/apply/templates/page.html")[:12],
+        code=code_digest("apply.html_page"),
     script:
         "../scripts/predict_page.py"
 

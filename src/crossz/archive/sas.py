@@ -116,8 +116,8 @@ class Frames:
             self._mirrors.client.close()
             self._mirrors.threads.shutdown(cancel_futures=True)
 
-    def __call__(self, field: FieldID, band: str, whole: bool = False) -> Frame | None:
-        """The frame, or None where the archive has none; with all its rows, if `whole`.
+    def __call__(self, field: FieldID, band: str, all_rows: bool = False) -> Frame | None:
+        """The frame, or None where the archive has none; with all its rows, if `all_rows`.
 
         Raises
         ------
@@ -125,7 +125,7 @@ class Frames:
             It is damaged on disk, or cannot be fetched undamaged from any mirror.
         """
         key = _Key(field, band)
-        if whole:
+        if all_rows:
             return self._get(key, "whole")
         if self._mirrors and field in self._number:
             for ahead in self._fields[self._scheduled : self._number[field] + 2]:

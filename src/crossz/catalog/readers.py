@@ -11,7 +11,9 @@ from crossz.catalog.columns import with_extra
 from crossz.core.errors import CrosszError, fail_if
 
 
-def read_table(path: str | Path, columns: Mapping[str, str], extra_columns: Sequence[str] = ()) -> pa.Table:
+def read_table(
+    path: str | Path, columns: Mapping[str, str] | None = None, extra_columns: Sequence[str] = ()
+) -> pa.Table:
     """Read a table under our names.
 
     Names match regardless of case, as SQL Server's do. Ids and text of a CSV are read as text first, so that no id
@@ -31,7 +33,7 @@ def read_table(path: str | Path, columns: Mapping[str, str], extra_columns: Sequ
     CrosszError
         The file cannot be read, or a column of `columns` is not there.
     """
-    path = Path(path)
+    path, columns = Path(path), columns or {}
     if not path.is_file():
         raise CrosszError(f"{path}: no such catalog; set catalog.files to your finished query")
     try:

@@ -33,6 +33,7 @@ def code_digest(*modules: str) -> str:
 
     Snakemake does not see a change in an imported module. As a rule's `params` this digest makes it rerun exactly the
     rules whose code changed. Comments, docstrings, blank lines and blocks `if TYPE_CHECKING:` do not count.
+    The templates that a module `templating` fills do.
 
     Parameters
     ----------
@@ -53,6 +54,8 @@ def code_digest(*modules: str) -> str:
     for source in sorted(closure(*modules)):
         digest.update(source.relative_to(PACKAGE).as_posix().encode())
         digest.update(_read(source).meaning.encode())
+        for template in sorted(source.parent.glob("templates/*")) if source.name == "templating.py" else ():
+            digest.update(template.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -37,17 +37,17 @@ EDGE = "edge"
 class Frames(Protocol):
     """What gives frames: a shard's fetcher (`archive.sas.Frames`), a folder, a list."""
 
-    def __call__(self, field: FieldID, band: str, whole: bool = False) -> Frame | None:
+    def __call__(self, field: FieldID, band: str, all_rows: bool = False) -> Frame | None:
         """The frame of a field and a band; None where the archive has none.
 
-        It may lack rows that no stamp of the plan needs; with `whole` it has all.
+        It may lack rows that no stamp of the plan needs; with `all_rows` it has all.
         """
 
 
 class FrameOf(Protocol):
     """What gives one frame, as `Frames` does."""
 
-    def __call__(self, *, whole: bool = ...) -> Frame | None:
+    def __call__(self, *, all_rows: bool = ...) -> Frame | None:
         """The frame; None where the archive has none."""
 
 
@@ -145,7 +145,7 @@ def stamp(candidates: Sequence[Sequence[FrameOf]], ra: float, dec: float, edges:
 
     Adjacent fields share 128 rows, more than a stamp: where a row edge cuts it, the neighbour alone has all of it,
     from the same detector pixels. A neighbour is asked for only on the side where a row edge cuts the stamp, or where
-    there is no own frame. A frame that lacks rows of the stamp is asked for again, with `whole=True`.
+    there is no own frame. A frame that lacks rows of the stamp is asked for again, with `all_rows=True`.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def _best(frames: Sequence[FrameOf], ra: float, dec: float) -> tuple[_Cut | None
             continue
         frame = get()
         if frame is not None and frame.lacks(*_rows(frame, ra, dec)):
-            frame = get(whole=True)
+            frame = get(all_rows=True)
         if frame is None:
             own_missing |= number == 0
             continue
@@ -229,9 +229,9 @@ def stamps_of_plan(plan: pd.DataFrame, frames: Frames, edges: str) -> Iterator[t
     """
     cache: dict[tuple[FieldID, str], Frame | None] = {}
 
-    def frame(field: FieldID, band: str, *, whole: bool = False) -> Frame | None:
-        if (field, band) not in cache or whole:
-            cache[field, band] = frames(field, band, whole=True) if whole else frames(field, band)
+    def frame(field: FieldID, band: str, *, all_rows: bool = False) -> Frame | None:
+        if (field, band) not in cache or all_rows:
+            cache[field, band] = frames(field, band, all_rows=True) if all_rows else frames(field, band)
         return cache[field, band]
 
     names = list(FieldID._fields)

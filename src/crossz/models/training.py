@@ -78,12 +78,10 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Interruptions:
-    """How a training of one network is kept and ended."""
+    """How a training of one network is ended: `stop` asks for it, `keep` takes what a later run needs to go on."""
 
-    keep: Callable[[dict[str, Any]], None] = lambda running: None
-    """Takes what a later run needs to go on."""
-    stop: Callable[[], bool] = lambda: False
-    """Whether this process was asked to end."""
+    keep: Callable[[dict[str, Any]], None]
+    stop: Callable[[], bool]
 
 
 @torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, as it was outside

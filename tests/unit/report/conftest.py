@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from figures import predictions
 
-from crossz.images.store import UNITS_PER_NMGY, write_arrays
+from crossz.images.arrow import UNITS_PER_NMGY, write_arrays
 from crossz.report import calibration, gallery, models, redshifts, style
 
 
