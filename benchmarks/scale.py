@@ -26,8 +26,8 @@ from common import table
 
 from crossz.catalog import plan, splits
 from crossz.catalog.objects import write_catalog, write_user_catalog
+from crossz.core.constants import BANDS
 from crossz.core.files import write_json
-from crossz.core.names import BANDS
 from crossz.core.provenance import versions
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from common import table
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.core.provenance import versions
 from crossz.images.arrow import write_arrays
 from crossz.images.index import write_index

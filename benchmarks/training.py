@@ -25,9 +25,10 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
+from crossz.images.arrow import write_arrays
 from crossz.images.index import write_index
-from crossz.images.store import ImageStore, write_arrays
+from crossz.images.store import ImageStore
 from crossz.models import backbones
 from crossz.models.crossmodal import CHI, CrossModal, objective
 from crossz.models.data import Part, fit_scalers, load_part

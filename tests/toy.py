@@ -9,8 +9,8 @@ import pandas as pd
 from helpers import star
 
 from crossz.catalog.columns import REQUIRED
-from crossz.core import names
-from crossz.core.names import BANDS
+from crossz.core import paths
+from crossz.core.constants import BANDS
 from crossz.images.arrow import to_units, write_arrays
 from crossz.images.index import write_index
 
@@ -138,4 +138,4 @@ def in_json(arguments: dict) -> str:
 
 def predictions(folder: Path, patterns) -> dict[str, Path]:
     """Where the tables of predictions of each input pattern go, as a run has them."""
-    return {inputs: folder / names.predictions_path("toy", "crossmodal", 0, inputs) for inputs in patterns}
+    return {inputs: folder / paths.predictions_path("toy", "crossmodal", 0, inputs) for inputs in patterns}

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sky import geometry
 from crossz.sky.build import build
 

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from crossz.apply.bundle import load_bundle
     from crossz.apply.predict import predict
     from crossz.catalog.readers import read_table
+    from crossz.core.constants import BANDS
     from crossz.core.errors import CrosszError
-    from crossz.core.names import BANDS
     from crossz.core.version import VERSION as __version__
     from crossz.estimates.pdf import Mixture
 
 __all__ = ["BANDS", "CrosszError", "Mixture", "__version__", "load_bundle", "predict", "read_table"]
 
 _PLACES = {
-    "BANDS": "core.names",
+    "BANDS": "core.constants",
     "CrosszError": "core.errors",
     "Mixture": "estimates.pdf",
     "load_bundle": "apply.bundle",

@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from project import copied, environment
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 
 REFERENCES = ["knn", "random_forest", "gradient_boosting", "mlp"]
 MINE = {

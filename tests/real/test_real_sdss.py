@@ -12,10 +12,10 @@ from crossz.archive import sas
 from crossz.catalog.columns import conform
 from crossz.catalog.objects import dedupe, groups
 from crossz.catalog.readers import read_table
+from crossz.core.constants import BANDS
 from crossz.core.errors import Refused
-from crossz.core.names import BANDS
 from crossz.images import cutouts, mat, stamps
-from crossz.images.store import to_nmgy, to_units
+from crossz.images.arrow import to_nmgy, to_units
 from crossz.sdss import bz2_blocks, spectra
 from crossz.sdss.frames import FieldID, decode, frame_path, read_frame
 

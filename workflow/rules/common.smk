@@ -10,7 +10,7 @@ from crossz.core.config import extra_columns, network, problems
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.hardware import has_gpu
-from crossz.core.names import WILDCARDS
+from crossz.core.paths import WILDCARDS
 from crossz.core.provenance import code_digest
 
 if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):

@@ -36,6 +36,5 @@ rule gate:
         "../../envs/pipeline.yaml"
     params:
         max_loss=lambda wildcards, input: config["cutouts"]["max_loss"],
-        code=code_digest("images.gate"),
     script:
         "../scripts/gate.py"

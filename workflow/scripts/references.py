@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from crossz.core.job import job
-from crossz.core.names import parse_predictions
+from crossz.core.paths import parse_predictions
 from crossz.models import references
 
 if TYPE_CHECKING:

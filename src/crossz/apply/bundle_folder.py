@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, fail_if
 from crossz.core.files import atomic_path, sha256
-from crossz.core.names import BANDS
 from crossz.core.version import VERSION
 
 FORMAT = 2

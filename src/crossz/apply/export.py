@@ -17,9 +17,9 @@ from crossz.apply.bundle import COMMON
 from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, fingerprint, write
 from crossz.apply.model_card import markdown
 from crossz.apply.probe import probe
+from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json, sha256
-from crossz.core.names import BANDS, OK
 from crossz.core.provenance import versions
 from crossz.core.version import VERSION
 from crossz.models import features as ft

@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 
 from crossz.apply.predict import Images, images_of, summary
 from crossz.apply.templating import clean, html_environment
+from crossz.core.constants import OK
 from crossz.core.files import atomic_path
-from crossz.core.names import MALFORMED, OK
+from crossz.core.names import MALFORMED
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import mixtures_of
-from crossz.images.store import to_nmgy
+from crossz.images.arrow import to_nmgy
 from crossz.report.gallery import density_of_z, rgb
 from crossz.report.style import COLOURS, STYLE, plt, settle
 

@@ -14,11 +14,13 @@ import torch
 
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
 from crossz.catalog.readers import read_table
+from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
-from crossz.core.names import ALONE, BANDS, NO_DATA, OK
+from crossz.core.names import ALONE, NO_DATA
 from crossz.estimates.estimates import Estimate, joined, mean_of
-from crossz.images.store import ImageStore, read_arrays
+from crossz.images.arrow import read_arrays
+from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.data import Inputs, model_inputs
 from crossz.models.device import deterministic

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.models.data import load_part
 from crossz.models.inference import Networks, estimate
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz.core.constants import BANDS
 from crossz.core.files import write_json
-from crossz.core.names import BANDS
 from crossz.sdss.frames import FieldID
 
 log = logging.getLogger(__name__)

@@ -24,9 +24,9 @@ from crossz.archive.http import Client, Damaged, Unanswered, limits
 from crossz.archive.journal import Journal
 from crossz.archive.place import Place, place_of
 from crossz.archive.responses import Denied, Missing, Reply, Unranged
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import atomic_path, sha256_of_ranges
-from crossz.core.names import BANDS
 from crossz.images import stamps as images_stamps
 from crossz.sdss import bz2_blocks
 from crossz.sdss.frames import FieldID, Frame, decode, frame_path

@@ -8,8 +8,8 @@ import xml.etree.ElementTree as xml
 from collections.abc import Mapping
 from pathlib import Path
 
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
-from crossz.core.names import BANDS
 
 
 def column_names(path: str | Path) -> list[str]:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from crossz.core import names
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
+from crossz.core.paths import parse_predictions
 from crossz.estimates.estimates import Estimate
 from crossz.estimates.pdf import Mixture
 
@@ -57,7 +57,7 @@ def read_predictions(
     A table of all columns, or of `columns` alone: those of the PDFs are nine tenths of a file.
     """
     for path in map(Path, paths):
-        yield *names.parse_predictions(path), pq.read_table(path, columns=columns).to_pandas()
+        yield *parse_predictions(path), pq.read_table(path, columns=columns).to_pandas()
 
 
 class ScoredRows(NamedTuple):

@@ -8,10 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from crossz.core.constants import OK
-from crossz.images.arrow import read_arrays as read_arrays
-from crossz.images.arrow import to_nmgy as to_nmgy
-from crossz.images.arrow import to_units as to_units
-from crossz.images.arrow import write_arrays as write_arrays
+from crossz.images.arrow import read_arrays
 
 
 def sampled_digest(path: str | Path) -> str:

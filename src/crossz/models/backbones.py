@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
-from crossz.core.names import BANDS
 
 IMAGE_SIZE = 64
 _CENTRE = 32  # pixels: edge of what the small backbone sees, 13 arcsec

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.models import backbones
 
 CHI = 512

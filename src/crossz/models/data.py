@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.estimates import classes
 from crossz.models import backbones
 from crossz.models import features as ft

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from crossz.core.names import parse_predictions
+from crossz.core.paths import parse_predictions
 from crossz.estimates.predictions import write_predictions
 from crossz.images.store import ImageStore
 from crossz.models.data import load_part

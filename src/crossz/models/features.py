@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
-from crossz.core.names import BANDS
 
 _CLIP = 6.0  # scaled values beyond this say "out of domain" and nothing more
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from crossz.core.constants import OK
 from crossz.core.errors import CrosszError
-from crossz.core.names import OK
-from crossz.images.store import read_arrays
+from crossz.images.arrow import read_arrays
 from crossz.models import features as ft
 from crossz.models.mml import POOL
 

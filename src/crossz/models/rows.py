@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz.core.constants import SUBSETS
 from crossz.core.errors import CrosszError
-from crossz.core.names import SUBSETS
 from crossz.images.store import ImageStore
 
 

@@ -11,12 +11,13 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.estimates import pdf
 from crossz.estimates.estimates import dz
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import mixtures_of, read_predictions
-from crossz.images.store import ImageStore, to_nmgy
+from crossz.images.arrow import to_nmgy
+from crossz.images.store import ImageStore
 from crossz.report.style import COLOURS, STYLE, plt, save
 
 COUNT = 6

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crossz.core.names import CROSSMODAL, MML, REFERENCES, parse_model
+from crossz.core.names import CROSSMODAL, MML, REFERENCES
+from crossz.core.paths import parse_model
 from crossz.report.style import COLOURS, LOOKS, OTHER_LOOK, STYLE, Look, plt, save, splits_text
 from crossz.scores.metrics import PAPER
 

@@ -15,7 +15,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from crossz.core.names import CROSSMODAL, MML, REFERENCES, parse_catalog, parse_estimates_figure
+from crossz.core.names import CROSSMODAL, MML, REFERENCES
+from crossz.core.paths import parse_catalog, parse_estimates_figure
 from crossz.estimates import classes
 from crossz.estimates.estimates import dz
 from crossz.report.pooled import pooled_tests, pooled_title

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from crossz.core.files import atomic_path
-from crossz.core.names import parse_catalog
+from crossz.core.paths import parse_catalog
 from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import scored_rows
 from crossz.scores.bootstrap import SCORES, Draws, draw, resampled

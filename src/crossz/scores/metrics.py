@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from crossz.core.constants import OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path, read_json
-from crossz.core.names import OK, parse_model, parse_split
+from crossz.core.paths import parse_model, parse_split
 from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.scores import classes as class_scores

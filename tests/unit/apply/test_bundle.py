@@ -15,8 +15,8 @@ from toy import CROSSMODAL, rewrite, told
 from crossz.apply import bundle_folder
 from crossz.apply.bundle import load_bundle, trained_networks
 from crossz.apply.predict import predict
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
-from crossz.core.names import BANDS
 from crossz.core.version import VERSION
 from crossz.models import features
 

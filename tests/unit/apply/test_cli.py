@@ -16,7 +16,7 @@ from crossz.apply import cli
 from crossz.apply.bundle import load_bundle
 from crossz.apply.bundle_folder import CARD, fingerprint
 from crossz.apply.predict import images_of, predict
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.core.version import VERSION
 
 

@@ -11,9 +11,9 @@ from toy import rewrite
 
 from crossz.apply.bundle_folder import CARD, FACTS, check
 from crossz.apply.export import domain
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 from crossz.core.files import write_json
-from crossz.core.names import BANDS
 from crossz.models.info import ModelInfo
 
 

@@ -11,11 +11,11 @@ import toy
 from crossz.apply import predict as module
 from crossz.apply.bundle import Bundle, trained_networks
 from crossz.apply.predict import images_in, images_of, index_of, predict, write_redshifts
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
-from crossz.core.names import BANDS
 from crossz.estimates import pdf
 from crossz.estimates.predictions import mixtures_of
-from crossz.images.store import to_units, write_arrays
+from crossz.images.arrow import to_units, write_arrays
 from crossz.models import evaluation, training
 
 COUNT = 2

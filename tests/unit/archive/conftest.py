@@ -7,7 +7,7 @@ from fetching import SQL, rows
 from local_archive import serve
 
 from crossz.archive import embedded
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sdss.frames import FieldID
 
 

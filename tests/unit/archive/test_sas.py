@@ -10,8 +10,8 @@ from helpers import archive
 from local_archive import Fault
 
 from crossz.archive import sas
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
-from crossz.core.names import BANDS
 from crossz.sdss.frames import frame_path, read_frame
 
 

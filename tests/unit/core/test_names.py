@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossz import report
-from crossz.core import names
+from crossz.core import names, paths
 
 DATASET = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=20)
 MODEL = st.text(string.ascii_lowercase + string.digits + "_", min_size=1, max_size=20)
@@ -25,18 +25,18 @@ FOLDER = st.sampled_from(["", "/", "../", "/a/b c/", "results/models/x/y/0/"])
 
 @given(FOLDER, DATASET, MODEL, SPLIT, INPUTS, st.sampled_from(["model.pt", "model.json", "history.csv"]))
 def test_what_is_put_into_a_path_comes_out_of_it(folder, dataset, model, split, inputs, file):
-    assert names.parse_catalog(folder + names.catalog_path(dataset)) == (dataset,)
-    assert names.parse_split(folder + names.split_path(dataset, split)) == (dataset, split)
-    assert names.parse_model(folder + names.model_path(dataset, model, split, file)) == (dataset, model, split, file)
-    path = names.predictions_path(dataset, model, split, inputs)
-    assert names.parse_predictions(folder + path) == (dataset, model, split, inputs)
-    figure = names.estimates_figure_path(dataset, model, inputs)
-    assert names.parse_estimates_figure(folder + figure) == (dataset, model, inputs)
-    assert names.parse_estimates_figure(folder + figure.replace(".png", ".pdf")) == (dataset, model, inputs)
+    assert paths.parse_catalog(folder + paths.catalog_path(dataset)) == (dataset,)
+    assert paths.parse_split(folder + paths.split_path(dataset, split)) == (dataset, split)
+    assert paths.parse_model(folder + paths.model_path(dataset, model, split, file)) == (dataset, model, split, file)
+    path = paths.predictions_path(dataset, model, split, inputs)
+    assert paths.parse_predictions(folder + path) == (dataset, model, split, inputs)
+    figure = paths.estimates_figure_path(dataset, model, inputs)
+    assert paths.parse_estimates_figure(folder + figure) == (dataset, model, inputs)
+    assert paths.parse_estimates_figure(folder + figure.replace(".png", ".pdf")) == (dataset, model, inputs)
 
 
 def test_the_folder_above_the_names_does_not_matter():
-    assert names.parse_predictions("elsewhere/baseline/knn/3/phot.parquet").split == 3
+    assert paths.parse_predictions("elsewhere/baseline/knn/3/phot.parquet").split == 3
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_the_folder_above_the_names_does_not_matter():
 )  # fmt: skip
 def test_another_path_is_an_error_that_names_it(path):
     with pytest.raises(ValueError, match=r"does not end as results/predictions/\{dataset\}"):
-        names.parse_predictions(path)
+        paths.parse_predictions(path)
 
 
 def test_every_wildcard_of_a_template_has_its_constraint():
-    templates = [value for name, value in vars(names).items() if name.isupper() and str(value).startswith("results/")]
+    templates = [value for name, value in vars(paths).items() if name.isupper() and str(value).startswith("results/")]
     assert len(templates) == 5
     for template in templates:
-        assert set(re.findall(r"\{(\w+)\}", template)) <= set(names.WILDCARDS)
+        assert set(re.findall(r"\{(\w+)\}", template)) <= set(paths.WILDCARDS)
 
 
 def test_the_module_imports_no_more_than_the_standard_library_and_constants():

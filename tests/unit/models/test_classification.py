@@ -11,7 +11,8 @@ from toy import TRAIN, rows
 from crossz.apply import bundle, predict
 from crossz.catalog.objects import write_catalog, write_raw
 from crossz.core.errors import CrosszError
-from crossz.core.names import PATTERNS, predictions_path
+from crossz.core.names import PATTERNS
+from crossz.core.paths import predictions_path
 from crossz.models import evaluation, references, training
 from crossz.report import models, redshifts
 from crossz.scores import classes as class_scores

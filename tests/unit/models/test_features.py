@@ -6,8 +6,8 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
-from crossz.core.names import BANDS
 from crossz.models import features
 
 FINITE = st.floats(-30, 30, allow_subnormal=False)

@@ -14,8 +14,8 @@ from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.names import MML_INPUTS
 from crossz.estimates.estimates import dz
+from crossz.images.arrow import write_arrays
 from crossz.images.spectra import FIRST, PIXELS
-from crossz.images.store import write_arrays
 from crossz.models import mml_inputs, mml_training
 from crossz.models.mml import ChannelAttention, SpectrumNet, generator, log_cosh, regressor
 from crossz.sdss.spectra import STEP

@@ -19,7 +19,8 @@ from crossz.core.names import PATTERNS
 from crossz.estimates import pdf
 from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import mixtures_of
-from crossz.images.store import ImageStore, read_arrays, write_arrays
+from crossz.images.arrow import read_arrays, write_arrays
+from crossz.images.store import ImageStore
 from crossz.models import data, evaluation, inference, training
 from crossz.models.data import augmented, fit_scalers, load_part, redshift_of, target_of
 from crossz.models.device import compile_once

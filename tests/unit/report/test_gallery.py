@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from figures import binned_rows, draw_twice, history, metrics_rows, predictions, words
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.estimates.pdf import Mixture
 from crossz.report import calibration, gallery, models, redshifts, style
 

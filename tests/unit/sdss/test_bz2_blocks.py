@@ -16,9 +16,9 @@ from local_archive import Fault, serve
 
 from crossz.archive import sas
 from crossz.core import verify
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import sha256_of_ranges
-from crossz.core.names import BANDS
 from crossz.images import stamps
 from crossz.sdss import bz2_blocks, bz2_stream
 from crossz.sdss.frames import FRAME_MINUS_FIELD, FieldID, decode, frame_path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy_sky import FRAME, QUASARS, every_frame, frame_path, opened
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sky import filters
 from crossz.sky.build import counts as recorded
 

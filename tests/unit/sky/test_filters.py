@@ -5,7 +5,7 @@ import pytest
 import speclite.filters
 from astropy import units
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sky import filters, seds
 
 

@@ -6,7 +6,7 @@ from astropy.io import fits
 from scipy.ndimage import map_coordinates
 from toy_sky import FRAME, SIGMA, every_frame, opened
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 
 
 def test_frames_are_laid_out_as_real_ones(built):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sky import images
 
 

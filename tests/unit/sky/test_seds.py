@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sky import filters, seds
 
 # Real SDSS quasars: DR5 catalog (Schneider et al. 2007, AJ 134, 102), PSF magnitudes minus the catalog's

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from toy_sky import FRAME, frame_path, opened
 
-from crossz.core.names import BANDS
+from crossz.core.constants import BANDS
 from crossz.sky import images
 from crossz.sky.build import build
 
