@@ -25,7 +25,8 @@ import pyarrow.parquet as pq
 from common import table
 
 from crossz.catalog import plan, splits
-from crossz.catalog.objects import write_catalog, write_user_catalog
+from crossz.catalog.objects import write_catalog
+from crossz.catalog.raw import write_user_catalog
 from crossz.core.constants import BANDS
 from crossz.core.files import write_json
 from crossz.core.provenance import versions

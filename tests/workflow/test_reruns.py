@@ -70,10 +70,12 @@ CODE_ROWS: dict[str, dict[str, set[str]]] = {
     "`core`": {"core/verify": set(), "core/job": set(), "core/hardware": set(), "core/run_record": RECORD},
     "`sdss`, `images.stamps`": {"images/stamps": STAMPS, "sdss/bz2_blocks": STAMPS},
     "`images.cutouts`": {"images/cutouts": ALIGNED | {"cutouts_aligned"}},
+    "`images.arrow`": {"images/arrow": STAMPS | {"spectra"}},
     "`images.store`": {"images/store": MODELS},
     "`images.index`": {"images/index": IMAGES},
     "`images.gate`": {"images/gate": set()},
-    "`catalog.objects`": {"catalog/objects": CATALOG | {"query"}},
+    "`catalog.raw`": {"catalog/raw": CATALOG | {"query"}},
+    "`catalog.objects`": {"catalog/objects": CATALOG},
     "`catalog.splits`": {"catalog/splits": SPLITS},
     "`models.crossmodal`, `models.data`, `models.features`, `models.training`, `models.inference`, `estimates`": {
         "models/crossmodal": NETWORKS, "models/data": NETWORKS, "models/training": NETWORKS, "models/inference": NETWORKS,

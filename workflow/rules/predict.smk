@@ -4,7 +4,6 @@
 # Makes   results/predict/{name}.parquet, results/predict/{name}.html
 
 
-
 rule predict:
     input:
         targets=targets_table,

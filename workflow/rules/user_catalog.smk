@@ -18,6 +18,6 @@ rule user_catalog:
     params:
         columns=lookup("catalog/columns", within=config),
         extra_columns=EXTRA_COLUMNS,
-        code=code_digest("catalog.objects"),
+        code=code_digest("catalog.raw"),
     script:
         "../scripts/user_catalog.py"

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz.catalog import objects
+from crossz.catalog import raw
 from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as arguments:
-    objects.write_user_catalog(**arguments)
+    raw.write_user_catalog(**arguments)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from crossz.archive.sql import TABLES, checked_select
-from crossz.catalog.objects import write_raw
+from crossz.catalog.raw import write_raw
 from crossz.core.errors import CrosszError
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from crossz.archive import reply
 from crossz.archive.sql import Query, Slice, archive_query, count_by_redshift, slice_text, slices
 from crossz.catalog.columns import conform
-from crossz.catalog.objects import write_raw
+from crossz.catalog.raw import write_raw
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path, read_json, write_json
 

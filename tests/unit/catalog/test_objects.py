@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy import BIG, rows
 
-from crossz.catalog.columns import COLUMNS
-from crossz.catalog.objects import dedupe, groups, write_catalog, write_raw, write_user_catalog
+from crossz.catalog.objects import dedupe, groups, write_catalog
+from crossz.catalog.raw import write_raw
 from crossz.core import files
 from crossz.core.errors import CrosszError
 
@@ -101,22 +101,3 @@ def test_a_catalog_without_one_valid_redshift_is_refused(tmp_path):
     with pytest.raises(CrosszError, match="none of its 1 rows"):
         write_catalog(raw=tmp_path / "raw.parquet", **catalog_of(tmp_path), radius_arcsec=1.0)
     assert not (tmp_path / "c.parquet").exists()
-
-
-def test_extra_columns_are_kept_as_numbers_and_their_absence_is_told(tmp_path):
-    given = rows(objID=[3, 4, 5], W1mpro=["15.5", "", "-9999"], empty=[np.nan] * 3, other=[1, 2, 3])
-    given.to_csv(tmp_path / "mine.csv", index=False)
-    made = {"raw": tmp_path / "raw.parquet", "receipt": tmp_path / "receipt.json"}
-    write_user_catalog(source=tmp_path / "mine.csv", **made, columns={"pm": "other"}, extra_columns=["w1mpro", "pm"])
-    write_catalog(raw=made["raw"], **catalog_of(tmp_path), radius_arcsec=1.0)
-    table = pq.read_table(tmp_path / "c.parquet")
-    assert table["w1mpro"].to_pylist() == [15.5, None, -9999.0]
-    assert table["pm"].to_pylist() == [1.0, 2.0, 3.0]
-    write_user_catalog(source=tmp_path / "mine.csv", **made, columns={})
-    assert pq.read_table(made["raw"]).column_names == list(COLUMNS)
-    for extra_columns, words in (
-        (["w9"], r"(?s)mine.csv.*w9 of photometry\.columns is missing"),
-        (["empty"], "empty .*no value"),
-    ):
-        with pytest.raises(CrosszError, match=words):
-            write_user_catalog(source=tmp_path / "mine.csv", **made, columns={}, extra_columns=extra_columns)

@@ -9,7 +9,8 @@ import toy
 from toy import TRAIN, rows
 
 from crossz.apply import bundle, predict
-from crossz.catalog.objects import write_catalog, write_raw
+from crossz.catalog.objects import write_catalog
+from crossz.catalog.raw import write_raw
 from crossz.core.errors import CrosszError
 from crossz.core.names import PATTERNS
 from crossz.core.paths import predictions_path

@@ -20,12 +20,10 @@ from crossz.estimates import pdf
 from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import mixtures_of
 from crossz.images.arrow import read_arrays, write_arrays
-from crossz.images.store import ImageStore
 from crossz.models import data, evaluation, inference, training
-from crossz.models.data import augmented, fit_scalers, load_part, redshift_of, target_of
-from crossz.models.device import compile_once
+from crossz.models.data import augmented, redshift_of, target_of
 from crossz.models.info import ModelInfo
-from crossz.models.rows import load_rows, subsample
+from crossz.models.rows import subsample
 
 
 @pytest.fixture(scope="module")
@@ -275,28 +273,6 @@ def test_auto_is_bfloat16_on_a_gpu_alone(monkeypatch):
     for kind, on_card, on_processor in (("auto", True, False), ("float32", False, False), ("bfloat16", True, True)):
         assert inference.autocast(torch.device("cuda"), kind) is on_card
         assert inference.autocast(torch.device("cpu"), kind) is on_processor
-
-
-def test_a_compiled_backbone_trains_the_same_network(survey, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    store = ImageStore(survey.index, survey.cutouts)
-    rows = load_rows(survey.catalog, survey.split, store)[:60]
-    info = ModelInfo(
-        crossmodal=CROSSMODAL | {"z_patterns": "img"}, train=TRAIN | {"batch_size": 30}, magnitudes="dered_model",
-        seed=1, n={}, scalers={},
-    )  # fmt: skip
-    info = info.trained(scalers=fit_scalers(rows, store, info))
-    part, losses = load_part(rows, store, info, torch.device("cpu")), []
-    for compiled in (False, True):
-        torch.manual_seed(3)
-        net = inference.build(info)
-        if compiled:
-            compile_once(net.encode_img.cnn)
-        optimizer = torch.optim.SGD(net.parameters(), 0.01)
-        losses.append(training.train_epoch(net, optimizer, part, info, 0))
-        losses[-1] |= {name: float(value.double().norm()) for name, value in net.state_dict().items()}
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
 
 
 def test_torch_compile_without_a_compiler_is_an_error(survey, tmp_path, monkeypatch):
