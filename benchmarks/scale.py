@@ -152,7 +152,7 @@ def predictions(folder: Path) -> list[Path]:
 
 
 STAGES: dict[str, Callable[[Path], None]] = {
-    "user catalog": user_catalog, "dedupe, group": dedupe_and_group, "plan": plan_shards, "split": split, "(shards)": fill_shards, "index of images": index_images,
+    "user catalog": user_catalog, "dedupe, group": dedupe_and_group, "plan": plan_shards, "split": split, "(cutout files)": fill_shards, "index of images": index_images,
     "(predictions)": predict, "metrics.csv": score, "metrics_binned.csv": score_bins, "comparison.md": compare,
 }  # fmt: skip
 

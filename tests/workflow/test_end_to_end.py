@@ -1,4 +1,4 @@
-"""The main job as a user runs it, on a sky of a hundred quasars: whole, repeatable, and rerun no further than needed."""
+"""The main job as a user runs it, on a sky of a hundred quasars: whole, repeatable, and only what is needed is rerun."""
 
 import re
 import shutil

@@ -49,7 +49,7 @@ COLUMNS = REQUIRED | FIELD | OPTIONAL
 
 _NO_NUMBER = ("", "nan")
 _DIGITS = 1 << 53  # a float64 holds integers up to here
-_ENOUGH = 20  # so many ids are not multiples of a large number by chance
+_ENOUGH = 20  # so many ids are not multiples of a large number by accident
 _REMEDY = "64-bit ids lose digits in a float: export the column as bigint or text"
 
 

@@ -53,8 +53,8 @@ def test_a_fits_table_gives_the_same_rows_as_its_csv(tmp_path):
     table = rows(objID=[BIG, BIG + 1], zErr=[-1, 2e-4]).assign(run2d=["26", "v5_13_2"])
     table.to_csv(tmp_path / "query.csv", index=False)
     Table.from_pandas(table.astype({"specObjID": str})).write(tmp_path / "query.fits")
-    brought = [conform(read_table(tmp_path / f"query.{kind}", {}), kind) for kind in ("csv", "fits")]
-    assert brought[0].equals(brought[1])
+    tables = [conform(read_table(tmp_path / f"query.{kind}", {}), kind) for kind in ("csv", "fits")]
+    assert tables[0].equals(tables[1])
 
 
 def test_a_mapped_column_that_is_not_there_is_named(tmp_path):
