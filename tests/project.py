@@ -69,7 +69,7 @@ def planned(where, configfiles, *targets, config=None, forced=(), everything=Fal
     before, variable = provenance.PACKAGE, os.environ.get("PYTHONPATH", "")
     provenance.PACKAGE = where / "src/crossz"
     provenance.forget()
-    folder = Path.cwd()
+    folder, places = Path.cwd(), list(sys.path)
     try:
         with api.SnakemakeApi(api.OutputSettings()) as smk:
             workflow = smk.workflow(
@@ -85,6 +85,6 @@ def planned(where, configfiles, *targets, config=None, forced=(), everything=Fal
             return list(workflow._workflow.dag.needrun_jobs(exclude_finished=False))  # no public accessor yet
     finally:
         os.chdir(folder)
-        os.environ["PYTHONPATH"] = variable  # which the Snakefile sets
+        sys.path[:], os.environ["PYTHONPATH"] = places, variable  # which the Snakefile changes
         provenance.PACKAGE = before
         provenance.forget()

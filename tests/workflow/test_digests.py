@@ -46,7 +46,7 @@ def rules(request, tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "mine.csv").write_text("objID\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(provenance, "code_digest", lambda *modules: modules)
+    monkeypatch.setattr(provenance, "code_digest", lambda *modules: f"{' '.join(modules)} ")
     with api.SnakemakeApi(api.OutputSettings()) as smk:
         workflow = smk.workflow(
             snakefile=ROOT / "Snakefile", workdir=tmp_path, resource_settings=api.ResourceSettings(cores=1),
@@ -56,10 +56,10 @@ def rules(request, tmp_path, monkeypatch):
 
 
 def covered(rule):
-    """Files that the digest of a rule is of."""
-    code = rule.params.get("code", ())
-    parts = code.values() if isinstance(code, dict) else [code]
-    return provenance.closure(*(module for part in parts for module in part))
+    """Files that the digest of a rule is of. It may have a digest of other files too, such as a template."""
+    code = rule.params.get("code", "")
+    words = " ".join(code.values() if isinstance(code, dict) else [code]).split()
+    return provenance.closure(*filter(file_of, words))
 
 
 def file_of(module):

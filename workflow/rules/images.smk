@@ -22,7 +22,7 @@ rule images:
         "../scripts/images.py"
 
 
-# A function of `input` is no reason to rerun: who has passed the gate need not train again because it was moved. (Were the gate
+# A function of `input` is no reason to rerun: who has passed the gate need not train again because it was moved, or its code edited. (Were the gate
 # `ancient` for what follows, a change beyond it would go unseen in the run that changes something before it.)
 rule gate:
     input:
