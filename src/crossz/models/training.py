@@ -6,7 +6,6 @@ Imports only torch, numpy, pandas and pyarrow: it runs on a GPU machine that has
 import copy
 import hashlib
 import io
-import json
 import logging
 import math
 import time
@@ -25,8 +24,9 @@ from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path, sha256
 from crossz.core.names import ALONE
 from crossz.estimates import classes as labels
-from crossz.images.store import ImageStore, sampled_digest
+from crossz.images.store import ImageStore
 from crossz.models import distributed
+from crossz.models.checkpoint import Checkpoint, fingerprint
 from crossz.models.data import Part, augmented, fit_scalers, load_part
 from crossz.models.device import choose_device, compile_once, deterministic, on_device
 from crossz.models.inference import Networks, autocast, build, network_inputs, raw_estimate
@@ -48,32 +48,6 @@ class Data(NamedTuple):
 
     train: Part
     val: Part
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a training that was ended goes on."""
-
-    path: Path
-    fingerprint: str
-    """Of data, code and settings: a checkpoint of others is not taken up."""
-
-    def read(self, device: torch.device) -> dict[str, Any] | None:
-        """What an earlier run left, or None."""
-        if not self.path.exists():
-            return None
-        point: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
-        if point["fingerprint"] != self.fingerprint:
-            log.info(f"{self.path}: a checkpoint of other data, code or settings; starting anew")
-            return None
-        log.info(f"{self.path}: going on after epoch {point['running']['state']['epoch']}")
-        return point
-
-    def write(self, members: list[dict[str, Any]], running: dict[str, Any]) -> None:
-        """Keep the finished networks and the one that is in training."""
-        if distributed.number() == 0:
-            with atomic_path(self.path) as temporary:
-                torch.save({"fingerprint": self.fingerprint, "members": members, "running": running}, temporary)
 
 
 @dataclass(frozen=True)
@@ -155,7 +129,7 @@ def train(
     data = Data(*(load_part(part, store, description, device) for part in (train_rows, rows[rows["subset"] == "val"])))
     for name, part in zip(("train", "val"), data, strict=True) if classes else ():
         labels.require_all(part.truth, classes, f"{split}, part {name}")
-    point = Checkpoint(Path(checkpoint), _fingerprint(description, code, data, cutouts))
+    point = Checkpoint(Path(checkpoint), fingerprint(description, code, data, cutouts))
     members = _train_members(data, description, point, stop)
     description = _recalibrate(members, data.val, description)
     if distributed.number() == 0:
@@ -387,14 +361,3 @@ def _optimizer(net: nn.Module, training: Mapping[str, Any]) -> torch.optim.Optim
 def _seed(seed: int, objID: np.ndarray, member: int, epoch: int) -> int:
     digest = hashlib.blake2b(objID.tobytes(), digest_size=7, key=f"{seed}:{member}:{epoch}".encode())
     return int.from_bytes(digest.digest(), "little")
-
-
-def _fingerprint(info: ModelInfo, code: str, data: Data, cutouts: Sequence[str | Path]) -> str:
-    # Labels of the test part do not enter: permuting them must leave every byte of the training alone.
-    digest = hashlib.sha256(json.dumps([info.to_json(), code, torch.__version__], sort_keys=True).encode())
-    for part in data:
-        digest.update(part.objID.tobytes() + part.truth.tobytes())
-        digest.update(part.inputs.x_mag.cpu().numpy().tobytes() + part.inputs.x_colour.cpu().numpy().tobytes())
-    for path in cutouts:
-        digest.update(sampled_digest(path).encode())
-    return digest.hexdigest()

@@ -1,0 +1,57 @@
+"""Where a training that was ended goes on, to the same bytes."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crossz.core.files import atomic_path
+from crossz.images.store import sampled_digest
+from crossz.models import distributed
+from crossz.models.data import Part
+from crossz.models.info import ModelInfo
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training that was ended goes on."""
+
+    path: Path
+    fingerprint: str
+    """Of data, code and settings: a checkpoint of others is not taken up."""
+
+    def read(self, device: torch.device) -> dict[str, Any] | None:
+        """What an earlier run left, or None."""
+        if not self.path.exists():
+            return None
+        point: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+        if point["fingerprint"] != self.fingerprint:
+            log.info(f"{self.path}: a checkpoint of other data, code or settings; starting anew")
+            return None
+        log.info(f"{self.path}: going on after epoch {point['running']['state']['epoch']}")
+        return point
+
+    def write(self, members: list[dict[str, Any]], running: dict[str, Any]) -> None:
+        """Keep the finished networks and the one that is in training."""
+        if distributed.number() == 0:
+            with atomic_path(self.path) as temporary:
+                torch.save({"fingerprint": self.fingerprint, "members": members, "running": running}, temporary)
+
+
+def fingerprint(info: ModelInfo, code: str, parts: Sequence[Part], cutouts: Sequence[str | Path]) -> str:
+    """Digest of all that a training depends on: description, code, training and validation part, images, version of torch."""
+    # Labels of the test part do not enter: permuting them must leave every byte of the training alone.
+    digest = hashlib.sha256(json.dumps([info.to_json(), code, torch.__version__], sort_keys=True).encode())
+    for part in parts:
+        digest.update(part.objID.tobytes() + part.truth.tobytes())
+        digest.update(part.inputs.x_mag.cpu().numpy().tobytes() + part.inputs.x_colour.cpu().numpy().tobytes())
+    for path in cutouts:
+        digest.update(sampled_digest(path).encode())
+    return digest.hexdigest()
