@@ -184,7 +184,7 @@ def compare(backbone: str, rows: pd.DataFrame, store: ImageStore, folder: Path, 
         "gradient_clip": 1.0, "precision": "auto",
     }  # fmt: skip
     info = ModelInfo(CROSSMODAL, training, "dered_model", seed=1, n={}, scalers={})
-    info = info.trained(scalers=fit_scalers(rows, store, info))
+    info = info.with_fields(scalers=fit_scalers(rows, store, info))
     part, patterns = load_part(rows, store, info, device), info.trained_inputs
     ours = network(backbone, arguments.stem).to(device, memory_format=torch.channels_last)
     theirs = network(backbone, arguments.stem).to(device)

@@ -87,7 +87,7 @@ def test_native_pixels_of_real_frames_are_float16_exact(sdss):
         assert (to_nmgy(units) == frame.data).mean() > 0.9997
 
 
-def test_the_authors_catalogue_dedupes_to_1264_with_groups_of_one_quasar(sdss):
+def test_the_authors_catalog_dedupes_to_1264_with_groups_of_one_quasar(sdss):
     source = sdss / "cutouts/catalog.csv"
     rows = conform(read_table(source, {}), str(source)).to_pandas()
     unique, counts = dedupe(rows)

@@ -22,7 +22,7 @@ def test_a_compiled_backbone_trains_the_same_network(tmp_path, monkeypatch):
         crossmodal=CROSSMODAL | {"z_patterns": "img"}, train=TRAIN | {"batch_size": 30}, magnitudes="dered_model",
         seed=1, n={}, scalers={},
     )  # fmt: skip
-    info = info.trained(scalers=fit_scalers(rows, store, info))
+    info = info.with_fields(scalers=fit_scalers(rows, store, info))
     part, losses = load_part(rows, store, info, torch.device("cpu")), []
     for compiled in (False, True):
         torch.manual_seed(3)

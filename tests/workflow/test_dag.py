@@ -92,7 +92,7 @@ def test_ablations_train_beside_the_main_network_and_cut_only_their_own_alignmen
     }  # fmt: skip
 
 
-def test_a_catalogue_alone_trains_photometry_alone(workdir):
+def test_a_catalog_alone_trains_photometry_alone(workdir):
     (workdir / "data").mkdir()
     (workdir / "data/quasars.csv").touch()
     names = jobs(workdir, ROOT / "config/photometry.yaml")
@@ -111,7 +111,7 @@ def test_classes_run_the_same_rules_without_the_figures_of_redshifts(workdir):
     assert set(names) == COMMON - of_redshifts | {"all", "embedded_sky", "query", "stamps", "cutouts"}
 
 
-def test_cutouts_somebody_made_enter_at_the_catalogue(workdir):
+def test_cutouts_somebody_made_enter_at_the_catalog(workdir):
     (workdir / "data/cutouts/mat").mkdir(parents=True)
     (workdir / "data/cutouts/catalog.csv").touch()
     names = jobs(workdir, ROOT / "config/cutouts.yaml")
@@ -124,7 +124,7 @@ def test_the_real_survey_asks_the_archive(workdir):
     assert len(names) < 2000
 
 
-def test_the_real_survey_takes_brought_queries_and_frames_on_disk(workdir):
+def test_the_real_survey_takes_finished_queries_and_frames_on_disk(workdir):
     (workdir / "data/sas").mkdir(parents=True)
     (workdir / "data/baseline.fits").touch()
     overrides = {"catalog": {"files": {"baseline": "data/baseline.fits"}}, "stamps": {"frames_root": "data/sas"}}
@@ -157,7 +157,7 @@ MATCHED = {"target_plan", "target_stamps", "target_cutouts", "target_images", "p
 TRAINED = {"plan", "images", "gate", "splits", "train", "catalog", "stamps", "cutouts"}
 
 
-def test_new_objects_are_matched_and_cut_unless_they_bring_magnitudes(workdir):
+def test_new_objects_are_matched_and_cut_unless_they_have_magnitudes(workdir):
     (workdir / "mine.csv").write_text("ra,dec\n10,1\n")
     (workdir / "theirs.csv").write_text("dered_u,dered_g\n19,19\n")
     names = jobs(workdir, ask=["results/predict/mine.parquet"], targets="mine.csv")

@@ -248,7 +248,7 @@ def test_an_empty_query_stops_the_run_and_names_it(tmp_path):
     assert not list((tmp_path / "results").rglob("baseline*"))
 
 
-def test_classes_by_magnitudes_and_a_further_column_of_a_brought_file(tmp_path):
+def test_classes_by_magnitudes_and_an_extra_column_of_a_user_catalog(tmp_path):
     """Survey photometry, task classification, photometry.columns and new objects, all by configuration."""
     objects = toy.told(toy.catalog(150))
     names = ["STAR", "GALAXY", "QSO"]

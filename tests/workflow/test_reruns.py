@@ -68,7 +68,12 @@ FIGURES = {
 CODE_ROWS: dict[str, dict[str, set[str]]] = {
     "a comment or a docstring": {},
     "`core`": {"core/verify": set(), "core/job": set(), "core/hardware": set(), "core/run_record": RECORD},
-    "`sdss`, `images.stamps`": {"images/stamps": STAMPS, "sdss/bz2_blocks": STAMPS},
+    "`sdss.bz2_blocks`, `sdss.bz2_stream`, `images.stamps`": dict.fromkeys(("sdss/bz2_blocks", "sdss/bz2_stream", "images/stamps"), STAMPS),
+    "the rest of `sdss`": {
+        "sdss/coordinates": SKY, "sdss/identifiers": SKY, "sdss/frames": SKY,
+        "sdss/spectra": SCORES | {"embedded_spectra", "spectra", "mml"},
+    },
+    "`sky`": {"sky/images": SKY},
     "`images.cutouts`": {"images/cutouts": ALIGNED | {"cutouts_aligned"}},
     "`images.arrow`": {"images/arrow": STAMPS | {"spectra"}},
     "`images.store`": {"images/store": MODELS},
@@ -77,9 +82,9 @@ CODE_ROWS: dict[str, dict[str, set[str]]] = {
     "`catalog.raw`": {"catalog/raw": CATALOG | {"query"}},
     "`catalog.objects`": {"catalog/objects": CATALOG},
     "`catalog.splits`": {"catalog/splits": SPLITS},
-    "`models.crossmodal`, `models.data`, `models.features`, `models.training`, `models.inference`, `estimates`": {
-        "models/crossmodal": NETWORKS, "models/data": NETWORKS, "models/training": NETWORKS, "models/inference": NETWORKS,
-        "models/features": MODELS, "estimates/pdf": MODELS,
+    "`models.features`, `models.rows`, `estimates`": {"models/features": MODELS, "models/rows": MODELS, "estimates/pdf": MODELS},
+    "`models.training` and what else it imports of `models`": {
+        f"models/{name}": NETWORKS for name in ("training", "crossmodal", "data", "inference", "checkpoint", "info", "backbones")
     },
     "`models.evaluation`": {"models/evaluation": EVALUATED},
     "`scores`": {

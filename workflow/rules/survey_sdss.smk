@@ -1,4 +1,4 @@
-# The real survey: finished queries the user brings, else CasJobs or SkyServer; frames on disk, else from the archive.
+# The real survey: finished queries of the user, else CasJobs or SkyServer; frames on disk, else from the archive.
 # Needs   catalog.files or catalog.backend; stamps.frames_root or archive.sas
 # Makes   results/catalog/raw/{dataset}.parquet (+ receipt), results/stamps/, results/cutouts/
 # Kept    results/cache/query/: finished slices of a query; results/frames/{shard}/: frames until their shard is cut

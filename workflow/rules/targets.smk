@@ -1,6 +1,6 @@
 # Targets without magnitudes: their objects in the archive (rule match of the survey), and the images of those.
 # Needs   results/predict/{name}/catalog.parquet; frames, as stamps.smk does
-# Makes   results/predict/{name}/: shards/, stamps/, cutouts/, images.parquet, missing.csv
+# Makes   results/predict/{name}/: plan/, stamps/, cutouts/, images.parquet, missing.csv
 
 
 use rule plan as target_plan with:

@@ -17,7 +17,7 @@ from crossz.apply.bundle import COMMON
 from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, fingerprint, write
 from crossz.apply.model_card import markdown
 from crossz.apply.probe import probe
-from crossz.core.constants import BANDS, OK
+from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json, sha256
 from crossz.core.provenance import versions
@@ -88,7 +88,7 @@ def export(
         probes.append(probe(networks))
     facts = {"format": FORMAT, "crossz": VERSION, "dataset": dataset, "network": network} | common
     facts |= {
-        "images": None if align is None else {"bands": BANDS, "pixels": 64, "align": align},
+        "images": None if align is None else {"bands": BANDS, "pixels": CUTOUT_SIZE, "align": align},
         "domain": domain(catalog, splits, index, ModelInfo.read(infos[0])),
         "made": _made(record, receipt, metrics),
         "splits": entries,

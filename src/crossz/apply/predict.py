@@ -33,7 +33,7 @@ SHARES = (0.68, 0.95)
 """Probabilities of the central intervals of z that are written."""
 FAINT = 22.0
 """g magnitude beyond which an object is flagged faint: where the paper's samples end."""
-ROWS_AT_ONCE = 4096
+IMAGES_AT_ONCE = 4096
 """Masks of this many images are in memory together."""
 _PLACE = ("objID", "specObjID", "ra", "dec", "separation_arcsec", "duplicate_of")
 _TEXT = ("class", "run2d", "status", "why")
@@ -80,7 +80,7 @@ def images_in(cutouts: Sequence[str | Path], objID: Sequence[int | str | None] |
     CrosszError
         A file is absent or no cutout file, or two images have the same objID.
     """
-    numbers = [int(text) if text.isdecimal() else None for text in map(str, objID)]
+    numbers = [int(text) if text.isdecimal() and int(text) < 1 << 63 else None for text in map(str, objID)]
     with tempfile.TemporaryDirectory() as scratch:
         index = Path(scratch) / "images.parquet"
         index_of(cutouts).to_parquet(index, index=False)
@@ -132,7 +132,7 @@ def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str]
     CrosszError
         A column is absent or, in a table of the user's, holds no number at all.
     """
-    numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets])
+    numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets and name not in columns])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
@@ -233,7 +233,7 @@ def _by_pattern(networks: Networks, seen: Inputs, inputs: np.ndarray, patterns: 
 
 def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:
     outside = np.zeros(len(phot.mag), bool)
-    for networks in bundle.splits:
+    for networks in bundle.splits if bundle.splits[0].info.sees_photometry else ():
         for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True):
             outside |= ft.out_of_domain(networks.info.scalers[name], values)
     return outside
@@ -244,8 +244,8 @@ def _at_edge(images: Images | None, row: np.ndarray) -> np.ndarray:
     if images is None:
         return edge
     known = np.flatnonzero(row >= 0)
-    for start in range(0, len(known), ROWS_AT_ONCE):
-        batch = known[start : start + ROWS_AT_ONCE]
+    for start in range(0, len(known), IMAGES_AT_ONCE):
+        batch = known[start : start + IMAGES_AT_ONCE]
         edge[batch] = images.store.gather(row[batch])[1].any((1, 2))
     return edge
 

@@ -1,7 +1,7 @@
 """Constants that pixels and splits rest on.
 
 Every cutout depends on this module, so that an edit here cuts all of them again. Names that change more often belong
-into `core.names`, which offers these as well.
+into `core.names`.
 """
 
 BANDS = "ugriz"

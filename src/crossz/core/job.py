@@ -16,12 +16,13 @@ from crossz.core.errors import CrosszError
 
 _FULL = ": no space is left; free some and rerun, what is finished is kept"
 _READ_ONLY = ": nothing may be written there; make the folder writable, or run elsewhere (--directory), and rerun"
+_DENIED = ": permission denied; check the permissions of the file and of its folder, or run elsewhere (--directory), and rerun"
 _REMEDIES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EROFS: _READ_ONLY,
-    errno.EACCES: _READ_ONLY,
-    errno.EPERM: _READ_ONLY,
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
 }
 _LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 

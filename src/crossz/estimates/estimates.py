@@ -5,7 +5,7 @@ A truth is what an estimate is compared with: redshifts [n] of points and PDFs, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,6 @@ class Point:
     """Redshifts z_phot [n]."""
 
     z_phot: np.ndarray
-    error_name: ClassVar[str] = "RMSE"
 
     def __len__(self) -> int:
         return len(self.z_phot)
@@ -87,7 +86,6 @@ class Pdf:
     """Gaussian mixtures in ln(1 + z); z_phot [n] is that of their mean."""
 
     mixture: Mixture
-    error_name: ClassVar[str] = "RMSE"
 
     def __len__(self) -> int:
         return len(self.mixture.weight)
@@ -170,7 +168,6 @@ class ClassProbabilities:
 
     probability: np.ndarray
     names: tuple[str, ...]
-    error_name: ClassVar[str] = "wrong"
 
     def __len__(self) -> int:
         return len(self.probability)

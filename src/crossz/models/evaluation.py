@@ -32,9 +32,9 @@ def evaluate(
     model, info
         Weights and description of the networks.
     predictions
-        The tables to write, each named after its input pattern (`core.names.predictions_path`).
+        The tables to write, each named after its input pattern (`core.paths.predictions_path`).
     threads
-        Of the processor.
+        Threads of the processor.
 
     Raises
     ------

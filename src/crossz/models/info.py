@@ -10,7 +10,7 @@ from crossz.core.files import read_json, write_json
 from crossz.core.names import ALONE, PATTERNS
 
 FORMAT = 2
-"""Of model.json. A change that older code cannot read gets another number; model.json of 0.1.0 had none."""
+"""Format number of model.json. A change that older code cannot read gets another number; model.json of 0.1.0 had none."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ModelInfo:
     """dered_model or psf."""
     seed: int
     n: dict[str, int]
-    """Number of objects of each subset that have a usable image."""
+    """Number of objects of each subset that have a usable image; of train, those of `train.share`."""
     scalers: dict[str, Any]
     """x_mag, x_colour, extinction, z: centre and width of each; sky_noise [5] of networks that see images."""
     columns: tuple[str, ...] = ()
@@ -77,12 +77,12 @@ class ModelInfo:
         """The temperature of one input pattern; None of points, and before training has ended."""
         return None if self.temperature is None else self.temperature.get(inputs)
 
-    def trained(self, **outcome: Any) -> Self:
-        """The same networks after training: `outcome` are fields."""
-        return replace(self, **outcome)
+    def with_fields(self, **changes: Any) -> Self:
+        """A copy with these fields changed."""
+        return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        """What a JSON file says of the networks; fields that have their default are left out."""
+        """What a JSON file says of the networks; empty fields, and one process, are left out."""
         content = {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -101,7 +101,7 @@ class ModelInfo:
         """
         if content.get("format") != FORMAT:
             raise CrosszError(
-                f"{source}: networks of format {content.get('format')!r}; this crossz reads format {FORMAT}: train again"
+                f"{source}: networks of format {content.get('format')!r}; this crossz reads format {FORMAT}: train again, or get a newer bundle"
             )
         known = {field.name for field in fields(cls)}
         given: dict[str, Any] = {

@@ -98,14 +98,14 @@ def train(
     classes
         The classes to tell apart; none for redshifts.
     seed
-        Of all random numbers.
+        Seed of all random numbers.
     code
         Digest of the code: a checkpoint of other code is left aside.
     threads
-        Of the processor, divided among `processes`.
+        Threads of the processor, divided among `processes`.
     processes
-        So many, a GPU each, train on a share of every batch. Steps are those of one process, to rounding, apart from
-        dropout.
+        Number of processes, each on one GPU. Each one trains on a share of every batch. The result is that of one process,
+        except for rounding and dropout.
     stop
         Asked after every epoch whether to write a checkpoint and end with an error.
 
@@ -123,18 +123,18 @@ def train(
     rows = load_rows(catalog, split, store)
     description = _describe(rows, crossmodal, training, photometry, classes, seed)
     train_rows = subsample(rows[rows["subset"] == "train"], training["share"])
-    description = description.trained(
+    description = description.with_fields(
         n=description.n | {"train": len(train_rows)}, scalers=fit_scalers(train_rows, store, description)
     )
     data = Data(*(load_part(part, store, description, device) for part in (train_rows, rows[rows["subset"] == "val"])))
     for name, part in zip(("train", "val"), data, strict=True) if classes else ():
         labels.require_all(part.truth, classes, f"{split}, part {name}")
-    point = Checkpoint(Path(checkpoint), fingerprint(description, code, data, cutouts))
-    members = _train_members(data, description, point, stop)
+    kept = Checkpoint(Path(checkpoint), fingerprint(description, code, data, cutouts))
+    members = _train_members(data, description, kept, stop)
     description = _recalibrate(members, data.val, description)
     if distributed.number() == 0:
         _write(members, description, model, info, history)
-        point.path.unlink(missing_ok=True)
+        kept.path.unlink(missing_ok=True)
     return None
 
 
@@ -188,7 +188,7 @@ def _recalibrate(members: list[dict[str, Any]], val: Part, info: ModelInfo) -> M
         {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
         for member in members
     )
-    return info.trained(temperature=temperature or None, members=outcomes)
+    return info.with_fields(temperature=temperature or None, members=outcomes)
 
 
 def _write(
@@ -201,7 +201,7 @@ def _write(
     with atomic_path(history) as temporary:
         rows = [{"member": number} | row for number, member in enumerate(members) for row in member["history"]]
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.8g")
-    description.trained(model_sha256=sha256(model)).write(info)
+    description.with_fields(model_sha256=sha256(model)).write(info)
 
 
 def train_member(

@@ -207,7 +207,7 @@ def test_an_image_that_no_frame_covers_completely_is_at_an_edge(bundle, targets,
     estimates = predict(table, bundle, cutouts)
     assert estimates["edge"].tolist() == [False, True, False]
     assert estimates["image"].tolist() == status
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(module, "IMAGES_AT_ONCE", 1)
     pd.testing.assert_frame_equal(predict(table, bundle, cutouts), estimates)
 
 

@@ -1,4 +1,4 @@
-"""Queries on SkyServer and CasJobs: counted, sliced, resumed, and no work asked for twice."""
+"""Queries on SkyServer and CasJobs: counted, sliced, continued, and no work asked for twice."""
 
 import pandas as pd
 import pytest
@@ -23,7 +23,7 @@ def test_the_rows_are_those_of_the_embedded_service_with_a_receipt(server, hones
 
 
 @pytest.mark.parametrize("backend", ["casjobs", "skyserver"])
-def test_slices_stay_below_the_cap_and_are_resumed(server, honest, tmp_path, monkeypatch, backend):
+def test_slices_stay_below_the_cap_and_are_continued(server, honest, tmp_path, monkeypatch, backend):
     monkeypatch.setattr(query, "CAP", 12)
     server.faults.append(Fault(r"BETWEEN 2\d\d", "503"))
     with pytest.raises(CrosszError, match=r"extended: slice \d of \d+: not fetched"):

@@ -53,7 +53,7 @@ def test_the_logger_is_as_it_was_behind_a_job(tmp_path):
     [
         (CrosszError("catalog.csv: no rows"), "catalog.csv: no rows"),
         (OSError(errno.ENOSPC, "No space left on device", "a.arrow"), "no space is left; free some and rerun"),
-        (PermissionError(errno.EACCES, "Permission denied", "b"), "nothing may be written there"),
+        (PermissionError(errno.EACCES, "Permission denied", "b"), "check the permissions"),
     ],
 )
 def test_an_error_that_the_user_can_mend_ends_a_job_with_its_message_alone(error, message, tmp_path):

@@ -49,7 +49,7 @@ def trained(survey, tmp_path_factory):
     return folder, paths | of_references
 
 
-def test_the_catalogue_keeps_stars_and_counts_what_it_drops(tmp_path):
+def test_the_catalog_keeps_stars_and_counts_what_it_drops(tmp_path):
     given = rows(objID=[1, 2, 3, 4], zErr=[1e-5, 1e-5, -1.0, 1e-5], z=[-3e-4, 2.0, 0.1, 0.3])
     given = given.assign(**{"class": ["STAR", "qso", "GALAXY", "UNKNOWN"], "ra": [0.0, 1, 2, 3]})
     made = [tmp_path / name for name in ("raw.parquet", "c.parquet", "c.json")]

@@ -1,4 +1,4 @@
-"""Training: it learns, resumes to the byte, and looks at nothing but its own part of a split."""
+"""Training: it learns, goes on after a kill to the same bytes, and looks at nothing but its own part of a split."""
 
 import os
 import subprocess
@@ -211,8 +211,8 @@ def test_the_weights_are_of_the_epoch_of_the_smallest_validation_error(survey, t
     assert member["best_score"] == pytest.approx(history["score"].min())
     val = evaluate(survey, tmp_path)["phot+img"].query("subset == 'val'")
     assert rmse(val) == pytest.approx(history["val phot+img"][member["best_epoch"]], rel=1e-5)
-    untempered = pdf.temperature_scaled(mixtures_of(val), 1 / info.temperature["phot+img"])
-    assert pdf.crps(untempered, np.log1p(val["z_spec"])).mean() == pytest.approx(member["best_score"], rel=1e-4)
+    unscaled = pdf.temperature_scaled(mixtures_of(val), 1 / info.temperature["phot+img"])
+    assert pdf.crps(unscaled, np.log1p(val["z_spec"])).mean() == pytest.approx(member["best_score"], rel=1e-4)
 
 
 def test_several_networks_are_averaged_and_go_on_after_a_kill(survey, tmp_path, monkeypatch):
