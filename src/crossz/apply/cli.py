@@ -81,6 +81,7 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
+        usage="crossz predict BUNDLE TARGETS OUT [--columns OURS=THEIRS ...] [--cutouts FILE ...] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
     predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
@@ -152,7 +153,9 @@ def _predict(options: argparse.Namespace) -> None:
     deterministic(max(options.threads, 1))
     images = images_in(options.cutouts, targets["objID"].to_pylist()) if options.cutouts else None
     bundle = load_bundle(options.bundle)
-    log.info(f"{options.bundle}: {len(bundle.splits)} splits, trained on {facts['domain']['objects']:,} objects")
+    log.info(
+        f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
+    )
     log.debug(f"{bundle!r}")
     try:
         table = predict(targets, bundle, images)

@@ -53,7 +53,7 @@ def test_predict_writes_what_the_python_call_gives(made, csv, tmp_path, capsys):
         assert np.asarray(table["z_phot"], float) == pytest.approx(wanted["z_phot"].to_numpy(), abs=1e-6), suffix
         assert list(table["status"]) == ["ok"] * len(wanted)
         printed = capsys.readouterr()
-        assert "2 splits, trained on 69 objects" in printed.err
+        assert "2 splits, which together have seen 69 objects in training" in printed.err
         assert "120 targets: ok 120; from phot+img_gen 120; 0 out of the training domain" in printed.err
         assert printed.out == ""
 
