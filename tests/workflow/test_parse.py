@@ -16,9 +16,10 @@ from snakemake import api
 
 root, targets, settings = sys.argv[1], sys.argv[2].split(), json.loads(sys.argv[3])
 imported, statement = set(), builtins.__import__
+ours = tuple(f"{root}/{part}" for part in ("src/", "workflow/", "Snakefile"))  # and not an environment that lies in root
 
 def noted(name, *arguments, **more):
-    if sys._getframe(1).f_code.co_filename.startswith(root):  # Snakemake and its plugins load pandas themselves
+    if sys._getframe(1).f_code.co_filename.startswith(ours):  # Snakemake and its plugins load pandas themselves
         imported.add(name.split(".")[0])
     return statement(name, *arguments, **more)
 
