@@ -8,6 +8,8 @@ from helpers import SDSS
 
 KINDS = ("workflow", "docs", "real")
 """Folders whose tests are marked by their name: `pytest -m "not workflow"`."""
+LONGEST = ("test_end_to_end.py", "test_acquisition.py")
+"""Files that begin first, so that no worker is left alone with one of them at the end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         if folder in KINDS:
             item.add_marker(folder)
+    items.sort(key=lambda item: (item.path.name not in LONGEST, item.path.parent.name not in KINDS))
 
 
 @pytest.fixture(scope="session")
