@@ -1,14 +1,16 @@
 """Fixtures of several test modules."""
 
+import bz2
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import SDSS
 
 KINDS = ("workflow", "docs", "real")
 """Folders whose tests are marked by their name: `pytest -m "not workflow"`."""
-LONGEST = ("test_end_to_end.py", "test_acquisition.py")
+LONGEST = ("test_end_to_end.py", "test_acquisition.py", "test_frame_ranges.py", "test_training.py")
 """Files that begin first, so that no worker is left alone with one of them at the end."""
 
 
@@ -59,3 +61,14 @@ def messages(caplog):
     """What crossz has said so far: `messages.text`."""
     caplog.set_level(logging.INFO, "crossz")
     return caplog
+
+
+@pytest.fixture(scope="session")
+def real_size() -> tuple[bytes, np.ndarray]:
+    """A frame of real size: the bytes of its file, and its pixels."""
+    import toy_frames
+
+    from crossz.sdss.frames import decode
+
+    body = bz2.compress(toy_frames.frame_bytes(), 9)
+    return body, decode(body, toy_frames.FIELD, "r").data

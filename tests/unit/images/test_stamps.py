@@ -116,3 +116,28 @@ def test_a_field_is_decoded_once_for_all_its_objects(tmp_path, monkeypatch):
     frames = sas.Frames([FIELD], tmp_path / "cache", on_disk(tmp_path))
     assert sum(len(cuts) for _, cuts in stamps.stamps_of_plan(plan, frames, "neighbour")) == 9
     assert sorted(reads) == sorted(BANDS)
+
+
+def test_a_neighbour_is_asked_for_only_where_a_row_edge_cuts():
+    asked = []
+    data = np.zeros((300, 260), ">f4")
+
+    class Flat:
+        def __init__(self, y):
+            self._y = y
+
+        def wcs_world2pix(self, ra, dec, _):
+            return ra, dec + self._y
+
+    def frame(number):
+        asked.append(number)
+        return stamps.Frame(data, Flat((0, 172, -172)[number]))
+
+    near = [[lambda n=number: frame(n) for number in range(3)] for _ in BANDS]
+    for y, others in ((150, set()), (10, {1}), (290, {2})):
+        asked.clear()
+        stamps.stamp(near, 120.0, float(y), "neighbour")
+        assert set(asked) == {0} | others
+    asked.clear()
+    stamps.stamp(near, 5.0, 150.0, "neighbour")  # a column edge, which no neighbour mends
+    assert set(asked) == {0}
