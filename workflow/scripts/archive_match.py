@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from crossz.archive import crossid, skyserver
+from crossz.catalog import targets
 from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as arguments, skyserver.connected(snakemake.config["archive"]) as service:
-    crossid.write_matched(**arguments, service=service)
+    targets.write_matched(**arguments, finder=crossid.finder(service))

@@ -4,8 +4,7 @@ The service is passed in, so that how rows are fetched is no part of the digest 
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crossz.archive import reply
-from crossz.catalog import targets as matching
 from crossz.catalog.columns import conform
 from crossz.catalog.targets import COLUMNS, Finder, separation_arcsec
 from crossz.core.errors import CrosszError, Refused
@@ -37,28 +35,6 @@ _NEAREST = (
     f"SELECT u.up_name AS number, {_SELECTED} FROM #upload AS u LEFT JOIN #x AS x ON x.up_id = u.up_id "
     "LEFT JOIN PhotoObjAll AS p ON p.objID = x.objID ORDER BY u.up_id"
 )
-
-
-def write_matched(
-    *,
-    table: str | Path,
-    targets: str | Path,
-    catalog: str | Path,
-    columns: dict[str, str],
-    extra_columns: Sequence[str] = (),
-    radius_arcsec: float,
-    service: "SkyServer",
-) -> None:
-    """Match a user's table with the archive: catalog.targets.write_matched, asked of `service`."""
-    matching.write_matched(
-        table=table,
-        targets=targets,
-        catalog=catalog,
-        columns=columns,
-        extra_columns=extra_columns,
-        radius_arcsec=radius_arcsec,
-        finder=finder(service),
-    )
 
 
 def finder(service: "SkyServer") -> Finder:
