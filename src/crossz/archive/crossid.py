@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from crossz.archive import reply
 from crossz.catalog.columns import conform
-from crossz.catalog.targets import COLUMNS, Finder, separation_arcsec
+from crossz.catalog.targets import COLUMNS, Finder
 from crossz.core.errors import CrosszError, Refused
+from crossz.sdss.coordinates import separation_arcsec
 
 if TYPE_CHECKING:
     from crossz.archive.responses import Reply
