@@ -128,7 +128,7 @@ def test_the_real_survey_takes_finished_queries_and_frames_on_disk(workdir):
     (workdir / "data/sas").mkdir(parents=True)
     (workdir / "data/baseline.fits").touch()
     overrides = {"catalog": {"files": {"baseline": "data/baseline.fits"}}, "stamps": {"frames_root": "data/sas"}}
-    names = jobs(workdir, ROOT / "config/dr17.yaml", **overrides)
+    names = jobs(workdir, ROOT / "config/dr17.yaml", plan={"shards": 4}, **overrides)
     assert set(names) == COMMON | {"all", "user_catalog", "archive_query", "stamps", "cutouts"}
     assert (names.count("user_catalog"), names.count("archive_query")) == (1, 1)
 
@@ -171,7 +171,9 @@ def test_new_objects_are_matched_and_cut_unless_they_have_magnitudes(workdir):
     assert names == ["predict"]
     names = jobs(workdir, ask=["results/predict/own2.parquet"], targets="mine.csv", bundle="model")
     assert set(names) == MATCHED | {"embedded_sky", "match"}  # nothing is trained
-    names = jobs(workdir, ROOT / "config/dr17.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv")
+    names = jobs(
+        workdir, ROOT / "config/dr17.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv", plan={"shards": 4}
+    )
     assert {"archive_match", "target_stamps"} < set(names)
 
 
