@@ -42,6 +42,7 @@ def server(running):
     """The one server of this module, as new: honest and with no hits."""
     running.faults.clear()
     running.hits.clear()
+    running.peak.clear()
     return running
 
 

@@ -1,5 +1,6 @@
 """Each lie of the local archive is the one that its name says."""
 
+import contextlib
 import re
 import socket
 import threading
@@ -340,8 +341,13 @@ def test_lies_about_casjobs_csv_too(server, cas):
 
 def test_a_client_that_leaves_is_noticed_and_no_longer_counted(server):
     server.faults[:] = [Fault("/sas/", "stall")]
-    for _ in range(3):
-        raw(server, 1000)
+    server.peak.clear()
+    with contextlib.ExitStack() as clients:
+        for _ in range(3):
+            place = urlsplit(server.url).netloc.split(":")
+            client = clients.enter_context(socket.create_connection(place, timeout=PATIENCE))
+            client.sendall(f"GET {FRAME} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        until(lambda: server.peak.get("/sas") == 3)
     server.faults.clear()
 
     def alone():

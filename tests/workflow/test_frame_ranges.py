@@ -186,7 +186,7 @@ def test_an_audit_compares_with_the_whole_file(server, real_size, tmp_path, way,
         return part
 
     monkeypatch.setattr(bz2_blocks, "read", one_row_off)
-    with pytest.raises(CrosszError, match="differ from those of the whole file"):
+    with pytest.raises(CrosszError, match="differ from those of the complete file"):
         get(place, tmp_path / "b")
 
 

@@ -27,7 +27,7 @@ from crossz.core.files import read_json, write_json
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-REMEDY = "Rerun later: the job on the server goes on, and finished pages are kept"
+REMEDY = "Rerun later: the job on the server goes on, and finished slices are kept"
 _STATUS = {0: "ready", 1: "started", 2: "canceling", 3: "canceled", 4: "failed", 5: "finished"}
 _LONGEST_POLL = 12  # times poll_s
 _STRANGE_POLLS = 10  # how often a table that no known job fills is looked at before it is made anew (ten minutes)
@@ -218,14 +218,14 @@ def _ensure(session: Session, state_path: Path, table: str, select: str, rows: i
             return
         _remember(state_path, table, None)
         if status in ("failed", "canceled"):
-            raise CrosszError(f"{what}: CasJobs job {job} {status}: {message[:500]}. Mend the query, or rerun")
+            raise CrosszError(f"{what}: CasJobs job {job} {status}: {message[:500]}. Correct the query, or rerun")
         if table in session.tables():
-            log.info(f"{what}: MyDB's table {table} is not whole and is made anew")
+            log.info(f"{what}: MyDB's table {table} does not have all its rows; it is dropped and selected again")
             session.call(
                 "POST", "contexts/MyDB/query", f"dropping {table}", lambda _: None,
                 content={"Query": f"DROP TABLE {table}", "TaskName": "crossz"}, kind="text/plain",
             )  # fmt: skip
-    raise CrosszError(f"{what}: MyDB's table {table} does not come to {rows:,} rows; look at it in CasJobs. {REMEDY}")
+    raise CrosszError(f"{what}: MyDB's table {table} does not reach {rows:,} rows; look at it in CasJobs. {REMEDY}")
 
 
 def _remembered(state_path: Path, table: str) -> str | None:

@@ -27,7 +27,7 @@ _SQL = (
 _FIELD = FieldID(301, 1043, 5, 25)
 _SPECTRUM = SpectrumID(10000, 57346, 5, "v5_13_2")
 _WRITE_MB = 64
-_PUBLIC = "is archive.sas a whole, public mirror of DR17? (A local archive has spectra after `snakemake results/sky/spectra`.)"
+_PUBLIC = "is archive.sas a complete public mirror of DR17? (A local archive has spectra after `snakemake results/sky/spectra`.)"
 
 
 class _Checks:
@@ -114,7 +114,8 @@ def examine(*, backend: str, archive: dict[str, Any], folder: str | Path) -> Non
                 line = f"FAILED  {error}"
             except (Missing, Denied) as error:
                 failed += 1
-                line = f"FAILED  {error}: {_PUBLIC}"
+                remedy = _PUBLIC if name in ("frame", "spectrum") else f"is archive.{backend} the right address?"
+                line = f"FAILED  {error}: {remedy}"
             log.info(f"{name:9} {line}")
     if failed:
-        raise CrosszError(f"doctor: {failed} of {len(checks)} checks failed; what to do stands above")
+        raise CrosszError(f"doctor: {failed} of {len(checks)} checks failed; see above for what to do")

@@ -19,7 +19,7 @@ Bytes = Callable[[int, int], bytes]
 
 
 class Remote(Protocol):
-    """A file of the archive that is had in part."""
+    """A file of the archive of which only a part is fetched."""
 
     size: int | None
     url: str | None
@@ -111,7 +111,8 @@ class Beginning:
         part: Part
         part, self._body = reply.body
         self.url, self.etag = reply.url, reply.headers.get("ETag")
-        self.size = int(reply.headers["Content-Length"]) if "Content-Length" in reply.headers else None
+        length = reply.headers.get("Content-Length", "")
+        self.size = int(length) if length.isdecimal() else None
         return part
 
     def seen(self, start: int, stop: int) -> bytes:

@@ -99,7 +99,7 @@ class _Progress:
     attempts: int = 0
 
     def final(self, url: str, error: Exception, what: str) -> bool:
-        """Note the last word of a mirror; whether to ask no more. Raises the error if it was the last mirror."""
+        """Note a mirror's final answer. Returns True if no mirror is left. Raises the error if it was the last mirror."""
         self.left.remove(url)
         self.missing += isinstance(error, Missing)
         self.reasons.append(f"{host_name(url)}: {error}")
@@ -281,7 +281,7 @@ class Client:
         try:
             return future.result(max(request.end - time.monotonic(), 0.0) + 1)
         except FutureTimeout:
-            raise Again("no whole answer within the deadline") from None
+            raise Again("no complete answer within the deadline") from None
 
     def _once(self, url: str, request: _Request) -> Reply:
         timeout = min(self.limits.timeout_s, max(request.end - time.monotonic(), 0.1))
@@ -321,13 +321,13 @@ class Client:
             if self._stop.is_set():
                 raise Again("this job is ending")
             if now > end:
-                raise Again(f"not whole within the deadline ({size} bytes came)")
+                raise Again(f"not complete within the deadline ({size} bytes came)")
             slow = self.limits.min_rate_kB_s * 1000 * (now - start)
             if now - start > self.limits.timeout_s and size < slow:
                 raise Again(f"slower than {self.limits.min_rate_kB_s:g} kB/s ({size} bytes in {now - start:.0f} s)")
             yield part
         length = response.headers.get("Content-Length")
-        if length is not None and int(length) != size:
+        if length is not None and length.strip() != str(size):
             raise Again(f"cut short: {size} of {length} bytes")
 
 

@@ -18,9 +18,9 @@ class Place(NamedTuple):
     damaged_is_missing
         A frame that no mirror sends undamaged counts as missing; otherwise it stops the run.
     fetch
-        How a frame is had: whole, prefix, blocks.
+        How much of a frame is fetched: whole, prefix or blocks.
     audit
-        Share of the frames had in part that are compared with the complete file.
+        Share of the frames fetched in part that are compared with the complete file.
     """
 
     root: str | Path | None

@@ -79,7 +79,7 @@ def unchanged(answer: pa.Table) -> pa.Table:
 def number(answer: pa.Table) -> int:
     """The number in the answer to a count. Raises Refused when it is none."""
     cell = answer.column(0)[0].as_py()
-    if cell is None or not cell.strip().isdigit():
+    if cell is None or not cell.strip().isdecimal():
         raise Refused(f"{cell!r} instead of a count")
     return int(cell)
 
@@ -89,7 +89,7 @@ def bins(answer: pa.Table) -> list[tuple[int | None, int]]:
     try:
         pairs = [tuple(row.values()) for row in answer.to_pylist()]
         return [(None if place is None else int(float(place)), int(float(count))) for place, count in pairs]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise Refused(f"not counts: {error}") from error
 
 

@@ -119,7 +119,7 @@ def range_of(header: str) -> tuple[int, int, int]:
     """(start, stop, size of the complete file) of a Content-Range header. Raises Refused when it is none."""
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", header)
     if match is None:
-        raise Refused(f"the range {header!r}")
+        raise Refused(f"no valid Content-Range but {header!r}")
     return int(match[1]), int(match[2]) + 1, int(match[3])
 
 
@@ -153,7 +153,7 @@ def _seconds(retry_after: str | None) -> float | None:
     # A Retry-After header, seconds or a date, as seconds from now.
     if retry_after is None:
         return None
-    if retry_after.strip().isdigit():
+    if retry_after.strip().isdecimal():
         return float(retry_after)
     date = email.utils.parsedate_tz(retry_after)
     return None if date is None else max(email.utils.mktime_tz(date) - time.time(), 0.0)

@@ -38,7 +38,7 @@ CHECKED = {
     "prefix": ["block CRCs", "header", "rows finite"],
     "blocks": ["block CRCs", "places of blocks", "header", "rows finite"],
 }
-"""What was seen to hold of a frame that was had in each way: the manifest's `verified`."""
+"""What was checked of a frame, by how it was fetched: `verified` in the manifest."""
 _UNRANGED = 3  # frames in a row that a server gave no ranges of, after which it is asked for complete files only
 
 
@@ -79,7 +79,7 @@ class Frames:
     place
         Where frames come from.
     rows_of
-        Which rows a field's frame is needed for, given that frame (known: none yet). Without it frames are had whole.
+        Which rows a field's frame is needed for, given that frame (known: none yet). Without it, complete frames are read.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class Frames:
             with OnDisk(path) as source:
                 part = self._part(source, key, way)
         except Refused as error:
-            log.info(f"{path.name}: {error}; read whole")
+            log.info(f"{path.name}: {error}; reading the complete file")
             return None
         self._compare(part, key, way, lambda: self._read(path, key, status))
         known = self._journal.entries.get(key.name, {})
@@ -185,7 +185,7 @@ class Frames:
             if isinstance(error, Unanswered):
                 raise
             self._unranged += not isinstance(error, Refused)
-            log.info(f"{Path(key.name).name}: {error}; fetching it whole")
+            log.info(f"{Path(key.name).name}: {error}; fetching the complete file")
             return None
         self._unranged = 0
         if not self._compare(part, key, way, lambda: self._fetch(key, mirrors)):
@@ -203,7 +203,7 @@ class Frames:
             self._journal.add(key.name, "fetched", **_facts(temporary, part, way), **source)
 
     def _compare(self, part: bz2_blocks.Part, key: _Key, way: str, complete: Callable[[], Frame | None]) -> bool:
-        """Whether a frame had in part was chosen, by its name, to be compared with the complete one.
+        """Whether a frame read in part was chosen, by its name, to be compared with the complete one.
 
         A comparison notes the complete file, and puts it on disk. Raises CrosszError where the two differ.
         """
@@ -213,7 +213,7 @@ class Frames:
         frame, known = complete(), part.frame.known
         if frame is None or frame.data[known].tobytes() != part.frame.data[known].tobytes():
             raise CrosszError(
-                f"{name}: rows had in part differ from those of the whole file; set stamps.fetch: whole and rerun, and please report this frame"
+                f"{name}: rows read in part differ from those of the complete file; set stamps.fetch: whole and rerun, and please report this frame"
             )
         self._journal.add(**self._journal.entries[name] | {"compared": way})
         return True
@@ -263,7 +263,7 @@ class Frames:
         """Have every frame of every field on disk, checked. Raises CrosszError where they would not be kept."""
         if self._root != self._own:
             raise CrosszError(
-                "frames are fetched ahead for those who keep them: set stamps.keep_frames and stamps.frames_root"
+                "frames are fetched ahead only if they are kept: set stamps.keep_frames and stamps.frames_root"
             )
         for number, field in enumerate(self._fields, 1):
             for band in BANDS:

@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
+from crossz.core.errors import CrosszError
 from crossz.estimates.classes import labels, require_all
 from crossz.estimates.estimates import ClassProbabilities, Point
 from crossz.estimates.predictions import write_predictions
@@ -116,6 +117,11 @@ def fit(model: str, train: Part, val: Part, seed: int, classes: Sequence[str] = 
         Seed of the random generator.
     classes
         Names of the classes of a classification.
+
+    Raises
+    ------
+    CrosszError
+        No candidate can be fitted.
     """
     best, smallest = None, np.inf
     for estimator in candidates(model, seed, len(train.truth), bool(classes)):
@@ -125,6 +131,10 @@ def fit(model: str, train: Part, val: Part, seed: int, classes: Sequence[str] = 
         error = estimate(estimator, val.features, classes).score(val.truth)
         if error < smallest:
             best, smallest = estimator, error
+    if best is None:
+        raise CrosszError(
+            f"{model}: no candidate can be fitted on {len(train.truth)} objects; leave it out of references.models"
+        )
     return best
 
 

@@ -73,9 +73,10 @@ def test_an_unfinished_table_that_nobody_fills_is_made_anew(small_sky, honest, t
         assert asked(server, "POST", "/query", "DROP TABLE") == 1
 
 
-def test_a_job_whose_number_was_lost_is_found_and_not_submitted_again(small_sky, honest, tmp_path):
+@pytest.mark.parametrize("kind", ["cut_no_length", "cut_length", "reset"])
+def test_a_job_whose_number_was_lost_is_found_and_not_submitted_again(small_sky, honest, tmp_path, kind):
     with serve(small_sky / "sky.sqlite", [], job_seconds=0.3) as server:
-        server.faults.append(Fault("PUT .*/jobs", "cut_no_length", 1))
+        server.faults.append(Fault("PUT .*/jobs", kind, 1))
         pd.testing.assert_frame_equal(fetch(server, tmp_path), honest)
         assert asked(server, "PUT", "/jobs") == 2
 
@@ -115,3 +116,10 @@ def test_an_interrupt_cancels_the_job_on_the_server(small_sky, tmp_path):
         assert asked(server, "DELETE", "/jobs/") == 1
     (state,) = (tmp_path / "cache").glob("*/jobs.json")
     assert not read_json(state)
+
+
+def test_nothing_of_the_login_s_answer_is_shown(server, tmp_path, login, messages):
+    server.faults.append(Fault("POST /login", "500json"))
+    with pytest.raises(CrosszError, match="SciServer login: not fetched") as caught:
+        fetch(server, tmp_path, deadline_s=2, query_s=1)
+    assert "deadlocked" not in str(caught.value) + messages.text

@@ -5,7 +5,20 @@ import pytest
 from crossz.core.provenance import PACKAGE, closure
 
 TRANSPORT = {
-    f"archive/{name}.py" for name in ("http", "responses", "casjobs", "skyserver", "services", "sas", "journal")
+    f"archive/{name}.py"
+    for name in (
+        "http",
+        "responses",
+        "casjobs",
+        "skyserver",
+        "services",
+        "sas",
+        "journal",
+        "frame_bytes",
+        "place",
+        "credentials",
+        "spectra",
+    )
 }
 
 

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers import archive, impatient, listening
@@ -12,6 +13,7 @@ from local_archive import Fault, serve
 from crossz.archive import sas
 from crossz.archive.http import Client, limits
 from crossz.core.errors import CrosszError
+from crossz.sdss.frames import frame_path
 
 
 def test_headers_that_trickle_in_are_given_up_at_the_deadline():
@@ -56,11 +58,44 @@ def test_a_host_that_fails_again_and_again_is_left_alone(small_sky, server, fiel
         assert 8 <= len(bad.hits) < 20
 
 
-def test_connections_are_bounded(server, fields, tmp_path):
-    server.faults.append(Fault("/sas/", "delay", None, 0.05))
-    with sas.Frames(fields[:3], tmp_path, sas.Place(tmp_path, archive(server.url, connections=3), True)) as frames:
-        frames.fetch_all()
+def test_connections_are_bounded(server, fields):
+    server.faults.append(Fault("/sas/", "delay", None, 0.2))
+    url = f"{server.url}/sas/{frame_path('', fields[0], 'r').as_posix()}"
+    with Client(limits(archive(server.url, connections=3))) as client, ThreadPoolExecutor(9) as threads:
+        list(threads.map(lambda _: client.fetch([url], "a frame", lambda reply: reply, "no remedy"), range(9)))
     assert server.peak["/sas"] == 3
+
+
+@pytest.mark.parametrize("length", ["abc", "5, 5", "", "1e3"])
+def test_an_odd_length_is_a_body_that_was_cut(length):
+    with answering(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\nhello") as url:
+        block = impatient(url)
+        with Client(limits(block)) as client, pytest.raises(CrosszError, match="not fetched after"):
+            client.fetch([url], "a frame", lambda reply: reply, "no remedy")
+
+
+def test_a_token_goes_to_no_other_host(server):
+    with answering(f"HTTP/1.1 302 Found\r\nLocation: {server.url}/sas/x\r\nContent-Length: 0\r\n\r\n") as url:
+        with Client(limits(archive(server.url))) as client, pytest.raises(CrosszError, match="HTTP 302"):
+            client.fetch([url], "a job", lambda reply: reply, "no remedy", headers={"X-Auth-Token": "canary"})
+    assert not server.hits
+
+
+@contextlib.contextmanager
+def answering(text):
+    """The address of a server that answers each request by `text`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve_all():
+            with contextlib.suppress(OSError):  # the listener is closed
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(1 << 16)
+                        connection.sendall(text.encode())
+
+        threading.Thread(target=serve_all, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_a_retry_after_is_waited_for(server, fields, tmp_path):

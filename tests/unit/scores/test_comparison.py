@@ -59,6 +59,7 @@ def test_a_small_difference_shows_where_errors_are_paired_and_not_where_they_are
     assert other["d_rmse_low"] < 0 < other["d_rmse_high"]
     width = (other["d_rmse_high"] - other["d_rmse_low"]) / 2
     assert width == pytest.approx(1.96 * 0.05 / np.sqrt(2 * (N - 40)), rel=0.3)  # two RMSEs of two splits each
+    assert worse["d_rmse_high"] - worse["d_rmse_low"] < 0.3 * 2 * width  # what both have in common cancels
 
 
 def test_models_of_other_objects_are_not_compared(predictions):
