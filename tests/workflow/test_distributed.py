@@ -68,7 +68,7 @@ def gone(pids):
     return not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
-def test_two_processes_give_the_losses_of_one_through_every_interruption(survey, tmp_path):
+def test_two_processes_give_the_losses_of_one_through_every_interruption(survey, tmp_path, messages):
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     training.train(**toy.arguments(survey, one, **SETTINGS))
@@ -99,6 +99,7 @@ def test_two_processes_give_the_losses_of_one_through_every_interruption(survey,
     assert gone(pids)
 
     training.train(**toy.arguments(survey, two, **SETTINGS))  # one process goes on where two ended
+    assert "going on after epoch" in messages.text
     losses = [pd.read_csv(folder / "history.csv") for folder in (one, two)]
     pd.testing.assert_frame_equal(*losses, rtol=1e-3, atol=1e-5)
     weights = [torch.load(folder / "model.pt")[0] for folder in (one, two)]

@@ -132,6 +132,8 @@ def train(
     kept = Checkpoint(Path(checkpoint), fingerprint(description, code, data, cutouts))
     members = _train_members(data, description, kept, stop)
     description = _recalibrate(members, data.val, description)
+    # Known only now: a checkpoint goes on with any number of processes, on any device.
+    description = description.with_fields(processes=distributed.count(), device=device.type)
     if distributed.number() == 0:
         _write(members, description, model, info, history)
         kept.path.unlink(missing_ok=True)
@@ -155,8 +157,6 @@ def _describe(
         seed=seed,
         n={name: int((rows["subset"] == name).sum()) for name in ("train", "val", "test")},
         scalers={},
-        processes=distributed.count(),
-        device=choose_device().type,
     )
 
 
