@@ -18,6 +18,14 @@ test: .venv/ready
 test-fast: .venv/ready
 	$(BIN)/python -m pytest tests/unit
 
+# Every reader of foreign bytes against random changes of them, FUZZ_SECONDS each: an hour in all.
+FUZZ_SECONDS ?= 330
+FUZZ_SEED ?= $(shell date +%s)
+fuzz: .venv/ready
+	for target in frame compressed spectrum answer response mat csv fits votable parquet bundle; do \
+	    PYTHONPATH=src:tests $(BIN)/python -m fuzz $$target --cases 1000000000 --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) || exit 1; \
+	done
+
 # As root, where slurmctld, slurmd, sbatch and munged are installed and no Slurm is configured: docs/clusters.md.
 test-slurm: .venv/ready
 	$(BIN)/python -m pytest -n 0 tests/slurm
@@ -63,4 +71,4 @@ lock:
 	printf '%s\n' 'snakemake-executor-plugin-kubernetes<1' 'snakemake-storage-plugin-s3<1' \
 	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-fast test-slurm benchmarks lint docs lock
+.PHONY: metrics report test test-fast fuzz test-slurm benchmarks lint docs lock
