@@ -4,7 +4,6 @@ import bz2
 import contextlib
 import hashlib
 import io
-import json
 import shutil
 import socket
 import threading
@@ -15,7 +14,6 @@ from typing import NamedTuple
 import bundles
 import joblib
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import toy
 import toy_frames

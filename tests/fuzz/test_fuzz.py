@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from fuzz.targets import TARGETS
 from helpers import ROOT
+
+from fuzz.targets import TARGETS
 
 CASES = {
     "frame": 300, "compressed": 15, "spectrum": 300, "answer": 2000, "response": 40, "mat": 300, "csv": 60, "fits": 40,
