@@ -11,15 +11,16 @@ from crossz.core.text import printable
 
 
 @contextmanager
-def refusing(what: str) -> Iterator[None]:
-    """Parse bytes of others, held in memory: whatever a parser raises becomes one Refused that begins with `what`.
+def refusing(what: str, besides: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Parse bytes of others: whatever a parser raises, `besides` apart, becomes one Refused that begins with `what`.
 
     Parsers raise what their authors thought of, and what nobody did: ValueError, OverflowError, RecursionError,
     MemoryError, errors of wcslib. None of them is a fault of this package, so that none may show a traceback.
     """
+    passed: tuple[type[Exception], ...] = (Refused, CrosszError, *besides)
     try:
         yield
-    except (Refused, CrosszError):
+    except passed:
         raise
     except Exception as error:
         words = printable(str(error), 200)
@@ -38,7 +39,9 @@ def size_of(path: str | Path, most: int) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise CrosszError(f"{path}: not a regular file; put a file there, or delete it")
     if status.st_size > most:
-        raise CrosszError(f"{path}: {status.st_size:,} bytes, more than the {most:,} of the largest; delete it and rerun")
+        raise CrosszError(
+            f"{path}: {status.st_size:,} bytes, more than the {most:,} of the largest; delete it and rerun"
+        )
     return status.st_size
 
 

@@ -102,9 +102,14 @@ def decode(compressed: bytes, field: FieldID, band: str) -> Frame:
     begin = _more(stream, compressed, _BLOCK)
     while _header_end(begin) is None and len(begin) < _LONGEST_HEADER and (block := _more(stream, b"", _BLOCK)):
         begin += block
-    header = header_of(begin, field, band)[0]
+    try:
+        header = header_of(begin, field, band)[0]
+        wcs = wcs_of(header)
+    except Refused:  # a damaged block gives wrong bytes, and says so at its end
+        if len(_more(stream, b"", _TAIL)) < _TAIL and not stream.eof:
+            raise Refused("damaged bz2 (it ends too early)") from None
+        raise
     columns, rows = header["NAXIS1"], header["NAXIS2"]
-    wcs = wcs_of(header)
     size = 4 * rows * columns
     raw = _more(stream, b"", size + _TAIL)
     if len(raw) == size + _TAIL:

@@ -13,9 +13,12 @@ import numpy as np
 from astropy.io import fits
 
 from crossz.core.errors import CrosszError, Refused
+from crossz.core.foreign import read_file, refusing
 
 STEP = 1e-4
 """Width of a pixel, log10 of the wavelength: 69 km/s."""
+MOST = 8 << 20
+"""Bytes of a file; most have 0.2 MB, those with many exposures some more."""
 _BLOCK = 2880  # bytes, FITS standard
 
 
@@ -73,35 +76,40 @@ def check(body: bytes, plate: int, mjd: int, fiberID: int) -> Coadd:
     ------
     Refused
         Checked are: that every byte is there that the headers announce; PLATEID, MJD and FIBERID of the header; that
-        the table COADD has an even wavelength grid of 1e-4 dex, finite fluxes, and inverse variances that are not
-        negative.
+        the table COADD has numbers of one length on an even wavelength grid of 1e-4 dex between 1,000 and 100,000 A,
+        finite fluxes, and inverse variances that are finite and not negative.
     """
-    if not body.startswith(b"SIMPLE") or len(body) % _BLOCK:
+    if not body.startswith(b"SIMPLE") or len(body) % _BLOCK or len(body) > MOST:
         raise Refused(f"no whole FITS file ({len(body)} bytes, starts with {body[:20]!r})")
-    try:
-        with warnings.catch_warnings(action="ignore"), fits.open(io.BytesIO(body), memmap=False) as hdus:
+    with refusing("damaged FITS"), warnings.catch_warnings(action="ignore"):
+        # An image in a table, decompressed, may be larger than any memory; a spectrum has none.
+        with fits.open(io.BytesIO(body), memmap=False, disable_image_compression=True) as hdus:
             header, coadd = hdus[0].header, hdus["COADD"].data
             last = hdus[len(hdus) - 1].fileinfo()
             names = tuple(header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
-            flux, loglam, ivar = (np.asarray(coadd[name], float) for name in ("flux", "loglam", "ivar"))
-            and_mask = np.asarray(coadd["and_mask"], np.int64)
-    except (OSError, KeyError, TypeError, ValueError, IndexError, fits.VerifyError) as error:
-        raise Refused(f"damaged FITS ({error})") from error
-    if last["datLoc"] + last["datSpan"] != len(body):
-        raise Refused(f"{len(body)} bytes, its headers say {last['datLoc'] + last['datSpan']}")
+            columns = [np.asarray(coadd[name]) for name in ("flux", "loglam", "ivar", "and_mask")]
+        end = int(last["datLoc"] + last["datSpan"])
+    if end != len(body):
+        raise Refused(f"{len(body)} bytes, its headers say {end}")
     if names != (plate, mjd, fiberID):
         raise Refused(f"header says PLATEID, MJD, FIBERID = {names}, expected {(plate, mjd, fiberID)}")
-    if not len(loglam) or np.abs(np.diff(loglam) - STEP).max(initial=0) > 1e-5:
+    kinds = "".join(column.dtype.kind for column in columns)
+    if kinds not in ("fffi", "fffu") or {column.shape for column in columns} != {(len(coadd),)}:
+        raise Refused("its table COADD has other columns than numbers")
+    flux, loglam, ivar = (column.astype(float) for column in columns[:3])
+    if not len(loglam) or not (loglam[0] > 3 and loglam[-1] < 5):
+        raise Refused("its wavelengths are none of light")
+    if not np.abs(np.diff(loglam) - STEP).max(initial=0) <= 1e-5:
         raise Refused("its wavelengths are no even grid of 1e-4 dex")
-    if not np.isfinite(flux).all() or not (ivar >= 0).all():
+    if not np.isfinite(flux).all() or not ((ivar >= 0) & (ivar < np.inf)).all():
         raise Refused("fluxes that are not finite, or negative inverse variances")
-    return Coadd(flux, loglam, ivar, and_mask)
+    return Coadd(flux, loglam, ivar, columns[3].astype(np.int64))
 
 
 def read(path: str | Path) -> Coadd:
     """The checked pixels of a file under its archive name. Raises CrosszError, naming it, when it is damaged."""
     path = Path(path)
     try:
-        return check(path.read_bytes(), *(int(part) for part in path.stem.split("-")[1:]))
+        return check(read_file(path, MOST), *(int(part) for part in path.stem.split("-")[1:]))
     except Refused as error:
         raise CrosszError(f"{path}: {error}; delete it and rerun, or put a good copy there") from error

@@ -10,6 +10,7 @@ from helpers import archive
 from local_archive import Fault
 
 from crossz.archive import sas
+from crossz.archive.journal import release
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 from crossz.sdss.frames import frame_path, read_frame
@@ -75,7 +76,7 @@ def test_frames_are_kept_where_the_user_wants_them(server, fields, tmp_path):
     with sas.Frames(fields[:2], tmp_path / "cache", place._replace(keep=False)) as frames:
         with pytest.raises(CrosszError, match=r"set stamps\.keep_frames"):
             frames.fetch_all()
-    sas.release(tmp_path / "cache")
+    release(tmp_path / "cache")
     with sas.Frames(fields[:2], tmp_path / "cache", place) as frames:
         frames.fetch_all()
         frames.write_manifest(tmp_path / "manifest.jsonl")
