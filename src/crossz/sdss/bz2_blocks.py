@@ -28,6 +28,7 @@ from crossz.core.errors import Refused
 from crossz.core.foreign import refusing
 from crossz.sdss.bz2_stream import END, STEP, File
 from crossz.sdss.frames import FieldID, Frame, finite, header_of, wcs_of
+from crossz.sdss.hdus import hdus
 
 Rows = list[tuple[int, int]]
 """Ranges [first, last) of rows."""
@@ -277,9 +278,9 @@ class _Camera:
 
     def __init__(self, tail: bytes, columns: int, rows: int):
         with refusing("no calibration and sky behind the pixels, so that blocks cannot be placed"):
-            size = 2880 + -(-4 * columns // 2880) * 2880
-            self._calibration = np.asarray(fits.ImageHDU.fromstring(tail).data, float)
-            table = fits.BinTableHDU.fromstring(tail[size:]).data
+            image, sky = (tail[hdu.begin : hdu.end] for hdu in hdus(tail, 2))
+            self._calibration = np.asarray(fits.ImageHDU.fromstring(image).data, float)
+            table = fits.BinTableHDU.fromstring(sky).data
             names = ("ALLSKY", "XINTERP", "YINTERP")
             if len(table) != 1 or any(table.dtype[name].base.kind != "f" for name in names):
                 raise ValueError("another table")

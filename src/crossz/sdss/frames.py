@@ -10,6 +10,7 @@ from astropy.wcs import WCS
 
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.foreign import read_file, refusing
+from crossz.sdss.hdus import BLOCK, LONGEST_HEADER, header_end, header_in
 
 COLUMNS, ROWS = 2048, 1489
 """Pixels of a real frame, the most that any may have."""
@@ -17,8 +18,6 @@ PIXEL_ARCSEC = 0.396
 """Edge of a pixel."""
 MOST = 16 << 20
 """Bytes of a `.fits.bz2` file: more than a frame has before it is compressed."""
-_BLOCK = 2880  # bytes, FITS standard
-_LONGEST_HEADER = 50 * _BLOCK
 _TAIL = 2 << 20  # bytes behind the pixels: calibration, sky and astrometry of real frames have 240,000
 FRAME_MINUS_FIELD = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
 """Header FRAME minus field number: the camera's rows of chips see a field one after the other."""
@@ -99,8 +98,8 @@ def decode(compressed: bytes, field: FieldID, band: str) -> Frame:
         another HDU or ends.
     """
     stream = bz2.BZ2Decompressor()
-    begin = _more(stream, compressed, _BLOCK)
-    while _header_end(begin) is None and len(begin) < _LONGEST_HEADER and (block := _more(stream, b"", _BLOCK)):
+    begin = _more(stream, compressed, BLOCK)
+    while header_end(begin) is None and len(begin) < LONGEST_HEADER and (block := _more(stream, b"", BLOCK)):
         begin += block
     try:
         header = header_of(begin, field, band)[0]
@@ -120,7 +119,7 @@ def decode(compressed: bytes, field: FieldID, band: str) -> Frame:
         raise Refused(f"damaged bz2 ({len(stream.unused_data)} bytes behind its end)")
     if len(raw) < size:
         raise Refused(f"{len(begin) + len(raw)} bytes, too few for {rows} x {columns} pixels")
-    padded = -(-size // _BLOCK) * _BLOCK
+    padded = -(-size // BLOCK) * BLOCK
     if raw[padded : padded + 8] not in (b"", b"XTENSION"):
         raise Refused(f"its {rows} x {columns} pixels do not end where the header says")
     data = np.frombuffer(raw, ">f4", rows * columns).reshape(rows, columns)
@@ -154,7 +153,7 @@ def header_of(raw: bytes, field: FieldID, band: str) -> tuple[fits.Header, int]:
         It is another frame's header, or none; its pixels are no image of float32 as they stand, or more than 1489 rows of
         2048 columns, which real frames have and those of the embedded sky do not exceed.
     """
-    end = _header_end(raw)
+    end = header_end(raw)
     if end is None:
         raise Refused("no FITS header in it")
     expected: dict[str, object] = {
@@ -165,7 +164,7 @@ def header_of(raw: bytes, field: FieldID, band: str) -> tuple[fits.Header, int]:
     }
     expected |= {"BITPIX": -32, "NAXIS": 2}
     with refusing("a header that cannot be read"):
-        header = fits.Header.fromstring(raw[:end].decode("ascii", "replace"))
+        header = header_in(raw[:end])
         actual = {name: header.get(name) for name in expected}
         columns, rows = header.get("NAXIS1"), header.get("NAXIS2")
         scaling = header.get("BSCALE", 1), header.get("BZERO", 0)
@@ -203,9 +202,9 @@ def wcs_of(header: fits.Header) -> WCS:
         raise Refused(f"a WCS that is not finite numbers: {values}")
     crpix, crval, cd = np.split(np.array(list(values.values()), float), [2, 4])
     if not (0.5 <= crpix[0] <= shape[0] + 0.5 and 0.5 <= crpix[1] <= shape[1] + 0.5):
-        raise Refused(f"CRPIX {tuple(crpix)} outside its {shape[0]} x {shape[1]} pixels")
+        raise Refused(f"CRPIX {tuple(map(float, crpix))} outside its {shape[0]} x {shape[1]} pixels")
     if not (abs(crval[0]) <= 360 and abs(crval[1]) <= 90):
-        raise Refused(f"CRVAL {tuple(crval)} is no position")
+        raise Refused(f"CRVAL {tuple(map(float, crval))} is no position")
     edges = 3600 * np.linalg.svd(cd.reshape(2, 2), compute_uv=False)
     if not np.allclose(edges, PIXEL_ARCSEC, rtol=0.05):
         raise Refused(f"pixels of {edges[0]:.4g} x {edges[1]:.4g} arcsec; a frame has {PIXEL_ARCSEC}")
@@ -214,11 +213,3 @@ def wcs_of(header: fits.Header) -> WCS:
         wcs.wcs.ctype, wcs.wcs.crpix, wcs.wcs.crval, wcs.wcs.cd = types, crpix, crval, cd.reshape(2, 2)
         wcs.wcs.set()
     return wcs
-
-
-def _header_end(raw: bytes) -> int | None:
-    for end in range(_BLOCK, min(len(raw), _LONGEST_HEADER) + 1, _BLOCK):
-        block = raw[end - _BLOCK : end]
-        if any(block[card : card + 8] == b"END     " for card in range(0, _BLOCK, 80)):
-            return end
-    return None

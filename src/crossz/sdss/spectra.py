@@ -3,7 +3,6 @@
 Every SDSS spectrum is sampled at whole multiples of 1e-4 in log10 of the vacuum wavelength.
 """
 
-import io
 import re
 import warnings
 from pathlib import Path
@@ -14,12 +13,12 @@ from astropy.io import fits
 
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.foreign import read_file, refusing
+from crossz.sdss.hdus import BLOCK, hdus
 
 STEP = 1e-4
 """Width of a pixel, log10 of the wavelength: 69 km/s."""
 MOST = 8 << 20
 """Bytes of a file; most have 0.2 MB, those with many exposures some more."""
-_BLOCK = 2880  # bytes, FITS standard
 
 
 class SpectrumID(NamedTuple):
@@ -79,18 +78,16 @@ def check(body: bytes, plate: int, mjd: int, fiberID: int) -> Coadd:
         the table COADD has numbers of one length on an even wavelength grid of 1e-4 dex between 1,000 and 100,000 A,
         finite fluxes, and inverse variances that are finite and not negative.
     """
-    if not body.startswith(b"SIMPLE") or len(body) % _BLOCK or len(body) > MOST:
+    if not body.startswith(b"SIMPLE") or len(body) % BLOCK or len(body) > MOST:
         raise Refused(f"no whole FITS file ({len(body)} bytes, starts with {body[:20]!r})")
+    parts = hdus(body)
     with refusing("damaged FITS"), warnings.catch_warnings(action="ignore"):
-        # An image in a table, decompressed, may be larger than any memory; a spectrum has none.
-        with fits.open(io.BytesIO(body), memmap=False, disable_image_compression=True) as hdus:
-            header, coadd = hdus[0].header, hdus["COADD"].data
-            last = hdus[len(hdus) - 1].fileinfo()
-            names = tuple(header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
-            columns = [np.asarray(coadd[name]) for name in ("flux", "loglam", "ivar", "and_mask")]
-        end = int(last["datLoc"] + last["datSpan"])
-    if end != len(body):
-        raise Refused(f"{len(body)} bytes, its headers say {end}")
+        names = tuple(parts[0].header.get(name) for name in ("PLATEID", "MJD", "FIBERID"))
+        table = next((hdu for hdu in parts if hdu.header.get("EXTNAME") == "COADD"), None)
+        if table is None or table.header.get("XTENSION") != "BINTABLE":
+            raise Refused("damaged FITS (no table COADD)")
+        coadd = fits.BinTableHDU.fromstring(body[table.begin : table.end]).data
+        columns = [np.asarray(coadd[name]) for name in ("flux", "loglam", "ivar", "and_mask")]
     if names != (plate, mjd, fiberID):
         raise Refused(f"header says PLATEID, MJD, FIBERID = {names}, expected {(plate, mjd, fiberID)}")
     kinds = "".join(column.dtype.kind for column in columns)
