@@ -207,7 +207,7 @@ class Client:
             try:
                 with host.slots:
                     reply = self._bounded(mirror.url, request, (end - time.monotonic()) / len(progress.left))
-                with refusing("an answer that cannot be read", besides=(*_ANSWERS, OSError)):
+                with refusing("an answer that cannot be read", (*_ANSWERS, OSError), secret):
                     result = accept(reply)
                 host.failures = 0
                 return result
@@ -303,7 +303,7 @@ class Client:
             options = options | {"headers": headers}
         try:
             with (
-                refusing("an answer that cannot be read", besides=(*_ANSWERS, *_LOST)),
+                refusing("an answer that cannot be read", (*_ANSWERS, *_LOST), request.secret),
                 self._session.request(
                     request.method,
                     url,
@@ -322,6 +322,10 @@ class Client:
                 return Reply(url, request.consume(parts), response.headers)
         except _LOST as error:
             raise lost(error) from error
+        except Refused:
+            if request.secret:
+                raise Refused("an answer with odd headers") from None
+            raise
 
     def _parts(self, response: requests.Response, request: _Request, attempt: _Attempt) -> Iterator[bytes]:
         length = content_length(response.headers)

@@ -183,8 +183,12 @@ def lost(error: Exception) -> Exception:
         return Again("silence")
     if isinstance(error, requests.exceptions.InvalidProxyURL):
         return CrosszError(f"the proxy of the environment has no valid address ({printable(str(error), 200)})")
-    if isinstance(error, ValueError | requests.TooManyRedirects):
-        return Refused(f"an answer that cannot be read ({printable(str(error), 200)})")
+    if isinstance(
+        error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | requests.TooManyRedirects
+    ):
+        return Refused(f"a redirect that cannot be followed ({printable(str(error), 200)})")
+    if isinstance(error, ValueError):  # its text may hold a header, and that a token
+        return Refused(f"headers that cannot be read ({type(error).__name__})")
     if isinstance(error, requests.exceptions.ProxyError):
         return Again(f"no connection through the proxy ({words})")
     if isinstance(error, requests.ConnectionError):

@@ -11,11 +11,12 @@ from crossz.core.text import printable
 
 
 @contextmanager
-def refusing(what: str, besides: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def refusing(what: str, besides: tuple[type[Exception], ...] = (), secret: bool = False) -> Iterator[None]:
     """Parse bytes of others: whatever a parser raises, `besides` apart, becomes one Refused that begins with `what`.
 
     Parsers raise what their authors thought of, and what nobody did: ValueError, OverflowError, RecursionError,
-    MemoryError, errors of wcslib. None of them is a fault of this package, so that none may show a traceback.
+    MemoryError, errors of wcslib. None of them is a fault of this package, so that none may show a traceback. Where the
+    bytes are `secret`, the words of the error are left out.
     """
     passed: tuple[type[Exception], ...] = (Refused, CrosszError, *besides)
     try:
@@ -23,7 +24,7 @@ def refusing(what: str, besides: tuple[type[Exception], ...] = ()) -> Iterator[N
     except passed:
         raise
     except Exception as error:
-        words = printable(str(error), 200)
+        words = "" if secret else printable(str(error), 200)
         raise Refused(f"{what} ({type(error).__name__}{f': {words}' if words else ''})") from error
 
 

@@ -158,6 +158,23 @@ def test_words_of_a_service_have_no_control_characters():
     assert str(caught.value).isprintable()
 
 
+@pytest.mark.parametrize("kind", ["length", "body"])
+def test_nothing_of_a_secret_answer_is_shown(kind):
+    def accept(reply):
+        raise ValueError(reply.body)
+
+    odd = answer(Content_Length="canary") if kind == "length" else answer(b"canary")
+    with answering(odd) as url, pytest.raises(Damaged) as caught:
+        get([url], accept, secret=True)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_token_that_no_header_may_hold_is_not_shown():
+    with answering(answer()) as url, pytest.raises(CrosszError, match="headers that cannot be read") as caught:
+        get([url], headers={"X-Auth-Token": "canary\n"})
+    assert "canary" not in str(caught.value)
+
+
 @pytest.mark.parametrize("number", ["EAI_NONAME", "EAI_AGAIN"])
 def test_an_unknown_host_ends_at_once_and_another_mirror_is_asked(monkeypatch, number):
     lookups = []
