@@ -16,8 +16,8 @@ import urllib3
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.text import printable
 
-ROWS = 256 << 20
-"""Bytes of an SQL answer: 100,000 rows of 2.5 kB."""
+ROWS = 128 << 20
+"""Bytes of an SQL answer: 100,000 rows of 1.3 kB."""
 PAGE = 4 << 20
 """Bytes of an answer in JSON or one line: a token, a job's state, the tables of MyDB."""
 _AGAIN = {408, 425, 429}

@@ -54,9 +54,12 @@ class Coadd(NamedTuple):
 def spectrum_path(root: str | Path, plate: int, mjd: int, fiberID: int, run2d: str) -> Path:
     """Path of a lite spectrum below `root`, laid out as the Science Archive Server of DR17.
 
-    Spectra of SDSS-I/II have a number as `run2d` (26, 103, 104), those of BOSS and eBOSS a version (v5_13_2).
+    Spectra of SDSS-I/II have a number as `run2d` (26, 103, 104), those of BOSS and eBOSS a version (v5_13_2). Raises
+    CrosszError for anything else, which might be a way out of `root`.
     """
-    survey = "eboss" if re.match("v[0-9]", run2d) else "sdss"
+    if not re.fullmatch("[0-9]{1,9}|v[0-9]{1,9}(_[0-9]{1,9}){1,3}", run2d):
+        raise CrosszError(f"run2d {run2d[:50]!r}: not a reduction of SDSS, such as 26 or v5_13_2; correct the catalog")
+    survey = "eboss" if run2d.startswith("v") else "sdss"
     folder = Path(root, "dr17", survey, "spectro/redux", run2d, "spectra/lite", f"{plate:04d}")
     return folder / f"spec-{plate:04d}-{mjd}-{fiberID:04d}.fits"
 

@@ -155,3 +155,15 @@ def test_a_compressed_image_in_its_place_is_not_decompressed():
 def test_a_file_larger_than_any_spectrum_is_refused():
     with pytest.raises(Refused, match="no whole FITS"):
         spectra.check(body_of() + bytes(2880 * 3000), *NAMES)
+
+
+@pytest.mark.parametrize("run2d", ["26", "103", "v5_13_2", "v6_0_4"])
+def test_a_path_lies_below_its_root(tmp_path, run2d):
+    assert spectra.spectrum_path(tmp_path, 266, 51602, 1, run2d).is_relative_to(tmp_path)
+
+
+@pytest.mark.parametrize("run2d", ["", "../../../..", "/etc", "26/..", "v5_13_2\n", "v5", "\x1b[31m", "²"])
+def test_a_reduction_that_is_none_is_no_way_out_of_the_root(tmp_path, run2d):
+    with pytest.raises(CrosszError, match="not a reduction of SDSS") as caught:
+        spectra.spectrum_path(tmp_path, 266, 51602, 1, run2d)
+    assert str(caught.value).isprintable()
