@@ -284,7 +284,7 @@ class Client:
                 attempt.begun.set()
 
         threading.Thread(target=work, daemon=True).start()
-        patience = min(seconds, self.limits.timeout_s + (request.first_byte_s or self.limits.timeout_s)) + 1
+        patience = min(seconds, self.limits.timeout_s + (request.first_byte_s or self.limits.timeout_s))
         try:
             if not attempt.begun.wait(patience):
                 raise Again(f"no complete headers within {patience:.0f} s")

@@ -37,11 +37,16 @@ def test_headers_that_trickle_in_are_given_up_at_the_deadline():
             get([url], block=impatient(url, deadline_s=1))
 
 
-@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX: ", answer(Content_Length=10**6)])
-def test_a_mirror_that_trickles_takes_a_share_of_the_time(begin):
+@pytest.mark.parametrize(
+    ("begin", "patience"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", {"timeout_s": 0.5, "deadline_s": 30}),
+        (answer(Content_Length=10**6), {"timeout_s": 60, "deadline_s": 8}),
+    ],
+)
+def test_a_mirror_that_trickles_takes_a_share_of_the_time(begin, patience):
     with answering(begin, b"a", pause=0.2) as slow, answering(answer()) as good:
-        block = archive(slow, deadline_s=4, timeout_s=60)
-        assert get([slow, good], block=block) == b"hello"
+        assert get([slow, good], block=archive(slow, **patience)) == b"hello"
 
 
 ODD = {
