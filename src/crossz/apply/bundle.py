@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from crossz.apply.bundle_folder import FACTS, check, table_columns
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 COMMON = ("crossmodal", "train", "magnitudes", "columns", "classes", "seed")
 """Of ModelInfo: what the splits of one network share."""
 _TOLERANCE = 2e-3  # of ln(1 + z), between a probe's answers here and where the bundle was made
-_MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError)
+_MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError, MemoryError)
+_MOST_MEMBERS = 100
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,8 +103,28 @@ def _split(path: Path, facts: Mapping[str, Any], number: int) -> tuple[Networks,
     return networks, max(largest_difference(answers[inputs], expected[inputs]) for inputs in answers | expected)
 
 
+def _check_shapes(path: Path, info: ModelInfo) -> None:
+    """Compare names and shapes of the weights with those of the described networks before either takes memory.
+
+    Raises ValueError where they differ.
+    """
+    if not 0 < len(info.members) <= _MOST_MEMBERS:
+        raise ValueError(f"{len(info.members)} networks a split")
+    with torch.device("meta"):
+        net = build(info).state_dict()
+    wanted = {
+        f"{number}.{name}": tuple(value.shape) for number in range(len(info.members)) for name, value in net.items()
+    }
+    with safe_open(path, "pt") as handle:
+        found = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    if other := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
+        name = other[0]
+        raise ValueError(f"{name} has the shape {found.get(name)} instead of {wanted.get(name)}")
+
+
 def _members(path: Path, info: ModelInfo) -> list[CrossModal]:
     try:
+        _check_shapes(path, info)
         weights = load_file(path)
         members = [build(info) for _ in info.members]
         for number, net in enumerate(members):
@@ -116,10 +137,6 @@ def _members(path: Path, info: ModelInfo) -> list[CrossModal]:
         raise CrosszError(
             f"{path}: not weights of the network that {FACTS} describes: {message[:300]}; get the bundle again"
         ) from error
-    if weights:
-        raise CrosszError(
-            f"{path}: weights of more networks than {FACTS} names: {next(iter(weights))}; get the bundle again"
-        )
     return members
 
 

@@ -15,14 +15,17 @@ import json
 import os
 import re
 import shutil
+import stat
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, fail_if
 from crossz.core.files import atomic_path, sha256
+from crossz.core.foreign import read_file
+from crossz.core.text import printable
 from crossz.core.version import VERSION
 
 FORMAT = 2
@@ -30,6 +33,12 @@ FORMAT = 2
 SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
 
 
+LARGEST_TEXT, LARGEST_WEIGHTS = 64 << 20, 8 << 30
+"""Bytes of a file of a bundle: text, and weights."""
+BOUNDS = {"attention_layers": (1, 12), "components": (1, 20), "dropout": (0, 1)}
+"""Least and largest values of settings of `crossmodal` that decide how large a network is, as in the configuration's schema."""
+_MOST_NAMES = 1000
+_MALFORMED = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 _PHOTOMETRY = {"dered_model": ("dered", "psfMagErr"), "psf": ("psfMag", "psfMagErr", "extinction")}
 
 
@@ -110,11 +119,12 @@ def check(folder: str | Path) -> dict[str, Any]:
         raise CrosszError(f"{folder}: no such bundle")
     if not (folder / SUMS).is_file():
         raise CrosszError(f"{folder}: not a crossz bundle: it has no {SUMS}")
+    fail_if(_strange(folder), str(folder))
     fail_if(_damage(folder), str(folder))
     try:
-        facts = json.loads((folder / FACTS).read_bytes())
+        facts = json.loads(read_file(folder / FACTS, LARGEST_TEXT))
         kind, named = facts["format"], {FACTS, CARD, *(split["weights"] for split in facts["splits"])}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except _MALFORMED as error:
         kind, named = _format(folder / FACTS, error), set()
     if kind != FORMAT:
         raise CrosszError(
@@ -123,7 +133,41 @@ def check(folder: str | Path) -> dict[str, Any]:
         )
     if other := named ^ ({path.name for path in _files(folder)} - {SUMS}):
         raise CrosszError(f"{folder}: {', '.join(sorted(other))}: not what {FACTS} names; get the bundle again")
+    fail_if(_impossible(facts), f"{folder / FACTS}")
     return facts
+
+
+def _strange(folder: Path) -> list[str]:
+    """Files that no bundle has: links, which would show other files, folders, and what is too large."""
+    problems = []
+    for path in _files(folder):
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            problems.append(f"{path.name}: a link, a folder or a device; a bundle has files only")
+        elif status.st_size > (LARGEST_WEIGHTS if path.suffix == ".safetensors" else LARGEST_TEXT):
+            problems.append(f"{path.name}: {status.st_size:,} bytes are too many")
+    return problems
+
+
+def _impossible(facts: Mapping[str, Any]) -> list[str]:
+    """What no settings of crossz have: without splits, beyond the bounds of the configuration's schema, or odd names."""
+    problems = [] if isinstance(facts["splits"], list) and facts["splits"] else ["splits: there is none"]
+    network = facts.get("crossmodal")
+    network = network if isinstance(network, dict) else {}
+    for name, (least, most) in BOUNDS.items():
+        value = network.get(name, least)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            problems.append(f"crossmodal.{name}: {printable(str(value), 40)}, wanted {least} to {most}")
+    lists = {name: facts.get(name) or () for name in ("classes", "columns")}
+    lists |= {"dataset": [facts.get("dataset", "a")], "network": [facts.get("network", "a")]}
+    for name, texts in lists.items():
+        if not isinstance(texts, list | tuple) or len(texts) > _MOST_NAMES or not all(map(_is_name, texts)):
+            problems.append(f"{name}: names have up to 64 letters, digits and the signs _ + - . :")
+    return problems
+
+
+def _is_name(text: Any) -> bool:
+    return isinstance(text, str) and re.fullmatch(r"\w[\w+.:-]{0,63}", text) is not None
 
 
 def _damage(folder: Path) -> list[str]:
@@ -154,7 +198,7 @@ def _format(path: Path, error: Exception) -> Any:
     # A newer format may lack what this format needs. Then its number is the better reason.
     try:
         kind = json.loads(path.read_bytes())["format"]
-    except (OSError, ValueError, TypeError, KeyError):
+    except _MALFORMED:
         kind = FORMAT
     if kind == FORMAT:
         raise CrosszError(f"{path}: not a crossz bundle's, or cut: {error!r}; get the bundle again") from error

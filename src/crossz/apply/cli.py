@@ -133,7 +133,8 @@ def _info(options: argparse.Namespace) -> None:
     from crossz.apply import bundle_folder
 
     columns = _needed(bundle_folder.check(options.bundle))
-    card = (Path(options.bundle) / bundle_folder.CARD).read_text(encoding="utf-8")
+    card = (Path(options.bundle) / bundle_folder.CARD).read_text(encoding="utf-8", errors="replace")
+    card = "".join(char for char in card if char.isprintable() or char == "\n")  # a terminal would obey the others
     sys.stdout.write(f"fingerprint {bundle_folder.fingerprint(options.bundle)}\ncolumns {' '.join(columns)}\n\n{card}")
 
 
@@ -192,7 +193,8 @@ def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, A
     needed, extra_columns = _needed(facts), facts.get("columns", ())
     columns = dict(_pair(text, {*COLUMNS, *extra_columns}) for text in options.columns)
     targets = read_table(path, columns, extra_columns)
-    if absent := [name for name in needed if name not in targets.column_names]:
+    absent = [name for name in needed if name not in targets.column_names]
+    if absent and not options.cutouts:
         raise CrosszError(
             f"{path}: no column {', '.join(absent)}, which this bundle reads; "
             f"if it has another name there: --columns {absent[0]}=NAME"
@@ -214,6 +216,13 @@ def _pair(text: str, known: set[str]) -> tuple[str, str]:
     return ours, theirs
 
 
+def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table for a CSV: a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    texts = table.select_dtypes(include=["object", "string"]).columns
+    formula = r"^(?=[=+@\t\r]|-(?![0-9.]))"
+    return table.assign(**{name: table[name].replace(formula, "'", regex=True) for name in texts})
+
+
 def _write_table(table: "pd.DataFrame", path: Path) -> None:
     from crossz.core.files import atomic_path
 
@@ -221,7 +230,7 @@ def _write_table(table: "pd.DataFrame", path: Path) -> None:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
         elif path.suffix == ".csv":
-            table.to_csv(temporary, index=False)
+            _spreadsheet_safe(table).to_csv(temporary, index=False)
         else:
             from astropy.table import Table
 

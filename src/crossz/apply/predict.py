@@ -13,11 +13,12 @@ import pyarrow as pa
 import torch
 
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
+from crossz.apply.bundle_folder import table_columns
 from crossz.catalog.readers import read_table
-from crossz.core.constants import BANDS, OK
+from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
-from crossz.core.names import ALONE, NO_DATA
+from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
 from crossz.estimates.estimates import Estimate, joined, mean_of
 from crossz.images.arrow import read_arrays
 from crossz.images.store import ImageStore
@@ -100,13 +101,12 @@ def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
         if not Path(path).is_file():
             raise CrosszError(f"{path}: no such cutout file")
         columns = read_arrays(path)
-        if absent := {"objID", "status", "image", "mask"} - columns.keys():
-            raise CrosszError(
-                f"{path}: no column {', '.join(sorted(absent))}; cutout files are made as results/cutouts/*.arrow"
-            )
+        _check_cutouts(columns, str(path))
         row = np.arange(len(columns["objID"]), dtype=np.int32)
         place = {"shard": np.full(len(row), number, np.int32), "row": row}
-        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": columns["status"].astype(str)}))
+        status = columns["status"].astype(str)
+        status = np.where((status == OK) & ~_finite(columns["image"]), NOT_FINITE, status)
+        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": status}))
     index = pd.concat(parts).sort_values("objID", ignore_index=True)
     repeated = index["objID"][index["objID"].duplicated()]
     if len(repeated):
@@ -115,7 +115,31 @@ def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
     return index
 
 
-def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str] = ()) -> ft.Photometry:
+def _check_cutouts(columns: Mapping[str, np.ndarray], path: str) -> None:
+    made = "cutout files are made as results/cutouts/*.arrow"
+    if absent := {"objID", "status", "image", "mask"} - columns.keys():
+        raise CrosszError(f"{path}: no column {', '.join(sorted(absent))}; {made}")
+    size = (CUTOUT_SIZE, CUTOUT_SIZE)
+    for name, shape, dtype in (("image", (len(BANDS), *size), np.float16), ("mask", size, np.uint8)):
+        found = columns[name]
+        if found.shape[1:] != shape or found.dtype != dtype:
+            raise CrosszError(
+                f"{path}: {name} is {found.dtype} {found.shape[1:]}, wanted {np.dtype(dtype)} {shape}; {made}"
+            )
+    if columns["objID"].dtype != np.int64:
+        raise CrosszError(f"{path}: objID is {columns['objID'].dtype}, wanted int64; {made}")
+
+
+def _finite(image: np.ndarray) -> np.ndarray:
+    """Whether all pixels of each image [n, 5, 64, 64] are finite; a few images at a time."""
+    starts = range(0, len(image), IMAGES_AT_ONCE)
+    parts = [np.isfinite(image[start : start + IMAGES_AT_ONCE]).all((1, 2, 3)) for start in starts]
+    return np.concatenate([np.zeros(0, bool), *parts])
+
+
+def photometry_of(
+    targets: pd.DataFrame, magnitudes: str, columns: Sequence[str] = (), images: bool = False
+) -> ft.Photometry:
     """Photometry of new objects. Whatever is no number is missing.
 
     Parameters
@@ -126,6 +150,8 @@ def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str]
         dered_model or psf.
     columns
         Extra columns that the networks read.
+    images
+        Whether the targets have images: then columns may be absent, since an image is enough for an estimate.
 
     Raises
     ------
@@ -136,9 +162,10 @@ def photometry_of(targets: pd.DataFrame, magnitudes: str, columns: Sequence[str]
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
-    if "status" in targets:  # matched: what the archive was not asked for is missing
-        numbers = numbers.assign(**{name: np.nan for name in columns if name not in numbers})
-    return ft.photometry(numbers, magnitudes, columns, complete="status" not in targets)
+    if images or "status" in targets:  # matched: what the archive was not asked for is missing
+        wanted = (*table_columns(magnitudes), *columns) if images else columns
+        numbers = numbers.assign(**{name: np.nan for name in wanted if name not in numbers})
+    return ft.photometry(numbers, magnitudes, columns, complete=not images and "status" not in targets)
 
 
 def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None) -> pd.DataFrame:
@@ -176,7 +203,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     """
     table = targets.to_pandas() if isinstance(targets, pa.Table) else targets
     count, info = len(table), bundle.splits[0].info
-    phot = photometry_of(table, info.magnitudes, info.columns)
+    phot = photometry_of(table, info.magnitudes, info.columns, images is not None)
     row: np.ndarray = np.full(count, -1) if images is None else images.row
     status = table["status"].to_numpy(str) if "status" in table else np.full(count, OK)
     has_phot: np.ndarray = np.any(~phot.missing, axis=1)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, fail_if
@@ -105,8 +104,8 @@ def conform(
         except CrosszError as error:
             problems.append(str(error))
     fail_if(problems, source)
-    for name in [name for name in REQUIRED if name in arrays]:
-        if name in ("objID", "specObjID", "z", "zErr", "ra", "dec") and arrays[name].null_count:
+    for name in ("objID", "specObjID", "ra", "dec", "z", "zErr"):
+        if name in arrays and arrays[name].null_count:
             problems.append(f"column {name} has {arrays[name].null_count} empty value(s)")
     problems += _rounded_ids(arrays)
     fail_if(problems, source)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crossz.core.constants import BANDS
-from crossz.core.errors import CrosszError
+from crossz.core.errors import CrosszError, Refused
+from crossz.core.foreign import refusing
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -25,9 +26,10 @@ def column_names(path: str | Path) -> list[str]:
         {".parquet": _parquet} | dict.fromkeys((".fits", ".fit"), _fits) | dict.fromkeys((".vot", ".xml"), _votable)
     )
     try:
-        return readers.get(path.suffix, _csv)(path)
-    except (OSError, ValueError, IndexError, StopIteration, xml.ParseError) as error:
-        raise CrosszError(f"{path}: not a readable {path.suffix or 'CSV'} table: {error}") from error
+        with refusing(f"not a readable {path.suffix or 'CSV'} table"):
+            return readers.get(path.suffix, _csv)(path)
+    except Refused as error:
+        raise CrosszError(f"{path}: {error}") from error
 
 
 def needs_archive(path: str | Path, columns: Mapping[str, str]) -> bool:
@@ -63,8 +65,12 @@ def needs_archive(path: str | Path, columns: Mapping[str, str]) -> bool:
 def _csv(path: Path) -> list[str]:
     with open(path, newline="", encoding="utf-8-sig") as handle:
         rows = csv.reader(handle)
-        first = next(rows)
-        return next(rows) if first[0].startswith("#") else first  # SkyServer's opens with "#Table1"
+        first = next(rows, [])
+        if first and first[0].startswith("#"):  # SkyServer's opens with "#Table1"
+            first = next(rows, [])
+        if not first:
+            raise ValueError("its first line is empty; a table begins with the names of its columns")
+        return first
 
 
 def _parquet(path: Path) -> list[str]:
@@ -81,6 +87,9 @@ def _fits(path: Path) -> list[str]:
 
 
 def _votable(path: Path) -> list[str]:
+    from crossz.catalog.readers import check_votable  # the graph of jobs of a CSV needs none
+
+    check_votable(path)
     names: list[str] = []
     for _, element in xml.iterparse(path, events=("start",)):
         tag = element.tag.rpartition("}")[2]

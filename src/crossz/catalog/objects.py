@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -20,12 +19,15 @@ from crossz.sdss.coordinates import chord, unit_vectors
 
 log = logging.getLogger(__name__)
 
+RANGES = {"objID": (1, np.inf), "ra": (0.0, 360.0), "dec": (-90.0, 90.0), "z": (-0.05, 20.0)}
+"""What can be: degrees, and redshifts; the largest blueshift of a star is 0.005. Ends count; NaN is outside."""
+
 
 def dedupe(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Keep one row per objID: the row with the smallest valid zErr, of equal ones that with the smallest specObjID.
 
-    A row is valid when zErr > 0 and z is finite: the pipeline's failed fits have zErr = -1, and "the smallest" would
-    prefer them. The result does not depend on the order of `rows`, and deduping it again changes nothing.
+    A row is valid when zErr > 0 and both are finite: the pipeline's failed fits have zErr = -1, and "the smallest" would
+    prefer them. A row whose redshift, position or objID cannot be one (`RANGES`) is dropped first. The result does not depend on the order of `rows`, and deduping it again changes nothing.
 
     Parameters
     ----------
@@ -39,12 +41,14 @@ def dedupe(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     counts
         How many rows there were, were dropped for each reason, and were kept.
     """
-    valid = rows[(rows["zErr"] > 0) & np.isfinite(rows["z"])]
+    possible = rows[np.all([rows[name].between(*ends) for name, ends in RANGES.items() if name in rows], axis=0)]
+    valid = possible[(possible["zErr"] > 0) & np.isfinite(possible["zErr"])]
     ordered = valid.sort_values(["objID", "zErr", "specObjID"], ignore_index=True)
     unique = ordered.drop_duplicates("objID", ignore_index=True)
     counts = {
         "rows": len(rows),
-        "dropped_failed_fit": len(rows) - len(valid),
+        "dropped_impossible": len(rows) - len(possible),
+        "dropped_failed_fit": len(possible) - len(valid),
         "dropped_repeated_objID": len(valid) - len(unique),
         "objects": len(unique),
     }
@@ -121,7 +125,8 @@ def write_catalog(
         account = {"rows": len(rows), "dropped_other_class": int((~wanted).sum())} | {**account, "rows": len(rows)}
     if objects.empty:
         raise CrosszError(
-            f"{raw}: none of its {account['rows']} rows has a valid redshift (zErr > 0); check zErr and z of the query"
+            f"{raw}: none of its {account['rows']} rows has a valid redshift (zErr > 0): {account['dropped_impossible']} have an "
+            f"impossible z or position, {account['dropped_failed_fit']} a failed fit; check z, zErr, ra and dec of the query"
         )
     thing_id = objects["thing_id"].fillna(-1).to_numpy(np.int64)
     ra, dec, objID = (objects[name].to_numpy() for name in ("ra", "dec", "objID"))

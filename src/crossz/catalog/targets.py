@@ -20,6 +20,7 @@ from crossz.catalog.columns import FIELD, REQUIRED
 from crossz.catalog.readers import read_table
 from crossz.core.constants import BANDS, OK
 from crossz.core.files import atomic_path
+from crossz.core.names import MALFORMED, NO_MATCH
 from crossz.sdss.coordinates import chord, separation_arcsec, unit_vectors
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,6 @@ COLUMNS: dict[str, pa.DataType] = {
     name: kind for name, kind in REQUIRED.items() if name not in ("specObjID", "z", "zErr")
 } | {name: pa.int32() for name in FIELD} | {f"dered_{band}": pa.float64() for band in BANDS}  # fmt: skip
 """What is asked of PhotoObjAll for an object without a spectrum."""
-MALFORMED, NO_MATCH = "malformed", "no_match"
-"""Statuses of a target: its id or position is not one; the archive has no object for it."""
 _INTEGER = re.compile(r"[0-9]{1,19}")
 _RANGE = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0)}
 
@@ -115,10 +114,8 @@ def matched(table: pd.DataFrame, finder: Finder, radius_arcsec: float) -> pd.Dat
     """
     targets = checked(table.reset_index(drop=True))
     usable = targets["status"] == OK
-    by_id, by_place = (
-        np.flatnonzero(usable & targets["objID"].notna()),
-        np.flatnonzero(usable & targets["objID"].isna()),
-    )
+    by_id = np.flatnonzero(usable & targets["objID"].notna())
+    by_place = np.flatnonzero(usable & targets["objID"].isna())
     parts = []
     if len(by_id):
         parts.append((by_id, finder.named(targets["objID"].to_numpy(np.int64, na_value=0)[by_id])))

@@ -28,6 +28,8 @@ MALFORMED = "malformed"
 """A target's id or position is not one."""
 NO_MATCH = "no_match"
 """The archive has no object for a target."""
+NOT_FINITE = "not_finite"
+"""An image has pixels that are no finite numbers."""
 NO_DATA = "no_data"
 """A target has neither magnitudes nor an image."""
 

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from crossz.core.constants import BANDS
-from crossz.core.errors import CrosszError
+from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import atomic_path
+from crossz.core.foreign import refusing
 
 UNITS_PER_NMGY = 16.0
 """Stored value of a pixel of one nanomaggy."""
@@ -81,10 +82,11 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
         The file is none that `write_arrays` wrote, or it has other bands or units; the message names it.
     """
     try:
-        with pa.memory_map(str(path)) as source:
+        with refusing("not an Arrow file"), pa.memory_map(str(path)) as source:
             table = pa.ipc.open_file(source).read_all()
-    except pa.ArrowInvalid as error:
-        raise CrosszError(f"{path} is not an Arrow file ({error}); delete it and rerun") from error
+            table.validate(full=False)
+    except Refused as error:
+        raise CrosszError(f"{path}: {error}; delete it and rerun") from error
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     if metadata.get("bands") != BANDS or metadata.get("units_per_nmgy") != str(UNITS_PER_NMGY):
         raise CrosszError(f"{path}: expected bands {BANDS} in 1/{UNITS_PER_NMGY:g} nmgy, found {metadata}")

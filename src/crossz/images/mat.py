@@ -14,14 +14,17 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
-from crossz.core.errors import CrosszError
+from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import digests, write_json
+from crossz.core.foreign import read_file, refusing
 from crossz.images.arrow import to_units, write_arrays
 
 MISSING_FILE = "missing_file"
 """Status of an object without a file."""
 SHAPE = (len(BANDS), CUTOUT_SIZE, CUTOUT_SIZE)
-_LARGEST = 1 << 30  # bytes; a header that claims more is refused before memory is asked for
+BRIGHTEST = 1e6
+"""nmgy of a pixel that no camera of SDSS can have: it saturates at some 2,000."""
+_LARGEST = 8 << 20  # bytes of a file, and of its array; a real one has 82 kB
 
 
 class _ArrayWrapper(SimpleNamespace):
@@ -94,23 +97,17 @@ def read_mat(path: str | Path) -> np.ndarray:
         The file is not such an array: it holds another object (which is never built or called), is cut short, has
         another shape, or pixels that are not finite. The message names the file.
     """
+    content = read_file(path, _LARGEST)
     try:
-        array = _ArrayUnpickler(io.BytesIO(Path(path).read_bytes())).load()
-    except (
-        pickle.UnpicklingError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-    ) as error:
-        raise CrosszError(f"{path}: not a cutout: {error}; remove the file or fetch it again") from error
+        with refusing("not a cutout"):
+            array = _ArrayUnpickler(io.BytesIO(content)).load()
+    except Refused as error:
+        raise CrosszError(f"{path}: {error}; remove the file or fetch it again") from error
     if not isinstance(array, np.ndarray) or array.shape != SHAPE or array.dtype.kind != "f":
         kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         raise CrosszError(f"{path}: expected floats of shape {SHAPE}, found {kind}")
-    if not np.isfinite(array).all():
-        raise CrosszError(f"{path}: pixels that are not finite")
+    if not (np.abs(array) < BRIGHTEST).all():
+        raise CrosszError(f"{path}: pixels that are not finite, or of more than {BRIGHTEST:g} nmgy; remove the file")
     return array.astype(np.float32, copy=False)
 
 

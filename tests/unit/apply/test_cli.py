@@ -102,7 +102,7 @@ def test_cutouts_make_the_estimate_that_of_both(survey, made, csv, targets, tmp_
         (["mine.csv"], "mine.csv: that is the table of targets itself"),
         (["out.csv", "--columns", "dered_u"], "--columns dered_u: say OURS=THEIRS"),
         (["out.csv", "--columns", "deredu=umag"], "no column deredu; did you mean dered_u?"),
-        (["out.csv", "--columns", "dered_u=umag"], "umag is no column"),
+        (["out.csv", "--columns", "dered_u=umag"], "dered_u is mapped to umag, which is no column"),
     ],
 )
 def test_wrong_calls_are_refused_with_the_remedy_and_write_nothing(made, csv, monkeypatch, capsys, change, words):

@@ -18,7 +18,7 @@ from crossz.core.errors import CrosszError
 
 spectra = st.lists(
     st.tuples(
-        st.integers(0, 4),
+        st.integers(1, 4),
         st.integers(0, 2**64 - 1),
         st.sampled_from([-1.0, 0.0, 1e-5, 2e-4, 3e-4, np.nan]),
         st.sampled_from([1.5, 2.5, np.nan]),
@@ -39,7 +39,13 @@ def test_dedupe_keeps_the_smallest_valid_zErr_whatever_the_order(spectra, random
     assert unique.objID.tolist() == sorted(valid.objID.unique())
     assert (unique.zErr.to_numpy() == valid.groupby("objID").zErr.min().to_numpy()).all()
     assert counts["rows"] == len(table)
-    assert counts["rows"] == counts["objects"] + counts["dropped_failed_fit"] + counts["dropped_repeated_objID"]
+    assert (
+        counts["rows"]
+        == counts["objects"]
+        + counts["dropped_impossible"]
+        + counts["dropped_failed_fit"]
+        + counts["dropped_repeated_objID"]
+    )
 
     order = list(range(len(table)))
     random.shuffle(order)
@@ -81,7 +87,7 @@ def test_write_catalog_accounts_for_every_row(tmp_path):
     write_catalog(raw=tmp_path / "raw.parquet", **catalog_of(tmp_path), radius_arcsec=1.0)
     counts = json.loads((tmp_path / "c.json").read_text())
     assert counts == {
-        "rows": 4, "dropped_failed_fit": 1, "dropped_repeated_objID": 1, "objects": 2, "groups": 2,
+        "rows": 4, "dropped_impossible": 0, "dropped_failed_fit": 1, "dropped_repeated_objID": 1, "objects": 2, "groups": 2,
         "sha256": files.digests(tmp_path / "c.parquet"),
     }  # fmt: skip
     written = pq.read_table(tmp_path / "c.parquet")

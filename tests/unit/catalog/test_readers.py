@@ -45,7 +45,7 @@ def test_a_csv_whose_last_line_is_cut_is_refused(tmp_path):
     path = tmp_path / "query.csv"
     rows(objID=[1, 2]).to_csv(path, index=False)
     path.write_bytes(path.read_bytes()[:-2])
-    with pytest.raises(CrosszError, match=r"query\.csv: not a readable .csv table: its last line has no end"):
+    with pytest.raises(CrosszError, match=r"query\.csv: not a readable .csv table .*its last line has no end"):
         read_table(path, {})
 
 
@@ -60,7 +60,7 @@ def test_a_fits_table_gives_the_same_rows_as_its_csv(tmp_path):
 def test_a_mapped_column_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "query.csv"
     rows(objID=[1]).to_csv(path, index=False)
-    with pytest.raises(CrosszError, match="redshift is no column"):
+    with pytest.raises(CrosszError, match="z is mapped to redshift, which is no column"):
         read_table(path, {"z": "redshift"})
-    with pytest.raises(CrosszError, match="no such catalog"):
+    with pytest.raises(CrosszError, match="no such file"):
         read_table(tmp_path / "absent.csv", {})

@@ -22,7 +22,7 @@ def test_native_pixels_are_exact_and_what_float16_cannot_hold_is_counted():
 def test_a_foreign_or_cut_file_is_refused_by_name(tmp_path):
     path = tmp_path / "0.arrow"
     path.write_bytes(b"not arrow")
-    with pytest.raises(CrosszError, match=r"0\.arrow is not an Arrow file"):
+    with pytest.raises(CrosszError, match=r"0\.arrow: not an Arrow file"):
         read_arrays(path)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, pa.schema([("objID", pa.int64())])):
         pass

@@ -58,7 +58,7 @@ class Evil:
 def test_a_planted_command_is_refused_and_never_run(tmp_path):
     path = tmp_path / "1_2.5_0.0001.mat"
     path.write_bytes(pickle.dumps(Evil(tmp_path / "pwned")))
-    with pytest.raises(CrosszError, match=r"1_2\.5_0\.0001\.mat: not a cutout: it names \w+\.system"):
+    with pytest.raises(CrosszError, match=r"1_2\.5_0\.0001\.mat: not a cutout .*it names \w+\.system"):
         mat.read_mat(path)
     assert not (tmp_path / "pwned").exists()
 

@@ -58,7 +58,7 @@ def test_the_catalog_keeps_stars_and_counts_what_it_drops(tmp_path):
     assert pq.read_table(made[1])["objID"].to_pylist() == [1, 2]
     counts = classes_counts(made[2])
     assert counts == {
-        "rows": 4, "dropped_other_class": 1, "dropped_failed_fit": 1, "dropped_repeated_objID": 0, "objects": 2, "groups": 2,
+        "rows": 4, "dropped_other_class": 1, "dropped_impossible": 0, "dropped_failed_fit": 1, "dropped_repeated_objID": 0, "objects": 2, "groups": 2,
     }  # fmt: skip
     with pytest.raises(CrosszError, match="no row's class is one of NEBULA"):
         write_catalog(raw=made[0], catalog=made[1], counts=made[2], radius_arcsec=1.0, classes=["NEBULA", "COMET"])
