@@ -207,11 +207,22 @@ class TestMainJob:
                 for name, value in overlay["archive"].items()
             }
             login = {"SCISERVER_USER": "user", "SCISERVER_PASSWORD": "password"}
-            blocks = overlay | {"archive": addresses}
-            snakemake(copied(tmp_path), "results/metrics.csv", login=login, **blocks)
+            blocks = overlay | {"archive": addresses, "catalog": {"backend": "skyserver"}}
+            snakemake(copied(tmp_path), "results/metrics.csv", **blocks)
+            queries = {
+                "".join(hit.path.split("/")[:2]).lower() for hit in server.hits if not hit.path.startswith("/sas/")
+            }
+            assert queries == {"dr17"}
+            catalogs = [f"results/catalog/{name}.parquet" for name in ("baseline", "extended")]
+            by_jobs = tmp_path / "casjobs"
+            by_jobs.mkdir()
+            snakemake(copied(by_jobs), *catalogs, login=login, **overlay | {"archive": addresses})
+            assert any("/jobs/" in hit.path for hit in server.hits)
             assert len({hit.path for hit in server.hits if hit.path.startswith("/sas/") and hit.complete}) > 30
         for name in ("metrics.csv", "table1.md", "images.parquet", "cutouts/0000.arrow", "catalog/baseline.parquet"):
             assert (tmp_path / "results" / name).read_bytes() == (run / "results" / name).read_bytes(), name
+        for name in catalogs:
+            assert (tmp_path / name).read_bytes() == (by_jobs / name).read_bytes() == (run / name).read_bytes(), name
         snakemake(tmp_path, "verify")
         shutil.copy(run / "mine.csv", tmp_path)
         snakemake(run, "results/predict/mine.parquet", targets="mine.csv")
@@ -220,6 +231,7 @@ class TestMainJob:
             snakemake(tmp_path, "results/predict/mine.parquet", login=login, **overlay, targets="mine.csv")
         found, wanted = (pd.read_parquet(where / "results/predict/mine.parquet") for where in (tmp_path, run))
         pd.testing.assert_frame_equal(found, wanted)
+        assert found["status"].tolist() == ["ok"] * 6 + ["no_match", "malformed"]
         cutouts = tmp_path / "results/cutouts/0001.arrow"
         cutouts.write_bytes(cutouts.read_bytes()[:-1] + b"x")
         done = snakemake(tmp_path, "verify", check=False)

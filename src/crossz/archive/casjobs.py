@@ -32,6 +32,7 @@ REMEDY = "Rerun later: the job on the server goes on, and finished slices are ke
 _STATUS = {0: "ready", 1: "started", 2: "canceling", 3: "canceled", 4: "failed", 5: "finished"}
 _LONGEST_POLL = 12  # times poll_s
 _STRANGE_POLLS = 10  # how often a table that no known job fills is looked at before it is made anew (ten minutes)
+_DIGITS = 20  # of a job's number, at most
 _SUBMITTING = "submitting"  # remembered in place of a job's number until the service has given it
 
 
@@ -151,6 +152,13 @@ class Session:
         """Names of the tables in MyDB, in lower case."""
         return self.call("GET", "contexts/MyDB/Tables", "tables of MyDB", lambda answer: _names(_json(answer)))
 
+    def drop(self, table: str) -> None:
+        """Remove `table` from MyDB."""
+        self.call(
+            "POST", "contexts/MyDB/query", f"dropping {table}", lambda _: None,
+            content={"Query": f"DROP TABLE {table}", "TaskName": "crossz"}, kind="text/plain",
+        )  # fmt: skip
+
 
 def _token(answer: Reply) -> str:
     token: str | None = answer.headers.get("X-Subject-Token")
@@ -224,10 +232,7 @@ def _ensure(session: Session, state_path: Path, table: str, select: str, rows: i
             raise CrosszError(f"{what}: CasJobs job {job} {status}: {printable(message)}. Correct the query, or rerun")
         if table in session.tables():
             log.info(f"{what}: MyDB's table {table} does not have all its rows; it is dropped and selected again")
-            session.call(
-                "POST", "contexts/MyDB/query", f"dropping {table}", lambda _: None,
-                content={"Query": f"DROP TABLE {table}", "TaskName": "crossz"}, kind="text/plain",
-            )  # fmt: skip
+            session.drop(table)
     raise CrosszError(f"{what}: MyDB's table {table} does not reach {rows:,} rows; look at it in CasJobs. {REMEDY}")
 
 
@@ -256,7 +261,7 @@ def _submit(session: Session, table: str, select: str, what: str) -> str:
 
 def _job(answer: Reply) -> str:
     number: str = answer.body.decode("ascii", "replace").strip().strip('"')
-    if not number.isdigit():
+    if not (number.isascii() and number.isdecimal() and len(number) <= _DIGITS):
         raise Refused(f"no job number but {number[:100]!r}")
     return number
 

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from crossz.archive import by_hand
 from crossz.archive.connections import Session
 from crossz.archive.mirrors import Mirror, Progress
 from crossz.archive.responses import (
@@ -197,8 +198,19 @@ class Client:
         Unanswered
             Time is up, or the only attempt of `once` failed.
         """
-        end = time.monotonic() + max(self.limits.deadline_s, 2 * (first_byte_s or 0))
         request = _Request(method, first_byte_s, secret, span, most, consume, options)
+        try:
+            return self._fetch(urls, what, accept, remedy, request, once)
+        except (Missing, Denied, CrosszError) as error:
+            # That a file does not exist is an answer; that a service does not, is a wrong address.
+            if not secret and (first_byte_s is not None or not isinstance(error, Missing)):
+                log.info(f"{what}: to try the same by hand: {by_hand.line(method, urls[0], span, options)}")
+            raise
+
+    def _fetch(
+        self, urls: Sequence[str], what: str, accept: Callable[[Reply], T], remedy: str, request: _Request, once: bool
+    ) -> T:
+        end = time.monotonic() + max(self.limits.deadline_s, 2 * (request.first_byte_s or 0))
         mirrors = [Mirror(url) for url in dict.fromkeys(urls)]
         progress = Progress(what, mirrors, len(mirrors))
         while (mirror := self._next(progress, end)) is not None:
@@ -207,7 +219,7 @@ class Client:
             try:
                 with host.slots:
                     reply = self._bounded(mirror.url, request, (end - time.monotonic()) / len(progress.left))
-                with refusing("an answer that cannot be read", (*_ANSWERS, OSError), secret):
+                with refusing("an answer that cannot be read", (*_ANSWERS, OSError), request.secret):
                     result = accept(reply)
                 host.failures = 0
                 return result

@@ -8,6 +8,7 @@ TRANSPORT = {
     f"archive/{name}.py"
     for name in (
         "http",
+        "by_hand",
         "connections",
         "mirrors",
         "responses",
