@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from crossz.core import checksums
 from crossz.core.errors import CrosszError
 
 _FULL = ": no space is left; free some and rerun, what is finished is kept"
@@ -30,8 +31,8 @@ _LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 class Snakemake(Protocol):
     """What a script needs of the object `snakemake` that the engine puts into it."""
 
-    input: Mapping[str, Any]
-    output: Mapping[str, Any]
+    input: Any
+    output: Any
     params: Mapping[str, Any]
     log: Any
 
@@ -101,6 +102,8 @@ def logged(log_path: str | Path) -> Iterator[None]:
 def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
     """Run one job as `logged` does, and yield its arguments by name.
 
+    Before it, the checksums of its inputs are compared; after it, those of its outputs are kept (`crossz.core.checksums`).
+
     Yields
     ------
     dict
@@ -111,6 +114,8 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
     ------
     TypeError
         Two of them have one name.
+    SystemExit
+        An input is not as its job wrote it, or as `logged` says.
     """
     with logged(snakemake.log[0]):
         arguments: dict[str, Any] = {}
@@ -120,7 +125,10 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
                     raise TypeError(f"the rule has two values of the name {name}")
                 if name != "code":
                     arguments[name] = part[name]
+        checksums.check(snakemake.input)
+        checksums.forget(snakemake.output)
         yield arguments
+        checksums.note(snakemake.output)
 
 
 @contextlib.contextmanager
