@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ _REMEDIES = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
 }
+_INTERRUPTED = "interrupted; what is finished is kept, and a rerun goes on from there"
 _LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 
 
@@ -57,8 +59,9 @@ def logged(log_path: str | Path) -> Iterator[None]:
     """Run one job's work: messages of the logger `crossz` go to the terminal and to the job's log.
 
     An error that the user can mend (CrosszError, or an operating system's such as a full disk) ends the job with its
-    message alone. Any other error keeps its traceback. The environment variable CROSSZ_LOG sets what the terminal
-    shows: `quiet`, warnings and errors; `verbose`, details too.
+    message alone. Any other error keeps its traceback. SIGTERM ends the job at once, with a message and with the
+    processes that it has started. The environment variable CROSSZ_LOG sets what the terminal shows: `quiet`, warnings
+    and errors; `verbose`, details too.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ def logged(log_path: str | Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        After an error that the user can mend, with its message.
+        After an error that the user can mend, or after Ctrl-C, with its message.
     """
     name = " ".join(Path(log_path).with_suffix("").parts[1:])
     logger = logging.getLogger("crossz")
@@ -83,11 +86,15 @@ def logged(log_path: str | Path) -> Iterator[None]:
         logger.propagate = False
         logger.setLevel(min(shown, logging.INFO))
         try:
-            yield
+            with _ended_by_sigterm(log.fileno()):
+                yield
         except (CrosszError, OSError) as error:
             with contextlib.suppress(OSError):  # where the disk is full, the log may not be written either
                 log.write(f"error: {message_of(error)}\n")
             sys.exit(f"crossz: {message_of(error)}")
+        except KeyboardInterrupt:
+            log.write(f"error: {_INTERRUPTED}\n")
+            sys.exit(f"crossz: {_INTERRUPTED}")
         except Exception:
             log.write(traceback.format_exc())
             raise
@@ -96,6 +103,29 @@ def logged(log_path: str | Path) -> Iterator[None]:
                 logger.removeHandler(handler)
             logger.propagate = before
             logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm(log: int) -> Iterator[None]:
+    """SIGTERM ends this process as ever, after a line to the terminal and to `log` (a file descriptor), and its children too.
+
+    Children would wait for ever for one who is gone. Transfers under way are not waited for: their files have no name yet.
+    """
+
+    def end(number: int, _: object) -> None:
+        for place, begin in ((log, "error"), (2, "crossz")):
+            with contextlib.suppress(OSError):
+                os.write(place, f"{begin}: {_INTERRUPTED}\n".encode())  # streams are not to be written in a handler
+        for child in multiprocessing.active_children():
+            child.terminate()
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
