@@ -157,7 +157,12 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
                     arguments[name] = part[name]
         checksums.check(snakemake.input)
         checksums.forget(snakemake.output)
-        yield arguments
+        try:
+            yield arguments
+        except OSError as error:
+            if error.errno in _REMEDIES and error.filename is None:  # a full disk may not say where it is full
+                error.filename = next(iter(snakemake.output), None)
+            raise
         checksums.note(snakemake.output)
 
 

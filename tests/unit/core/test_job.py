@@ -160,6 +160,13 @@ def test_a_job_compares_its_inputs_and_notes_its_outputs(tmp_path, monkeypatch):
         pass
 
 
+def test_a_full_disk_that_names_no_file_is_that_of_the_outputs(tmp_path):
+    with pytest.raises(SystemExit, match=r"'t\.parquet': no space is left; free some"), job.job(rule(tmp_path)):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(SystemExit, match=r"Broken pipe$"), job.job(rule(tmp_path)):
+        raise OSError(errno.EPIPE, "Broken pipe")
+
+
 def test_two_values_of_one_name_are_an_error(tmp_path):
     with pytest.raises(TypeError, match="two values of the name table"), job.job(rule(tmp_path, table=1)):
         pass
