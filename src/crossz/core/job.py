@@ -51,9 +51,8 @@ class _Lines(logging.Formatter):
 
 def message_of(error: CrosszError | OSError) -> str:
     """The text that a user reads of an error: its message and, where an operating system's needs one, the remedy."""
-    if getattr(error, "errno", None) not in _REMEDIES:
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
         return str(error)
-    assert isinstance(error, OSError) and error.errno is not None
     plain = OSError(error.errno, os.strerror(error.errno), error.filename)  # libraries add lines of their own
     return f"{plain}{_REMEDIES[error.errno]}"
 
