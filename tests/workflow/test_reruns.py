@@ -67,7 +67,7 @@ FIGURES = {
 
 CODE_ROWS: dict[str, dict[str, set[str]]] = {
     "a comment or a docstring": {},
-    "`core`": {"core/verify": set(), "core/job": set(), "core/hardware": set(), "core/run_record": RECORD},
+    "`core`": {"core/verify": set(), "core/checksums": set(), "core/job": set(), "core/hardware": set(), "core/run_record": RECORD},
     "`sdss.bz2_blocks`, `sdss.bz2_stream`, `images.stamps`": dict.fromkeys(("sdss/bz2_blocks", "sdss/bz2_stream", "images/stamps"), STAMPS),
     "the rest of `sdss`": {
         "sdss/coordinates": SKY, "sdss/identifiers": SKY, "sdss/frames": SKY,
