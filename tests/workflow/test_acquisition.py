@@ -142,7 +142,7 @@ def test_eight_kills_lose_nothing_and_fetch_no_whole_file_twice(clean, server, t
             command(where, TARGET, "--nolock", **blocks(server)),
             cwd=where, env=environment(**LOGIN), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        more = dice.randrange(1, 25)  # requests, counted because seconds mean little on a busy machine
+        more = dice.randrange(5, 40)  # requests, counted because seconds mean little on a busy machine
         while process.poll() is None and len(server.hits) < begun + more:
             time.sleep(0.01)
         time.sleep(dice.choice([0, 0, 0.1, 0.5, 1.5]))
@@ -202,7 +202,7 @@ def test_a_full_disk_ends_each_stage_with_one_clear_error_and_a_rerun_goes_on(cl
         assert done.returncode != 0
         assert set(re.findall(r"\.(\w+)\.py' returned non-zero", told)) == {stage}
         assert "no space is left; free some and rerun" in told, told[-3000:]
-        assert re.search(r"No space left on device: 'results/", told), told[-3000:]
+        assert re.search(r"No space left on device: '?results/", told), told[-3000:]
         assert not list((where / "results").rglob("*.part*"))
         mount("-o", "remount,size=100m")
         snakemake(where, f"--until={stage}", TARGET, login=LOGIN, **blocks(server))
