@@ -36,8 +36,14 @@ def sky(x, y):
     return float(ra), float(dec)
 
 
+def header_of(wcs):
+    """The cards of a WCS as those of a frame: a CD matrix, and no more."""
+    axes = {f"{name}{k + 1}": getattr(wcs.wcs, name.lower())[k] for name in ("CTYPE", "CRPIX", "CRVAL") for k in (0, 1)}
+    return fits.Header(axes | {f"CD{i + 1}_{j + 1}": wcs.wcs.cd[i, j] for i in (0, 1) for j in (0, 1)})
+
+
 def write_frame(root, field=FIELD, band="r", data=None, **cards):
-    header = wcs_of().to_header()
+    header = header_of(wcs_of())
     header.update(
         {"RUN": field.run, "CAMCOL": field.camcol, "FILTER": band, "FRAME": field.field + FRAME_MINUS_FIELD[band]}
         | cards

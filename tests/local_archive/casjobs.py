@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlglot import exp
 
 from .database import Rows, SqlError, connect, select_rows, statement_of, typed
-from .exchange import Answer, Request, csv_body, error_answer, json_answer, now
+from .exchange import Answer, Request, csv_body, error_answer, fits_answer, json_answer, now
 
 _READY, _STARTED, _CANCELING, _CANCELED, _FAILED, _FINISHED = range(6)  # states of a CasJobs job
 
@@ -52,10 +52,10 @@ class CasJobs:
         """The answer of the REST interface."""
         if request.headers.get("X-Auth-Token") not in self._tokens:
             return error_answer("Unauthorized", "Token is missing, not valid or expired")
-        route = f"{request.method} {request.path.removeprefix('/CasJobs/RestApi')}"
+        route = f"{request.method} {request.path[len('/CasJobs/RestApi') :]}"
         if match := re.fullmatch(r"PUT /contexts/(DR17|MyDB)/jobs", route, re.I):
             return self._submit(match[1], request.json())
-        if match := re.fullmatch(r"(GET|DELETE) /jobs/(\d+)", route):
+        if match := re.fullmatch(r"(GET|DELETE) /jobs/(\d+)", route, re.I):
             return self._cancel(int(match[2])) if match[1] == "DELETE" else self._describe(int(match[2]))
         if re.fullmatch(r"GET /contexts/MyDB/tables", route, re.I):
             return self._tables()
@@ -180,4 +180,6 @@ class CasJobs:
         if "json" in accept:
             rows = [dict(zip(result.names, row, strict=True)) for row in typed(result)]
             return json_answer({"Result": [envelope | {"Data": rows}]})
+        if "fits" in accept:
+            return fits_answer(result.names, result.rows)
         return Answer(200, csv_body([result.names, *result.rows]), "text/plain")

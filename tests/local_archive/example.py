@@ -32,7 +32,7 @@ def archive(folder, **options):
 
 
 def ask(server, sql, format="csv"):
-    return requests.post(server.url + SQL, data={"cmd": sql, "format": format}, timeout=PATIENCE)
+    return requests.get(server.url + SQL, params={"cmd": sql, "format": format}, timeout=PATIENCE)
 
 
 def cells(text):

@@ -4,12 +4,15 @@ import csv
 import email
 import io
 import json
+import math
 import secrets
 import time
 from collections.abc import Sequence
 from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from astropy.table import Table
 
 TABLE_LINE = b"#Table1\n"
 """What SkyServer writes above a CSV."""
@@ -22,7 +25,8 @@ class Request(NamedTuple):
     method: str
     target: str  # path and query as received
     path: str  # decoded, without the query
-    params: dict[str, str]  # of the query and of a form
+    query: dict[str, str]  # parameters in the address
+    form: dict[str, str]  # fields in the body
     headers: Message
     body: bytes
 
@@ -37,9 +41,9 @@ class Request(NamedTuple):
     @property
     def sql(self) -> str | None:
         """The query that the request holds."""
-        if self.path.startswith("/CasJobs/"):
+        if self.path.lower().startswith("/casjobs/"):
             return self.json().get("Query")
-        return self.params.get("cmd") or self.params.get("uquery")
+        return (self.form | self.query).get("cmd") or self.form.get("uquery")
 
 
 class Answer(NamedTuple):
@@ -53,12 +57,36 @@ class Answer(NamedTuple):
     file: Path | None = None  # and the file
 
 
-def csv_body(rows: Sequence[Sequence]) -> bytes:
+def csv_body(rows: Sequence[Sequence], null: str = "null") -> bytes:
     """The rows as CSV, NULL as `null`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")  # floats by repr
-    writer.writerows([["null" if cell is None else cell for cell in row] for row in rows])
+    writer.writerows([[null if cell is None else cell for cell in row] for row in rows])
     return text.getvalue().encode()
+
+
+def skyserver_csv(rows: Sequence[Sequence]) -> bytes:
+    """The rows as SkyServer writes them: NULL is an empty cell, text with a comma is quoted, quotes in it are not doubled."""
+
+    def text(cell: object) -> str:
+        words = "" if cell is None else repr(cell) if isinstance(cell, float) else str(cell)
+        return f'"{words}"' if "," in words or "\n" in words else words
+
+    return TABLE_LINE + "".join(",".join(map(text, row)) + "\n" for row in rows).encode()
+
+
+def fits_answer(names: Sequence[str], rows: Sequence[Sequence]) -> Answer:
+    """The rows as a binary table; ids beyond 63 bits are text."""
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {name: [""] for name in names}
+    body = io.BytesIO()
+    Table({name: _plain(cells) for name, cells in columns.items()})[: len(rows)].write(body, format="fits")
+    return Answer(200, body.getvalue(), "application/fits")
+
+
+def _plain(cells: Sequence) -> list:
+    if any(isinstance(cell, str) for cell in cells):
+        return ["" if cell is None else str(cell) for cell in cells]
+    return [math.nan if cell is None else cell for cell in cells]
 
 
 def json_answer(content: object, status: int = 200) -> Answer:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .exchange import TABLE_LINE, Answer, csv_body, error_answer, not_found
+from .exchange import TABLE_LINE, Answer, csv_body, error_answer, not_found, skyserver_csv
 
 FAULTS = {
     # Sent instead of the answer; the service does not see the request.
@@ -98,7 +98,7 @@ def _error_page(_: Any) -> Answer:
 
 def _error_message(value: Any) -> Answer:
     message = "error: the query was rejected" if value is None else value
-    return Answer(200, TABLE_LINE + csv_body([["error_message"], [message]]), "text/csv")
+    return Answer(200, skyserver_csv([["error_message"], [message]]), "text/csv")
 
 
 INSTEAD: dict[str, Callable[[Any], Answer]] = {

@@ -23,5 +23,5 @@ class Login:
             return error_answer("Unauthorized", f"Login failed: {request.body.decode('utf-8', 'replace')}")
         token = secrets.token_hex(16)
         self._tokens.add(token)
-        answer = json_answer({"token": {"methods": ["password"], "user": {"name": user["name"]}}}, 201)
+        answer = json_answer({"token": {"methods": ["password"], "user": {"name": user["name"]}}})
         return answer._replace(headers={"X-Subject-Token": token})

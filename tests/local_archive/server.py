@@ -53,6 +53,11 @@ class Service(Protocol):
         """The honest answer."""
 
 
+def _first(query: str) -> dict[str, str]:
+    # The first value of each parameter.
+    return {name: values[0] for name, values in parse_qs(query).items()}
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One connection: reads requests, has them answered, and sends the answers, well or badly."""
 
@@ -84,13 +89,13 @@ class _Handler(BaseHTTPRequestHandler):
         # The body is read in any case, or the next request on this connection would start within it.
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
-        params = parse_qs(parts.query)
-        if self.headers.get_content_type() == "application/x-www-form-urlencoded":
-            params |= parse_qs(body.decode("utf-8", "replace"))
-        first = {name: values[0] for name, values in params.items()}
-        if self.headers.get_content_type() == "multipart/form-data":
-            first |= form_fields(self.headers["Content-Type"], body)
-        return Request(self.command, self.path, unquote(parts.path), first, self.headers, body)
+        kind, form = self.headers.get_content_type(), {}
+        if kind == "application/x-www-form-urlencoded":
+            form = _first(body.decode("utf-8", "replace"))
+        elif kind == "multipart/form-data":
+            form = form_fields(self.headers["Content-Type"], body)
+        path = unquote(parts.path)
+        return Request(self.command, self.path, path, _first(parts.query), form, self.headers, body)
 
     def _respond(self, request: Request) -> None:
         fault = self.server.take_fault(request)
@@ -318,11 +323,11 @@ def serve(
     tokens: set[str] = set()
     casjobs = CasJobs(database, job_seconds, tokens)
     skyserver = SkyServer(database, max_rows, queries_per_minute)
-    services = {
-        r"/dr17/SkyServerWS/SearchTools/SqlSearch$": skyserver,
+    services = {  # IIS, which serves all but the files, does not tell capitals from small letters
+        r"(?i)/dr17/SkyServerWS/SearchTools/(SqlSearch|CrossIdSearch)$": skyserver,
         r"(?i)/dr17/en/tools/search/x_results\.aspx$": skyserver,
-        r"/login-portal/keystone/v3/tokens$": Login(token_user, token_password, tokens),
-        r"/CasJobs/RestApi/": casjobs,
+        r"(?i)/login-portal/keystone/v3/tokens$": Login(token_user, token_password, tokens),
+        r"(?i)/CasJobs/RestApi/": casjobs,
         r"/sas/": Sas(sas),
     }
     with closing(casjobs), Server(port, services, faults) as server:

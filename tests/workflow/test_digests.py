@@ -14,6 +14,7 @@ TRANSPORT = {
     "archive.sas": "when a frame comes, and from where; its bytes are checked",
     "archive.http": "the same, of any file",
     "archive.spectra": "the same, of spectra",
+    "archive.journal": "what became of a frame; here, that frames which waited are deleted",
     "archive.services": "which service answers, and how patient we are; what is asked and checked is in the digest",
     "archive.skyserver": "the same",
 }

@@ -68,9 +68,11 @@ FIGURES = {
 CODE_ROWS: dict[str, dict[str, set[str]]] = {
     "a comment or a docstring": {},
     "`core`": {"core/verify": set(), "core/checksums": set(), "core/job": set(), "core/hardware": set(), "core/run_record": RECORD},
-    "`sdss.bz2_blocks`, `sdss.bz2_stream`, `images.stamps`": dict.fromkeys(("sdss/bz2_blocks", "sdss/bz2_stream", "images/stamps"), STAMPS),
+    "`sdss.bz2_blocks`, `sdss.bz2_stream`, `sdss.frames`, `sdss.hdus`, `images.stamps`": {
+        "sdss/bz2_blocks": STAMPS, "sdss/bz2_stream": STAMPS, "images/stamps": STAMPS, "sdss/frames": SKY, "sdss/hdus": SKY,
+    },
     "the rest of `sdss`": {
-        "sdss/coordinates": SKY, "sdss/identifiers": SKY, "sdss/frames": SKY,
+        "sdss/coordinates": SKY, "sdss/identifiers": SKY,
         "sdss/spectra": SCORES | {"embedded_spectra", "spectra", "mml"},
     },
     "`sky`": {"sky/images": SKY},
@@ -79,6 +81,7 @@ CODE_ROWS: dict[str, dict[str, set[str]]] = {
     "`images.store`": {"images/store": MODELS},
     "`images.index`": {"images/index": IMAGES},
     "`images.gate`": {"images/gate": set()},
+    "`images.frame_rows`": {"images/frame_rows": set()},
     "`catalog.raw`": {"catalog/raw": CATALOG | {"query"}},
     "`catalog.objects`": {"catalog/objects": CATALOG},
     "`catalog.splits`": {"catalog/splits": SPLITS},

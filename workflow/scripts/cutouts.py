@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from crossz.archive import sas
+from crossz.archive import journal
 from crossz.core.job import job
 from crossz.images import cutouts
 
@@ -10,5 +10,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as arguments:
-    sas.release(arguments.pop("cache"))
+    journal.release(arguments.pop("cache"))
     cutouts.write_cutouts(**arguments)

@@ -19,10 +19,11 @@ import pyarrow as pa
 from crossz.archive import credentials, reply
 from crossz.archive.http import Client, Damaged, Unanswered, service_client
 from crossz.archive.query import Source
-from crossz.archive.responses import Denied, Missing, Reply
+from crossz.archive.responses import PAGE, ROWS, Denied, Missing, Reply
 from crossz.archive.sql import Query
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import read_json, write_json
+from crossz.core.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Session:
                 method=method,
                 first_byte_s=self.archive["query_s"],
                 once=once,
+                most=PAGE if kind == "application/json" else ROWS,
                 json=content,
                 headers={"X-Auth-Token": self._token or self.login(), "Accept": kind},
             )
@@ -117,6 +119,7 @@ class Session:
                 "Check that the login service is up",
                 method="POST",
                 secret=True,
+                most=PAGE,
                 json={"auth": {"identity": {"password": {"user": user}}}},
                 headers={"Accept": "application/json"},
             )
@@ -218,7 +221,7 @@ def _ensure(session: Session, state_path: Path, table: str, select: str, rows: i
             return
         _remember(state_path, table, None)
         if status in ("failed", "canceled"):
-            raise CrosszError(f"{what}: CasJobs job {job} {status}: {message[:500]}. Correct the query, or rerun")
+            raise CrosszError(f"{what}: CasJobs job {job} {status}: {printable(message)}. Correct the query, or rerun")
         if table in session.tables():
             log.info(f"{what}: MyDB's table {table} does not have all its rows; it is dropped and selected again")
             session.call(

@@ -26,14 +26,17 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 """Targets a request: some 50 kB of upload, and an answer within seconds."""
+IDS = 70
+"""objIDs a request: they stand in its address, which may not be longer (skyserver.LONGEST)."""
 LARGEST_RADIUS_ARCSEC = 180.0
 """What the service allows."""
 _SLACK = 0.1  # arcsec by which its arithmetic of a separation may differ from ours
-_NAMES = ("number", *COLUMNS)
-_SELECTED = ", ".join(f"p.{name} AS {name}" for name in COLUMNS)
-# LEFT JOIN: a position without an object has a row too, so that a cut answer shows.
+# The service rewrites the query at every SELECT: without the words "p.objID," it would put x.objID in front, and it puts the
+# first column of the upload, `name`, before all others. LEFT JOIN: a position without an object has a row too, with empty
+# cells, so that a cut answer shows. The line break after SELECT is astroquery's.
+_SELECTED = ", ".join(("objID", *(name for name in COLUMNS if name != "objID")))
 _NEAREST = (
-    f"SELECT u.up_name AS number, {_SELECTED} FROM #upload AS u LEFT JOIN #x AS x ON x.up_id = u.up_id "
+    f"SELECT\r\np.{_SELECTED.replace(', ', ', p.')} FROM #upload u LEFT JOIN #x x ON x.up_id = u.up_id "
     "LEFT JOIN PhotoObjAll AS p ON p.objID = x.objID ORDER BY u.up_id"
 )
 
@@ -48,13 +51,14 @@ def finder(service: "SkyServer") -> Finder:
     def near(ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> pd.DataFrame:
         if radius_arcsec > LARGEST_RADIUS_ARCSEC:
             raise CrosszError(f"a radius of {radius_arcsec:g} arcsec: SkyServer allows {LARGEST_RADIUS_ARCSEC:g}")
-        return pd.concat(_near(service, batch, ra, dec, radius_arcsec, what) for what, batch in _batches(len(ra)))
+        batches = _batches(len(ra), BATCH)
+        return pd.concat(_near(service, batch, ra, dec, radius_arcsec, what) for what, batch in batches)
 
     def named(objID: np.ndarray) -> pd.DataFrame:
         parts = []
-        for what, batch in _batches(len(objID)):
-            ids = ", ".join(map(str, np.unique(objID[batch]).tolist()))
-            query = f"SELECT {_SELECTED} FROM PhotoObjAll AS p WHERE p.objID IN ({ids})"
+        for what, batch in _batches(len(objID), IDS):
+            ids = ",".join(map(str, np.unique(objID[batch]).tolist()))
+            query = f"SELECT {_SELECTED} FROM PhotoObjAll WHERE objID IN ({ids})"
             parts.append(_rows(service.ask(query, tuple(COLUMNS), None, what, reply.unchanged)))
         asked = pd.DataFrame({"objID": objID, "number": np.arange(len(objID))})
         return asked.merge(pd.concat(parts).drop_duplicates("objID"), on="objID")
@@ -66,27 +70,29 @@ def _near(
     service: "SkyServer", batch: np.ndarray, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float, what: str
 ) -> pd.DataFrame:
     """The nearest primary objects of the targets `batch`, places in `ra` and `dec`."""
-    lines = [f"{number} {float(ra[number])!r} {float(dec[number])!r}" for number in batch.tolist()]
-    form = {
-        "searchtool": "CrossID",
-        "searchType": "photo",
-        "photoScope": "nearPrim",
-        "photoUpType": "ra-dec",
-        "firstcol": 1,
-        "radius": radius_arcsec / 60,
-        "format": "csv",
-        "uquery": _NEAREST,
-    }
 
     def accept(answer: "Reply") -> pd.DataFrame:
-        return _checked(reply.table(answer.body, _NAMES), batch, ra, dec, radius_arcsec)
+        rows = reply.table(answer.body, ("name", *COLUMNS), more=True)
+        return _checked(rows.rename_columns(["number", *COLUMNS]), batch, ra, dec, radius_arcsec)
 
-    return service.identify(form, "\n".join(["name ra dec", *lines]), what, accept)
+    # The form and the upload, blanks included, are those of astroquery's query_crossid; tests/real_clients compares them.
+    form = {
+        "format": "csv",
+        "uquery": _NEAREST,
+        "searchtool": "CrossID",
+        "radius": radius_arcsec / 60,
+        "firstcol": 1,
+        "photoScope": "nearPrim",
+        "photoUpType": "ra-dec",
+        "searchType": "photo",
+    }
+    lines = [f"{number} {float(ra[number])!r} {float(dec[number])!r}" for number in batch.tolist()]
+    return service.identify(form, "name ra dec \n" + " \n ".join(lines), what, accept)
 
 
-def _batches(count: int) -> Iterator[tuple[str, np.ndarray]]:
-    for start in range(0, count, BATCH):
-        batch = np.arange(start, min(start + BATCH, count))
+def _batches(count: int, size: int) -> Iterator[tuple[str, np.ndarray]]:
+    for start in range(0, count, size):
+        batch = np.arange(start, min(start + size, count))
         what = f"targets {start + 1:,} to {batch[-1] + 1:,} of {count:,}"
         log.info(f"cross-identification: {what}")
         yield what, batch
@@ -96,9 +102,9 @@ def _checked(
     answer: pa.Table, batch: np.ndarray, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float
 ) -> pd.DataFrame:
     """The objects in `answer`, with `number`. Raises Refused for an answer to another question, or to a part of this one."""
-    names = answer["number"].to_pylist()
-    if sorted(set(names)) != sorted(map(str, batch.tolist())):
-        raise Refused(f"{len(set(names)):,} of the targets instead of {len(batch):,}")
+    names = set(answer["number"].to_pylist())
+    if names != set(map(str, batch.tolist())):
+        raise Refused(f"{len(names):,} of the targets, or others, instead of {len(batch):,}")
     rows = _rows(answer.filter(pc.is_valid(answer["objID"])))
     number = rows["number"].to_numpy()
     away = separation_arcsec(ra[number], dec[number], rows["ra"].to_numpy(), rows["dec"].to_numpy())

@@ -13,7 +13,7 @@ from crossz.archive.responses import Denied, Missing, Reply
 from crossz.archive.skyserver import SkyServer
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
-from crossz.sdss.frames import FieldID, Frame, decode, frame_path
+from crossz.sdss.frames import MOST, FieldID, Frame, decode, frame_path
 from crossz.sdss.spectra import SpectrumID
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class _Checks:
         def accept(reply: Reply) -> tuple[Reply, Frame]:
             return reply, decode(reply.body, self._field, "r")
 
-        reply, _ = self._client.fetch(urls, name, accept, REMEDY)
+        reply, _ = self._client.fetch(urls, name, accept, REMEDY, most=MOST)
         return f"{len(reply.body) / 1e6:.1f} MB of {reply.url}"
 
     def spectrum(self) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from crossz.archive.http import Client
-from crossz.archive.responses import Reply, Unranged, range_of
+from crossz.archive.responses import Reply, Unranged, content_length, range_of
 from crossz.core.errors import Refused
+from crossz.core.foreign import size_of
 from crossz.sdss.bz2_blocks import Part
+from crossz.sdss.frames import MOST
 
 REMEDY = "Rerun to go on where this stopped; if it stays so, put another mirror into archive.sas"
 
@@ -33,12 +35,12 @@ class Remote(Protocol):
 
 
 class OnDisk:
-    """A file on disk: all its bytes, or those in `ranges`."""
+    """A file on disk: all its bytes, or those in `ranges`. Raises CrosszError where it is none, or too large for a frame."""
 
     def __init__(self, path: Path, ranges: Sequence[Sequence[int]] | None = None):
+        self.size = size_of(path, MOST)
         self._descriptor = os.open(path, os.O_RDONLY)
         self._ranges = ranges
-        self.size = os.fstat(self._descriptor).st_size
 
     def __enter__(self) -> "OnDisk":
         return self
@@ -78,6 +80,8 @@ class Ranges:
     def _accept(self, reply: Reply) -> Reply:
         version = (reply.headers.get("ETag"), reply.headers.get("Last-Modified"))
         _, _, size = range_of(reply.headers["Content-Range"])
+        if size > MOST:
+            raise Refused(f"a file of {size:,} bytes; a frame has at most {MOST:,}")
         if self._version is not None and (version, size) != (self._version, self.size):
             raise Unranged("the file changed between two ranges of it")
         self._version, self.size, self.etag = version, size, version[0]
@@ -107,12 +111,12 @@ class Beginning:
             body = _Body(parts)  # of this attempt: an attempt that was given up may still be running
             return read(body), bytes(body.content)
 
-        reply = self._client.fetch(self._urls, Path(self._urls[0]).name, lambda reply: reply, REMEDY, consume=consume)
+        name = Path(self._urls[0]).name
+        reply = self._client.fetch(self._urls, name, lambda reply: reply, REMEDY, most=MOST, consume=consume)
         part: Part
         part, self._body = reply.body
         self.url, self.etag = reply.url, reply.headers.get("ETag")
-        length = reply.headers.get("Content-Length", "")
-        self.size = int(length) if length.isdecimal() else None
+        self.size = content_length(reply.headers)
         return part
 
     def seen(self, start: int, stop: int) -> bytes:

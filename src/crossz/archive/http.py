@@ -1,8 +1,9 @@
 """The only way to a network: requests within limits, with retries, mirrors, a least rate, and hosts left alone that fail.
 
 Nothing that a server says is believed by itself. Every body goes through the caller's `accept`, which checks it and makes
-something of it. What `accept` refuses (errors.Refused) is asked for again, from the next mirror, until attempts or time
-run out.
+something of it. What `accept` refuses (errors.Refused), and whatever else it or a header provokes, is asked for again,
+from the next mirror, until attempts or time run out. A pause is the mirror's that failed or asked for it; the others are
+asked meanwhile.
 """
 
 import logging
@@ -20,16 +21,32 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from crossz.archive.responses import Again, Denied, Missing, Reply, check_status, checked_range, host_name, in_words
+from crossz.archive.connections import Session
+from crossz.archive.mirrors import Mirror, Progress
+from crossz.archive.responses import (
+    ROWS,
+    Again,
+    Denied,
+    Missing,
+    Reply,
+    Unranged,
+    check_status,
+    checked_range,
+    content_length,
+    host_name,
+    lost,
+)
 from crossz.core.errors import CrosszError, Refused
+from crossz.core.foreign import refusing
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_LARGEST = 2 << 30  # bytes of one body; a server that never ends is cut off here
+_ANSWERS = (Missing, Denied, Again, Unranged)  # what is no fault of parsing
 _LONGEST_PAUSE = 120.0  # seconds between two attempts, unless a server asks for more
 _BREAK_AFTER = 8  # failures of one host in a row, after which it is left alone
 _REST = 15  # pauses (Limits.pause_s) for which a host that failed so often is left alone
+_LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)  # an exchange that failed
 _jitter = random.SystemRandom()
 
 
@@ -65,7 +82,7 @@ class Damaged(CrosszError):
 
 
 class Unanswered(CrosszError):
-    """Time or attempts are used up without a complete answer; the request may or may not have been served."""
+    """Time is up, or the only attempt of `once` failed. The request may or may not have been served."""
 
 
 @dataclass
@@ -78,38 +95,22 @@ class _Host:
 
 @dataclass(frozen=True)
 class _Request:
-    # How one file is asked for, the same at every mirror; `end`: the time when it is given up.
+    # How one file is asked for, the same at every mirror.
     method: str
     first_byte_s: float | None
     secret: bool
     span: tuple[int, int] | None
+    most: int
     consume: Callable[[Iterator[bytes]], Any]
     options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    # One request to one mirror, given up at `end`; `begun`: its body comes; `over`: nobody waits for it any more.
     end: float
-
-
-@dataclass
-class _Progress:
-    # What has become of a file's attempts so far; `left`: the mirrors that have not said their last word.
-    left: list[str]
-    mirrors: int
-    reasons: list[str] = field(default_factory=list)
-    missing: int = 0
-    refusals: int = 0
-    attempts: int = 0
-
-    def final(self, url: str, error: Exception, what: str) -> bool:
-        """Note a mirror's final answer. Returns True if no mirror is left. Raises the error if it was the last mirror."""
-        self.left.remove(url)
-        self.missing += isinstance(error, Missing)
-        self.reasons.append(f"{host_name(url)}: {error}")
-        if self.left:
-            return False
-        if isinstance(error, CrosszError):
-            raise CrosszError(f"{what}: {error}") from error
-        if isinstance(error, Denied) or self.missing == self.mirrors:
-            raise error
-        return True
+    begun: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
 
 
 class Client:
@@ -120,11 +121,7 @@ class Client:
         self._hosts: dict[str, _Host] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._session = requests.Session()
-        self._session.headers.update({"User-Agent": "crossz", "Accept-Encoding": "identity"})
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=limits.connections)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._session = Session(limits.connections)
 
     def __enter__(self) -> "Client":
         return self
@@ -149,14 +146,15 @@ class Client:
         once: bool = False,
         secret: bool = False,
         span: tuple[int, int] | None = None,
+        most: int = ROWS,
         consume: Callable[[Iterator[bytes]], Any] = b"".join,
         **options: Any,
     ) -> T:
         """`accept` of the body at one of `urls`, the same file on several mirrors, asked in turn.
 
-        Until `deadline_s`, with growing random pauses and at least as long as a Retry-After says, it is asked again after:
-        no connection, 408, 425, 429, 5xx, a short body, silence for `timeout_s`, a body slower than `min_rate_kB_s`. What
-        `accept` refuses is asked for `attempts` times per mirror.
+        Until `deadline_s`, with growing random pauses and at least as long as a Retry-After says, a mirror is asked again
+        after: no connection, 408, 425, 429, 5xx, a short body, silence for `timeout_s`, a body slower than
+        `min_rate_kB_s`, more than its share of the time. What is refused is asked for `attempts` times per mirror.
 
         Parameters
         ----------
@@ -176,6 +174,8 @@ class Client:
             Nothing of an answer goes into an error.
         span
             Only the bytes [start, stop) are asked for. Another range, or another number of bytes, is refused.
+        most
+            Bytes of the largest body of this kind; more is refused.
         consume
             Makes Reply.body of the body's parts as they come. It may leave the rest, and may raise Refused.
         **options
@@ -191,68 +191,78 @@ class Client:
         Denied
             401 or 403 of the last mirror left.
         errors.CrosszError
-            Another final status of the last mirror left.
+            Another final status, an unknown host or a certificate that is not accepted, of the last mirror left.
         Damaged
             The bodies stay refused.
         Unanswered
-            Time is up.
+            Time is up, or the only attempt of `once` failed.
         """
         end = time.monotonic() + max(self.limits.deadline_s, 2 * (first_byte_s or 0))
-        request = _Request(method, first_byte_s, secret, span, consume, options, end)
-        progress = _Progress(list(dict.fromkeys(urls)), len(set(urls)))
-        while (url := self._choose(progress, end)) is not None:
-            wait: float | None = None
+        request = _Request(method, first_byte_s, secret, span, most, consume, options)
+        mirrors = [Mirror(url) for url in dict.fromkeys(urls)]
+        progress = Progress(what, mirrors, len(mirrors))
+        while (mirror := self._next(progress, end)) is not None:
             progress.attempts += 1
+            host = self._host(mirror.url)
             try:
-                with self._host(url).slots:
-                    reply = self._bounded(url, request)
-                result = accept(reply)
-                self._host(url).failures = 0
+                with host.slots:
+                    reply = self._bounded(mirror.url, request, (end - time.monotonic()) / len(progress.left))
+                with refusing("an answer that cannot be read", (*_ANSWERS, OSError), secret):
+                    result = accept(reply)
+                host.failures = 0
                 return result
             except (Missing, Denied, CrosszError) as error:
-                if progress.final(url, error, what):
+                if progress.final(mirror, error):
                     break
                 continue
             except (Refused, Again) as error:
-                wait = getattr(error, "wait", None)
-                progress.refusals += isinstance(error, Refused)
-                progress.reasons.append(f"{host_name(url)}: {error}")
-                self._count_failure(url)
-            if once or self._stop.is_set() or progress.refusals >= self.limits.attempts * len(progress.left):
-                break
-            if not self._pause(progress, wait, end, what):
+                self._failed(progress, mirror, error)
+            if once or self._stop.is_set():
                 break
         reasons = "; ".join(dict.fromkeys(progress.reasons[-4:]))  # each reason once, in order
-        kind = Damaged if progress.refusals >= self.limits.attempts * max(len(progress.left), 1) else Unanswered
+        kind = Damaged if progress.refused and not progress.left else Unanswered
         raise kind(f"{what}: not fetched after {progress.attempts} attempt(s): {reasons}. {remedy}")
 
-    def _pause(self, progress: _Progress, wait: float | None, end: float, what: str) -> bool:
-        """Wait before the next attempt, at least `wait` seconds; False if that would be beyond the deadline."""
-        doublings = min((progress.attempts - 1) // len(progress.left), 16)
-        pause = min(self.limits.pause_s * 2**doublings, _LONGEST_PAUSE)
-        pause = max(pause * _jitter.uniform(0.5, 1), wait or 0.0)
-        if time.monotonic() + pause > end:
-            reason = f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s"
-            progress.reasons.append(reason)
-            return False
-        log.info(f"{what}: {progress.reasons[-1]}; again in {pause:.1f} s")
-        self._stop.wait(pause)
-        return True
+    def _failed(self, progress: Progress, mirror: Mirror, error: Refused | Again) -> None:
+        """Note a failure, and let its mirror rest; one that was refused `attempts` times is not asked again."""
+        progress.note(mirror, error)
+        mirror.failures += 1
+        mirror.refusals += isinstance(error, Refused)
+        if mirror.refusals >= self.limits.attempts:
+            progress.left.remove(mirror)
+            progress.refused = True
+        pause = min(self.limits.pause_s * 2 ** min(mirror.failures - 1, 16), _LONGEST_PAUSE) * _jitter.uniform(0.5, 1)
+        now = time.monotonic()
+        mirror.ready = now + max(pause, getattr(error, "wait", None) or 0.0)
+        host = self._host(mirror.url)
+        with self._lock:
+            host.failures += 1
+            if host.failures >= _BREAK_AFTER:
+                host.failures, host.closed_until = 0, now + _REST * self.limits.pause_s
 
-    def _choose(self, progress: _Progress, end: float) -> str | None:
-        """The next mirror in turn whose host is not being left alone; waits for a host if there is none."""
-        urls = progress.left
-        while True:
+    def _next(self, progress: Progress, end: float) -> Mirror | None:
+        """The next mirror in turn that may be asked; waits until one may. None if none may before the deadline."""
+        while left := progress.left:
             now = time.monotonic()
-            ordered = [urls[(progress.attempts + k) % len(urls)] for k in range(len(urls))]
-            resting = {url: self._host(url).closed_until for url in ordered}
-            for url in ordered:
-                if resting[url] <= now:
-                    return url
-            until = min(resting.values())
-            if until > end or self._stop.wait(until - now):
-                progress.reasons.append("no mirror that answers within the deadline")
+            turn = progress.attempts % len(left)
+            ready = {
+                mirror: max(mirror.ready, self._host(mirror.url).closed_until) for mirror in left[turn:] + left[:turn]
+            }
+            first = next((mirror for mirror in ready if ready[mirror] <= now), None)
+            until = min(ready.values())
+            if max(until, now) > end:
+                progress.reasons.append(
+                    f"the next attempt would be beyond the deadline of {self.limits.deadline_s:g} s"
+                )
                 return None
+            if progress.reasons:
+                then = f"again in {until - now:.1f} s" if first is None else f"now asking {host_name(first.url)}"
+                log.info(f"{progress.what}: {progress.reasons[-1]}; {then}")
+            if first is not None:
+                return first
+            if self._stop.wait(until - now):
+                return None
+        return None
 
     def _host(self, url: str) -> _Host:
         with self._lock:
@@ -260,74 +270,85 @@ class Client:
                 urlsplit(url).netloc, _Host(threading.BoundedSemaphore(self.limits.connections))
             )
 
-    def _count_failure(self, url: str) -> None:
-        host = self._host(url)
-        with self._lock:
-            host.failures += 1
-            if host.failures >= _BREAK_AFTER:
-                host.closed_until = time.monotonic() + _REST * self.limits.pause_s
-
-    def _bounded(self, url: str, request: _Request) -> Reply:
-        """`_once`, given up at the deadline: headers that trickle in would hold it for ever, since each byte counts as life."""
+    def _bounded(self, url: str, request: _Request, seconds: float) -> Reply:
+        """`_once` within `seconds`: headers that trickle in would hold it for ever, since each byte counts as life."""
+        attempt = _Attempt(time.monotonic() + seconds)
         future: Future[Reply] = Future()
 
         def work() -> None:
             try:
-                future.set_result(self._once(url, request))
+                future.set_result(self._once(url, request, attempt))
             except BaseException as error:
                 future.set_exception(error)
+            finally:
+                attempt.begun.set()
 
         threading.Thread(target=work, daemon=True).start()
+        patience = min(seconds, self.limits.timeout_s + (request.first_byte_s or self.limits.timeout_s))
         try:
-            return future.result(max(request.end - time.monotonic(), 0.0) + 1)
+            if not attempt.begun.wait(patience):
+                raise Again(f"no complete headers within {patience:.0f} s")
+            return future.result(max(attempt.end - time.monotonic(), 0.0) + 1)
         except FutureTimeout:
-            raise Again("no complete answer within the deadline") from None
+            raise Again(f"not complete within {seconds:.0f} s") from None
+        finally:
+            attempt.over.set()
 
-    def _once(self, url: str, request: _Request) -> Reply:
-        timeout = min(self.limits.timeout_s, max(request.end - time.monotonic(), 0.1))
+    def _once(self, url: str, request: _Request, attempt: _Attempt) -> Reply:
+        timeout = min(self.limits.timeout_s, max(attempt.end - time.monotonic(), 0.1))
         options, span = request.options, request.span
         follow = request.method == "GET" and "headers" not in options
         if span is not None:
             headers = {"Range": f"bytes={span[0]}-{span[1] - 1}"} | options.get("headers", {})
             options = options | {"headers": headers}
         try:
-            with self._session.request(
-                request.method,
-                url,
-                stream=True,
-                timeout=(timeout, request.first_byte_s or timeout),
-                allow_redirects=follow,
-                **options,
-            ) as response:
+            with (
+                refusing("an answer that cannot be read", (*_ANSWERS, *_LOST), request.secret),
+                self._session.request(
+                    request.method,
+                    url,
+                    stream=True,
+                    timeout=(timeout, request.first_byte_s or timeout),
+                    allow_redirects=follow,
+                    **options,
+                ) as response,
+            ):
                 if span is None or response.status_code != 206:
                     check_status(response, request.secret)
-                parts = self._parts(response, request.end)
+                attempt.begun.set()
+                parts = self._parts(response, request, attempt)
                 if span is not None:
                     parts = checked_range(parts, response, span)
                 return Reply(url, request.consume(parts), response.headers)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise Again(in_words(error)) from error
+        except _LOST as error:
+            raise lost(error) from error
+        except Refused:
+            if request.secret:
+                raise Refused("an answer with odd headers") from None
+            raise
 
-    def _parts(self, response: requests.Response, end: float) -> Iterator[bytes]:
+    def _parts(self, response: requests.Response, request: _Request, attempt: _Attempt) -> Iterator[bytes]:
+        length = content_length(response.headers)
+        if length is not None and length > request.most:
+            raise Refused(f"{length:,} bytes, where {request.most:,} are the most")
         connection = response.raw.connection
         if connection is not None and connection.sock is not None:
             connection.sock.settimeout(self.limits.timeout_s)  # after the patience for the first byte
         start, size = time.monotonic(), 0
-        while part := response.raw.read1(1 << 16):
+        while size != length and (part := response.raw.read1(1 << 16)):
             size += len(part)
             now = time.monotonic()
-            if size > _LARGEST:
-                raise Again(f"a body of more than {_LARGEST} bytes")
-            if self._stop.is_set():
+            if size > request.most:
+                raise Refused(f"more than {request.most:,} bytes")
+            if self._stop.is_set() or attempt.over.is_set():
                 raise Again("this job is ending")
-            if now > end:
-                raise Again(f"not complete within the deadline ({size} bytes came)")
+            if now > attempt.end:
+                raise Again(f"not complete within its time ({size} bytes came)")
             slow = self.limits.min_rate_kB_s * 1000 * (now - start)
             if now - start > self.limits.timeout_s and size < slow:
                 raise Again(f"slower than {self.limits.min_rate_kB_s:g} kB/s ({size} bytes in {now - start:.0f} s)")
             yield part
-        length = response.headers.get("Content-Length")
-        if length is not None and length.strip() != str(size):
+        if length is not None and length != size:
             raise Again(f"cut short: {size} of {length} bytes")
 
 

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,16 @@ class Journal:
             temporary.write_text("".join(f"{json.dumps(entry)}\n" for _, entry in entries))
 
 
+def release(cache: str | Path) -> None:
+    """Delete what waited for its shard, with its journal, if there is anything."""
+    if Path(cache).exists():
+        shutil.rmtree(cache)
+
+
 def _entry(line: str) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and "path" in entry and "status" in entry else None
+    named = isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in ("path", "status"))
+    return entry if named else None

@@ -137,7 +137,7 @@ def _tables(
             log.info(f"{what}: slice {number} of {len(parts)}, {part.rows:,} of {total:,} rows")
             source = connect()
             name = f"{what}: slice {number} of {len(parts)}"
-            rows = source.ask(slice_text(source.base, part, columns), columns, part.rows, name, reply.unchanged)
+            rows = source.ask(slice_text(source.base, part), columns, part.rows, name, reply.unchanged)
             table = conform(rows, name, extra_columns)
             with atomic_path(path) as temporary:
                 pq.write_table(table, temporary)

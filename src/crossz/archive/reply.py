@@ -2,15 +2,18 @@
 
 import io
 import json
+import re
 
 import pyarrow as pa
 import pyarrow.csv
 
 from crossz.core.errors import CrosszError, Refused
 
+_COUNT = re.compile(r"[0-9]{1,18}")
 
-def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.Table:
-    """The answer as text columns; NULL and '' stay apart.
+
+def table(body: bytes, columns: tuple[str, ...], rows: int | None = None, more: bool = False) -> pa.Table:
+    """The answer as text columns. NULL is an empty cell (SkyServer) or the word null (CasJobs).
 
     Parameters
     ----------
@@ -20,6 +23,8 @@ def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.
         Names of the columns, in the order of the result. Names agree regardless of case, as SQL Server's do.
     rows
         How many rows there must be; None: any number.
+    more
+        Whether there may be further columns, which are left out.
 
     Raises
     ------
@@ -44,7 +49,8 @@ def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.
         if "queries allowed per minute" in words:
             raise Refused(f"the service says: {words[:200]}")
         raise CrosszError(f"the service says: {words[:500]}")
-    if sorted(names) != sorted(name.lower() for name in columns):
+    wanted = sorted(name.lower() for name in columns)
+    if sorted(name for name in names if not more or name in wanted) != wanted:
         raise Refused(
             f"columns {', '.join(names[:5])} ... ({len(names)}) instead of {', '.join(columns[:5])} ... ({len(columns)})"
         )
@@ -54,7 +60,7 @@ def table(body: bytes, columns: tuple[str, ...], rows: int | None = None) -> pa.
         raise Refused("its last cell is cut: a quote is open")
     convert = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
-        null_values=["null", "NULL"],
+        null_values=["", "null", "NULL"],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
@@ -78,9 +84,9 @@ def unchanged(answer: pa.Table) -> pa.Table:
 
 def number(answer: pa.Table) -> int:
     """The number in the answer to a count. Raises Refused when it is none."""
-    cell = answer.column(0)[0].as_py()
-    if cell is None or not cell.strip().isdecimal():
-        raise Refused(f"{cell!r} instead of a count")
+    cell = answer.column(0)[0].as_py() if len(answer) else None
+    if cell is None or not _COUNT.fullmatch(cell.strip()):
+        raise Refused(f"{str(cell)[:40]!r} instead of a count")
     return int(cell)
 
 
@@ -96,5 +102,5 @@ def bins(answer: pa.Table) -> list[tuple[int | None, int]]:
 def _message(body: bytes) -> str:
     try:
         return str(json.loads(body)["ErrorMessage"])[:500]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return repr(body[:200])

@@ -3,8 +3,10 @@
 import email.utils
 import json
 import re
+import socket
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -12,8 +14,14 @@ import requests
 import urllib3
 
 from crossz.core.errors import CrosszError, Refused
+from crossz.core.text import printable
 
+ROWS = 128 << 20
+"""Bytes of an SQL answer: 100,000 rows of 1.3 kB."""
+PAGE = 4 << 20
+"""Bytes of an answer in JSON or one line: a token, a job's state, the tables of MyDB."""
 _AGAIN = {408, 425, 429}
+_UNKNOWN_HOST = {getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_NODATA")}
 
 
 class Reply(NamedTuple):
@@ -110,16 +118,20 @@ def checked_range(parts: Iterator[bytes], response: requests.Response, span: tup
     count = 0
     for part in parts:
         count += len(part)
+        if count > stop - start:
+            break
         yield part
     if count != stop - start:
-        raise Refused(f"{count} bytes of a range of {stop - start}")
+        raise Refused(
+            f"{'more than ' * (count > stop - start)}{min(count, stop - start)} bytes of a range of {stop - start}"
+        )
 
 
 def range_of(header: str) -> tuple[int, int, int]:
     """(start, stop, size of the complete file) of a Content-Range header. Raises Refused when it is none."""
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", header)
+    match = re.fullmatch(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", header)
     if match is None:
-        raise Refused(f"no valid Content-Range but {header!r}")
+        raise Refused(f"no valid Content-Range but {header[:100]!r}")
     return int(match[1]), int(match[2]) + 1, int(match[3])
 
 
@@ -129,34 +141,91 @@ def host_name(url: str) -> str:
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
-def in_words(error: Exception) -> str:
-    """The kind and the innermost text of a network error: requests and urllib3 nest them and print addresses of objects."""
-    inner: BaseException = error
-    while inner.args and isinstance(inner.args[-1], BaseException):
-        inner = inner.args[-1]
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """The bytes that a body has to have; None where the headers do not say, as of one that comes in chunks.
+
+    A list of the same number, again and again, is that number (RFC 9110, 8.6). Raises Refused for anything else.
+    """
+    length = headers.get("Content-Length")
+    if length is None or "Transfer-Encoding" in headers:
+        return None
+    numbers = {part.strip() for part in length.split(",")}
+    if len(numbers) > 1 or not re.fullmatch("[0-9]{1,15}", next(iter(numbers))):
+        raise Refused(f"no valid Content-Length but {length[:100]!r}")
+    return int(numbers.pop())
+
+
+def lost(error: Exception) -> Exception:
+    """What a failed exchange means, in words: requests and urllib3 nest their errors and print addresses of objects.
+
+    Returns
+    -------
+    Exception
+        CrosszError, if another attempt fails as well: an unknown host, a certificate that is not accepted. Refused, if
+        what came cannot be read, or is no TLS. Again otherwise.
+    """
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            words = printable(cause.verify_message or str(cause), 200)
+            return CrosszError(
+                f"its certificate is not accepted ({words}); where a proxy of yours signs, name its certificates in REQUESTS_CA_BUNDLE"
+            )
+        if isinstance(cause, socket.gaierror):
+            if cause.errno in _UNKNOWN_HOST:
+                return CrosszError(f"unknown host ({cause.strerror}); is its address right?")
+            return Again(f"no connection (the name of its host cannot be looked up: {cause.strerror})")
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return Refused(f"no TLS ({printable(str(cause), 200)})")
+    inner = causes[-1]
+    words = printable(getattr(inner, "strerror", None) or type(inner).__name__, 200)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return "silence"
+        return Again("silence")
+    if isinstance(error, requests.exceptions.InvalidProxyURL):
+        return CrosszError(f"the proxy of the environment has no valid address ({printable(str(error), 200)})")
+    if isinstance(
+        error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | requests.TooManyRedirects
+    ):
+        return Refused(f"a redirect that cannot be followed ({printable(str(error), 200)})")
+    if isinstance(error, ValueError):  # its text may hold a header, and that a token
+        return Refused(f"headers that cannot be read ({type(error).__name__})")
+    if isinstance(error, requests.exceptions.ProxyError):
+        return Again(f"no connection through the proxy ({words})")
     if isinstance(error, requests.ConnectionError):
-        return f"no connection ({type(inner).__name__})"
-    return f"connection broke ({type(inner).__name__})"
+        return Again(f"no connection ({words})")
+    return Again(f"connection broke ({words})")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those within it, the innermost last."""
+    seen: set[int] = set()
+    inner: object = error
+    while isinstance(inner, BaseException) and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
+        held = [part for part in (*inner.args[::-1], getattr(inner, "reason", None)) if isinstance(part, BaseException)]
+        inner = held[0] if held else inner.__cause__ or inner.__context__
 
 
 def _words(body: bytes) -> str:
     # What a JSON error says; nothing of another body, which is an HTML page.
     try:
-        return " ".join(str(json.loads(body)["ErrorMessage"]).split())[:300]
-    except (ValueError, KeyError, TypeError):
+        return printable(str(json.loads(body)["ErrorMessage"]), 300)
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    # A Retry-After header, seconds or a date, as seconds from now.
+    # A Retry-After header, seconds or a date, as seconds from now; None where it is neither.
     if retry_after is None:
         return None
-    if retry_after.strip().isdecimal():
+    if re.fullmatch("[0-9]{1,15}", retry_after.strip()):
         return float(retry_after)
-    date = email.utils.parsedate_tz(retry_after)
-    return None if date is None else max(email.utils.mktime_tz(date) - time.time(), 0.0)
+    try:
+        date = email.utils.parsedate_tz(retry_after)
+        return None if date is None else max(email.utils.mktime_tz(date) - time.time(), 0.0)
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
 
 
 def _public(url: str) -> str:

@@ -10,7 +10,6 @@ anything of the part does not hold, the complete file is fetched and decides.
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -27,9 +26,11 @@ from crossz.archive.responses import Denied, Missing, Reply, Unranged
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import atomic_path, sha256_of_ranges
+from crossz.core.foreign import read_file
+from crossz.images import frame_rows
 from crossz.images import stamps as images_stamps
 from crossz.sdss import bz2_blocks
-from crossz.sdss.frames import FieldID, Frame, decode, frame_path
+from crossz.sdss.frames import MOST, FieldID, Frame, decode, frame_path
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ class Frames:
     place
         Where frames come from.
     rows_of
-        Which rows a field's frame is needed for, given that frame (known: none yet). Without it, complete frames are read.
+        Which rows a field's frame is needed for, given that frame (known: none yet). It may raise Refused for a frame
+        that is not where its field is. Without it, complete frames are read.
     """
 
     def __init__(
@@ -148,6 +150,11 @@ class Frames:
 
     def _part(self, source: Bytes, key: _Key, way: str) -> bz2_blocks.Part:
         return bz2_blocks.read(source, key.field, key.band, lambda frame: self._rows_of(key.field, frame), way)
+
+    def _decode(self, content: bytes, key: _Key) -> Frame:
+        frame = decode(content, key.field, key.band)
+        self._rows_of(key.field, frame)  # refuses a frame of another place
+        return frame
 
     def _read_part(self, path: Path, key: _Key, way: str, status: str) -> Frame | None:
         """The rows needed of a complete file on disk, or None where only all of it can tell them."""
@@ -219,9 +226,9 @@ class Frames:
         return True
 
     def _read(self, path: Path, key: _Key, status: str) -> Frame | None:
-        content = path.read_bytes()
+        content = read_file(path, MOST)
         try:
-            frame = decode(content, key.field, key.band)
+            frame = self._decode(content, key)
         except Refused as error:
             if status == "local" or self._mirrors is None:
                 raise CrosszError(f"{path}: {error}; delete it and rerun, or put a good copy there") from error
@@ -235,10 +242,10 @@ class Frames:
         name, urls = key.name, mirrors.urls(key.name)
 
         def accept(reply: Reply) -> tuple[Reply, Frame]:
-            return reply, decode(reply.body, key.field, key.band)
+            return reply, self._decode(reply.body, key)
 
         try:
-            reply, frame = mirrors.client.fetch(urls, Path(name).name, accept, REMEDY)
+            reply, frame = mirrors.client.fetch(urls, Path(name).name, accept, REMEDY, most=MOST)
         except Missing:
             log.info(f"{Path(name).name}: the archive has no such frame (404)")
             self._journal.add(name, "missing", urls=urls)
@@ -307,11 +314,14 @@ def shard_frames(plan: str | Path, cache: str | Path, place: Place) -> Frames:
     objects = pq.read_table(plan, columns=[*FieldID._fields, "ra", "dec"]).to_pandas()
     groups = objects.groupby(list(FieldID._fields), sort=False)[["ra", "dec"]]
     positions = {FieldID(*map(int, key)): rows.to_numpy(float) for key, rows in groups}
-    nowhere = np.empty((0, 2))
+
+    def near(field: FieldID) -> list[np.ndarray]:
+        fields = (field, field._replace(field=field.field - 1), field._replace(field=field.field + 1))
+        return [positions.get(one, np.empty((0, 2))) for one in fields]
 
     def needed(field: FieldID, frame: Frame) -> bz2_blocks.Rows:
-        near = (field, field._replace(field=field.field - 1), field._replace(field=field.field + 1))
-        return images_stamps.rows_of(frame, *(positions.get(neighbour, nowhere) for neighbour in near))
+        frame_rows.check_position(frame, *near(field))
+        return frame_rows.rows_of(frame, *near(field))
 
     return Frames(list(positions), cache, place, needed)
 
@@ -356,9 +366,3 @@ def fetch_frames(*, plan: str | Path, manifest: str | Path, cache: str | Path, c
     with shard_frames(plan, cache, place_of(config)) as source:
         source.fetch_all()
         source.write_manifest(manifest)
-
-
-def release(cache: str | Path) -> None:
-    """Delete the frames that waited for their shard, if there are any."""
-    if Path(cache).exists():
-        shutil.rmtree(cache)

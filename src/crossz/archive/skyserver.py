@@ -1,7 +1,8 @@
 """SkyServer's SQL service: anonymous, at most 60 queries a minute, and cut without a word at 500,000 rows.
 
-astroquery speaks to it too. But it accepts a cut CSV as complete, cannot limit a slow body and does not read bestObjID as
-an integer (docs/dr17.md). So the requests are our own.
+Requests have the form that astroquery sends, the field's own client: astroquery builds the parameters of a query, and a
+test compares those of a cross-identification with its. Our client carries them, and our checks judge the answers: astroquery
+accepts a cut CSV as complete and cannot limit a slow body (docs/dr17.md).
 """
 
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import pyarrow as pa
 
@@ -18,9 +20,12 @@ from crossz.archive.http import Client, service_client
 from crossz.archive.query import Source
 from crossz.archive.responses import Reply
 from crossz.archive.sql import Query
+from crossz.core.errors import CrosszError
 
 T = TypeVar("T")
 REMEDY = "Rerun later (finished slices are kept), or try catalog.backend: casjobs"
+LONGEST = 2048
+"""Characters of an encoded query string that the web server takes (IIS, maxQueryString)."""
 _lock = threading.Lock()
 _next = 0.0
 
@@ -44,35 +49,49 @@ class SkyServer:
         self.address: str = archive["skyserver"]
 
     def ask(self, sql: str, columns: tuple[str, ...], rows: int | None, what: str, make: Callable[[pa.Table], T]) -> T:
-        """`make` of the answer to `sql`, a table of text columns that `reply.table` has checked."""
-        return self._post(
-            "SkyServerWS/SearchTools/SqlSearch",
-            what,
-            lambda answer: make(reply.table(answer.body, columns, rows)),
-            data={"cmd": sql, "format": "csv"},
-        )
+        """`make` of the answer to `sql`, a table of text columns that `reply.table` has checked.
+
+        Raises CrosszError before anything is sent where the encoded query is longer than the web server takes.
+        """
+        form = query_form(sql)
+        if (length := len(urlencode(form))) > LONGEST:
+            raise CrosszError(
+                f"{what}: the encoded query has {length:,} characters, SkyServer takes {LONGEST:,}; select fewer columns "
+                "(photometry.columns, the query's SELECT), or set catalog.backend: casjobs"
+            )
+        return self._send(
+            "en/tools/search/x_results.aspx", what, lambda answer: make(reply.table(answer.body, columns, rows)), "GET", params=form
+        )  # fmt: skip
 
     def identify(self, form: dict[str, Any], upload: str, what: str, accept: Callable[[Reply], T]) -> T:
         """`accept` of the answer to a cross-identification of the positions in `upload`."""
-        files = {"upload": ("targets", upload)}
-        return self._post("en/tools/search/X_Results.aspx", what, accept, data=form, files=files)
+        files = {"upload": ("crossz", upload)}
+        return self._send("en/tools/search/X_Results.aspx", what, accept, "POST", data=form, files=files)
 
     def open(self, query: Query, folder: Path, what: str) -> Source:
         """The rows of `query`, counted."""
         count = f"SELECT COUNT_BIG(*) AS n FROM ({query.text}) AS q"
         return Source(self.ask, query.text, self.ask(count, ("n",), 1, f"{what}: counting rows", reply.number))
 
-    def _post(self, path: str, what: str, accept: Callable[[Reply], T], **options: Any) -> T:
+    def _send(self, page: str, what: str, accept: Callable[[Reply], T], method: str, **options: Any) -> T:
         _wait_for_turn(self._archive["query_interval_s"])
         return self._client.fetch(
-            [f"{self.address.rstrip('/')}/{path}"],
+            [f"{self.address.rstrip('/')}/{page}"],
             what,
             accept,
             REMEDY,
-            method="POST",
+            method=method,
             first_byte_s=self._archive["query_s"],
             **options,
         )
+
+
+def query_form(sql: str) -> dict[str, str]:
+    """The parameters of a query as astroquery sends them; nothing is sent here."""
+    from astroquery.sdss import SDSS  # a second
+
+    form: dict[str, str] = SDSS.query_sql_async(sql, get_query_payload=True)
+    return form
 
 
 @contextmanager

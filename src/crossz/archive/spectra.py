@@ -8,13 +8,13 @@ from typing import Any
 
 from crossz.archive.frame_bytes import REMEDY
 from crossz.archive.http import Client, limits
+from crossz.archive.journal import release
 from crossz.archive.place import Place, place_of
 from crossz.archive.responses import Denied, Missing, Reply
-from crossz.archive.sas import release
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
 from crossz.images import spectra as images_spectra
-from crossz.sdss.spectra import Coadd, SpectrumID, check, read, spectrum_path
+from crossz.sdss.spectra import MOST, Coadd, SpectrumID, check, read, spectrum_path
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def fetch_spectrum(client: Client, mirrors: Sequence[str], spectrum: SpectrumID)
 
     seen: list[bytes] = []
     for _ in range(_LOOKS):
-        body = client.fetch(urls, Path(name).name, accept, REMEDY)
+        body = client.fetch(urls, Path(name).name, accept, REMEDY, most=MOST)
         if body in seen:
             return body
         seen.append(body)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from crossz.core.constants import BANDS, OK
+from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.files import digests, write_json
 from crossz.images.arrow import to_units, write_arrays
 from crossz.sdss.frames import FieldID, Frame
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 SIZE = 80
 """Edge of a stamp in pixels; 8 more on each side than a cutout, for the kernels of sub-pixel alignment."""
 CENTRE = SIZE // 2
-_MARGIN = 8
-_OVERLAP = 128  # rows that adjacent fields share
+_NOWHERE = -1e6  # pixel of a position that the projection does not show, since it lies on the other half of the sky
+_MARGIN = (SIZE - CUTOUT_SIZE) // 2
 
 MISSING_FRAME = "missing_frame"
 """Status of an object of which the archive lacks a band."""
@@ -108,38 +108,6 @@ def cut(data: np.ndarray, x: float, y: float) -> tuple[np.ndarray, np.ndarray, n
     return pixels, np.array([x - column, y - row], np.float32), covered
 
 
-def rows_of(frame: Frame, own: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[tuple[int, int]]:
-    """The rows of a frame that stamps will be cut from.
-
-    Parameters
-    ----------
-    frame
-        Its WCS and shape are read.
-    own : array [n, 2]
-        ra, dec in degrees of the objects of its field.
-    before, after : array [m, 2]
-        Of the adjacent fields, which need this frame only where a row edge of their own cuts the stamp. Adjacent fields
-        differ by a few pixels from the 128 rows they share, hence a slack of 8.
-
-    Returns
-    -------
-    list
-        Ranges [first, last).
-    """
-    height = frame.data.shape[0]
-    rows = []
-    for sky, first, last in (
-        (own, -np.inf, np.inf),
-        (before, _OVERLAP - CENTRE - _MARGIN, np.inf),
-        (after, -np.inf, height - _OVERLAP + CENTRE + _MARGIN),
-    ):
-        if len(sky):
-            y = frame.wcs.wcs_world2pix(sky, 0)[:, 1]
-            top = np.floor(y[(y >= first) & (y <= last)] + 0.5).astype(int) - CENTRE
-            rows += [(int(a), int(a) + SIZE) for a in top if a < height and a + SIZE > 0]
-    return rows
-
-
 def stamp(candidates: Sequence[Sequence[FrameOf]], ra: float, dec: float, edges: str) -> Stamp:
     """Cut the stamp of one object.
 
@@ -184,28 +152,24 @@ def _best(frames: Sequence[FrameOf], ra: float, dec: float) -> tuple[_Cut | None
         if number and not own_missing and not cut_by[number]:
             continue
         frame = get()
-        if frame is not None and frame.lacks(*_rows(frame, ra, dec)):
+        if frame is None:
+            own_missing |= number == 0
+            continue
+        x, y = (float(np.nan_to_num(at, nan=_NOWHERE)) for at in frame.wcs.wcs_world2pix(ra, dec, 0))
+        first = int(np.floor(y + 0.5)) - CENTRE
+        if frame.lacks(first, first + SIZE):
             frame = get(all_rows=True)
         if frame is None:
             own_missing |= number == 0
             continue
-        x, y = frame.wcs.wcs_world2pix(ra, dec, 0)
         if number == 0:
-            first, last = _rows(frame, ra, dec)
-            cut_by = (False, first < 0, last > frame.data.shape[0])
-        candidate = (*cut(frame.data, float(x), float(y)), number)
+            cut_by = (False, first < 0, first + SIZE > frame.data.shape[0])
+        candidate = (*cut(frame.data, x, y), number)
         if best is None or candidate[2].sum() > best[2].sum():
             best = candidate
         if best[2].all():
             break
     return best, own_missing
-
-
-def _rows(frame: Frame, ra: float, dec: float) -> tuple[int, int]:
-    """The rows [first, last) of a frame that the stamp at (ra, dec) spans, whether the frame has them or not."""
-    _, y = frame.wcs.wcs_world2pix(ra, dec, 0)
-    top = int(np.floor(y + 0.5)) - CENTRE
-    return top, top + SIZE
 
 
 def stamps_of_plan(plan: pd.DataFrame, frames: Frames, edges: str) -> Iterator[tuple[pd.DataFrame, list[Stamp]]]:

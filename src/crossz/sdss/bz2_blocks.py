@@ -25,8 +25,10 @@ import numpy as np
 from astropy.io import fits
 
 from crossz.core.errors import Refused
+from crossz.core.foreign import refusing
 from crossz.sdss.bz2_stream import END, STEP, File
-from crossz.sdss.frames import FieldID, Frame, header_of, wcs_of
+from crossz.sdss.frames import FieldID, Frame, finite, header_of, wcs_of
+from crossz.sdss.hdus import hdus
 
 Rows = list[tuple[int, int]]
 """Ranges [first, last) of rows."""
@@ -84,7 +86,7 @@ def read(
     ------
     Refused
         Something is wrong, or cannot be known this way. Checked are each block's CRC and place; RUN, CAMCOL, FILTER and
-        FRAME of the header; that the pixels of the rows are finite.
+        FRAME, shape and WCS of the header; that the pixels of the rows are finite.
     """
     file = File(get)
     file.need(0, _HEAD if way == "blocks" else STEP)
@@ -93,9 +95,10 @@ def read(
     first, end = file.block(32)
     header, begin = header_of(first, field, band)
     columns, height = header["NAXIS1"], header["NAXIS2"]
+    wcs = wcs_of(header)
     image = np.zeros((height, columns), ">f4")
     known = np.zeros(height, bool)
-    frame = Frame(image, wcs_of(header), known)
+    frame = Frame(image, wcs, known)
     spans = [(max(a, 0), min(b, height)) for a, b in rows_of(frame)]
     wanted = [(begin + 4 * columns * a, begin + 4 * columns * b) for a, b in spans if a < b]
     decoded = _Decoded(begin, begin + image.nbytes, {0: (0, first)})
@@ -106,7 +109,7 @@ def read(
     for (a, b), (start, stop) in zip([s for s in spans if s[0] < s[1]], wanted, strict=True):
         image[a:b] = np.frombuffer(decoded.raw(start, stop), ">f4").reshape(-1, columns)
         known[a:b] = True
-        if not np.isfinite(image[a:b].sum()):
+        if not finite(image[a:b]):
             raise Refused("pixels that are not finite")
     return Part(frame, file.ranges, sorted(decoded.blocks))
 
@@ -172,13 +175,13 @@ def _between(file: File, decoded: _Decoded, end: int, wanted: list[tuple[int, in
         starts = _starts(file, expected, size, end if i == 1 else None, begin_of_last if j + 1 == last else None)
         if len(starts) != len(run) + 1:
             raise Refused(f"{len(starts) - 1} bz2 blocks where {len(run)} should be")
-        raws = [file.decode(a, b) for a, b in itertools.pairwise(starts)]
+        raws = [file.decode(a, b, RAW + _DRIFT) for a, b in itertools.pairwise(starts)]
         if i == 1:
             start = len(first)
         elif j + 1 == last:
             start = place - sum(map(len, raws))
         else:
-            camera = camera or _Camera(raw[at:], columns)
+            camera = camera or _Camera(raw[at:], columns, (decoded.end - decoded.begin) // (4 * columns))
             placed = _placed(b"".join(raws), len(first) + (i - 1) * RAW, drift, decoded, camera)
             if placed is None:  # on to the nearer anchor, from which the places are exact
                 runs.insert(0, [*range(1, j + 1)] if j < last - i else [*range(i, last)])
@@ -205,7 +208,7 @@ def _last(file: File, size_of_first: int) -> tuple[int, bytes]:
             raise Refused("damaged bz2 (the file does not end where its stream does)")
         begins = file.magics(max(start, 0), size)
         if begins:
-            return begins[-1], file.decode(begins[-1], ends[-1])
+            return begins[-1], file.decode(begins[-1], ends[-1], RAW + _DRIFT)
     raise Refused("damaged bz2 (no last block)")
 
 
@@ -273,17 +276,20 @@ def _placed(raw: bytes, nominal: int, drift: int, decoded: _Decoded, camera: "_C
 class _Camera:
     """Calibration and sky of a frame, from HDU 1 and 2, which give back the whole numbers that the camera read."""
 
-    def __init__(self, tail: bytes, columns: int):
-        try:
-            hdu = fits.ImageHDU.fromstring(tail)
-            size = 2880 + -(-4 * columns // 2880) * 2880
-            row = fits.BinTableHDU.fromstring(tail[size:]).data[0]
-            self._calibration = np.asarray(hdu.data, float)
-            self._sky, self._x, self._y = (np.asarray(row[name], float) for name in ("ALLSKY", "XINTERP", "YINTERP"))
-            if self._calibration.shape != (columns,) or self._x.shape != (columns,) or self._sky.ndim != 2:
+    def __init__(self, tail: bytes, columns: int, rows: int):
+        with refusing("no calibration and sky behind the pixels, so that blocks cannot be placed"):
+            image, sky = (tail[hdu.begin : hdu.end] for hdu in hdus(tail, 2))
+            self._calibration = np.asarray(fits.ImageHDU.fromstring(image).data, float)
+            table = fits.BinTableHDU.fromstring(sky).data
+            names = ("ALLSKY", "XINTERP", "YINTERP")
+            if len(table) != 1 or any(table.dtype[name].base.kind != "f" for name in names):
+                raise ValueError("another table")
+            self._sky, self._x, self._y = (np.asarray(table[0][name], float) for name in names)
+            shapes = self._calibration.shape, self._x.shape, self._y.shape
+            if shapes != ((columns,), (columns,), (rows,)) or self._sky.ndim != 2 or min(self._sky.shape) < 2:
                 raise ValueError("other shapes")
-        except (KeyError, ValueError, TypeError, IndexError, OSError) as error:
-            raise Refused("no calibration and sky behind the pixels, so that blocks cannot be placed") from error
+            if not all(np.isfinite(values).all() for values in (self._sky, self._x, self._y)):
+                raise ValueError("not finite")
 
     def residual(self, raw: bytes, start: int, decoded: _Decoded) -> float:
         """Distance in DN (root mean square) of faint pixels from whole numbers, were `raw` to begin at `start`."""

@@ -13,6 +13,9 @@ MAGIC, END = 0x314159265359, 0x177245385090
 """What a block, and the end of a stream, begin with."""
 STEP = 1 << 15
 """Bytes that are asked for at once, where a block goes on behind the bytes that are known."""
+LARGEST = 16 << 20
+"""Raw bytes of the largest block that is decoded: all of a frame is less. A block of zeros has up to 46 MB."""
+_LONGEST = 1 << 20  # bytes of a block in its file: 900,000, hardly compressed
 
 
 class File:
@@ -94,16 +97,19 @@ class File:
             if ends:
                 return self.decode(begin, min(ends)), min(ends)
             stop = max(stop, known - 7)
+            if known - begin // 8 > _LONGEST:
+                raise Refused("damaged bz2 (a block that does not end)")
             if known == self.size:
                 raise Refused("damaged bz2 (it ends too early)")
             self.need(known, known + STEP)
             if self.size is not None and known >= self.size:
                 raise Refused("damaged bz2 (it ends too early)")
 
-    def decode(self, begin: int, end: int) -> bytes:
+    def decode(self, begin: int, end: int, most: int = LARGEST) -> bytes:
         """The raw bytes of the block at the bits [begin, end), checked by its CRC.
 
-        The block is decoded as a stream that holds nothing else. Raises Refused when it is damaged.
+        The block is decoded as a stream that holds nothing else. Raises Refused when it is damaged, or holds more than
+        `most` raw bytes.
         """
         a, b, length = begin // 8, -(-end // 8), end - begin
         bits = int.from_bytes(self._buffer[a:b], "big") >> (8 * b - end) & (1 << length) - 1
@@ -112,10 +118,16 @@ class File:
         crc = bits >> (length - 80) & 0xFFFFFFFF  # of one block: the stream's as well
         padding = -(length + 80) % 8
         bits = (bits << 80 | END << 32 | crc) << padding
+        stream = bz2.BZ2Decompressor()
         try:
-            return bz2.decompress(b"BZh9" + bits.to_bytes((length + 80 + padding) // 8, "big"))
+            raw = stream.decompress(b"BZh9" + bits.to_bytes((length + 80 + padding) // 8, "big"), most + 1)
         except (OSError, ValueError) as error:
             raise Refused(f"damaged bz2 (block at byte {a}: {error})") from error
+        if len(raw) > most:
+            raise Refused(f"a bz2 block of more than {most:,} bytes")
+        if not stream.eof:
+            raise Refused(f"damaged bz2 (block at byte {a} ends too early)")
+        return raw
 
 
 def _magics(data: bytes, magic: int) -> list[int]:

@@ -8,6 +8,8 @@ TRANSPORT = {
     f"archive/{name}.py"
     for name in (
         "http",
+        "connections",
+        "mirrors",
         "responses",
         "casjobs",
         "skyserver",

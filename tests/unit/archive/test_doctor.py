@@ -33,7 +33,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(server, login, tmp_path, m
 
 
 def test_the_remedy_is_that_of_the_service_that_failed(server, tmp_path, messages):
-    server.faults.append(Fault("/SqlSearch", "404"))
+    server.faults.append(Fault("x_results", "404"))
     with pytest.raises(CrosszError, match="checks failed"):
         examine(backend="skyserver", archive=archive(server.url), folder=tmp_path)
     assert re.search(r"SQL +FAILED .*is archive\.skyserver the right address", messages.text)

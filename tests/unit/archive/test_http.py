@@ -1,40 +1,203 @@
 """Mirrors, deadlines, pauses, limits: how a file is fetched."""
 
-import contextlib
+import json
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fetching import answering
 from helpers import archive, impatient, listening
 from local_archive import Fault, serve
 
 from crossz.archive import sas
-from crossz.archive.http import Client, limits
-from crossz.core.errors import CrosszError
+from crossz.archive.http import Client, Damaged, Unanswered, limits
+from crossz.core.errors import CrosszError, Refused
 from crossz.sdss.frames import frame_path
 
 
+def get(urls, accept=lambda reply: reply.body, block=None, **options):
+    with Client(limits(block or archive("http://nowhere"))) as client:
+        return client.fetch(urls, "a frame", accept, "no remedy", **options)
+
+
+def answer(body=b"hello", status="200 OK", **headers):
+    """The bytes of an answer; `headers` may replace its length."""
+    lines = {"Content-Length": len(body), "Connection": "close"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value is not None)
+    return f"HTTP/1.1 {status}\r\n{head}\r\n".encode("latin-1") + body
+
+
 def test_headers_that_trickle_in_are_given_up_at_the_deadline():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with answering(b"HTTP/1.1 200 OK\r\nX: ", b"a", pause=0.2) as url:
+        with pytest.raises(CrosszError, match=r"no complete headers within .* beyond the deadline"):
+            get([url], block=impatient(url, deadline_s=1))
 
-        def trickle():
-            connection, _ = listener.accept()
-            with contextlib.suppress(OSError):
-                for byte in b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100:
-                    connection.send(bytes([byte]))
-                    time.sleep(0.3)
 
-        threading.Thread(target=trickle, daemon=True).start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        start = time.monotonic()
-        with (
-            Client(limits(impatient(url, deadline_s=1))) as client,
-            pytest.raises(CrosszError, match="within the deadline"),
-        ):
-            client.fetch([url], "a page", lambda reply: reply, "no remedy")
-        assert time.monotonic() - start < 20
+@pytest.mark.parametrize(
+    ("begin", "patience"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", {"timeout_s": 0.5, "deadline_s": 30}),
+        (answer(Content_Length=10**6), {"timeout_s": 60, "deadline_s": 8}),
+    ],
+)
+def test_a_mirror_that_trickles_takes_a_share_of_the_time(begin, patience):
+    with answering(begin, b"a", pause=0.2) as slow, answering(answer()) as good:
+        assert get([slow, good], block=archive(slow, **patience)) == b"hello"
+
+
+ODD = {
+    "length abc": answer(Content_Length="abc"),
+    "no length": answer(Content_Length=""),
+    "two lengths": answer(Content_Length="5, 6"),
+    "superscript": answer(Content_Length="\xb2"),
+    "underscore": answer(Content_Length="5_0"),
+    "negative": answer(Content_Length="-5"),
+    "digits": answer(Content_Length="9" * 10**4),
+    "host of a redirect": answer(b"", "302 Found", Location="http://[::1"),
+    "port of a redirect": answer(b"", "302 Found", Location="http://a:99999999/"),
+    "label of a redirect": answer(b"", "302 Found", Location=f"http://{'a' * 99}..b/"),
+    "scheme of a redirect": answer(b"", "302 Found", Location="file:///etc/passwd"),
+    "pause of year 99999": answer(b"", "503 Busy", Retry_After="Fri, 31 Dec 99999 23:59:59 GMT"),
+    "pause of a superscript": answer(b"", "503 Busy", Retry_After="\xb2"),
+    "pause of 100,000 digits": answer(b"", "503 Busy", Retry_After="9" * 60000),
+    "deep JSON": answer(b"[" * 2000, "500 Error"),
+    "no status": b"\x00\xff\r\n\r\n",
+    "a status of letters": answer(status="abc"),
+    "many headers": answer(**{f"X{k}": 1 for k in range(200)}),
+    "a long header": answer(X="a" * 70000),
+    "chunks of no size": answer(b"xyz\r\n", Content_Length=None, Transfer_Encoding="chunked"),
+    "endless hints": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100,
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_whatever_a_header_provokes_lets_the_next_mirror_be_asked(kind):
+    with answering(ODD[kind]) as odd, answering(answer()) as good:
+        assert get([odd, good]) == b"hello"
+        with pytest.raises(CrosszError, match="a frame: not fetched after"):
+            get([odd], block=impatient(odd))
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, OverflowError, RecursionError, MemoryError, KeyError])
+def test_whatever_parsing_provokes_lets_the_next_mirror_be_asked(error):
+    def accept(reply):
+        if reply.body == b"wrong":
+            raise error("odd \x1b[31m bytes")
+        return reply.body
+
+    with answering(answer(b"wrong")) as odd, answering(answer()) as good:
+        assert get([odd, good], accept) == b"hello"
+        with pytest.raises(
+            Damaged, match=rf"an answer that cannot be read \({error.__name__}: .*odd .*bytes"
+        ) as caught:
+            get([odd], accept)
+        assert "\x1b" not in str(caught.value)
+
+
+def test_a_length_may_be_said_twice():
+    with answering(answer(Content_Length="5, 5", Connection="keep-alive"), b"x", pause=0.5) as url:
+        assert get([url]) == b"hello"
+
+
+def test_an_interim_answer_is_read_past():
+    with answering(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + answer()) as url:
+        assert get([url]) == b"hello"
+
+
+@pytest.mark.parametrize("headers", [{"Content_Length": None}, {"Content_Length": 10**12}])
+def test_an_endless_body_ends_at_the_bound_of_its_kind(headers):
+    with answering(answer(b"", **headers), bytes(1 << 16)) as url:
+        with pytest.raises(Damaged, match="1,000,000"):
+            get([url], most=1_000_000)
+
+
+def test_an_endless_range_ends_where_it_should():
+    read = []
+    begin = answer(b"", "206 Partial", Content_Length=None, Content_Range="bytes 0-999/5000")
+    with answering(begin, bytes(1 << 16)) as url:
+        with pytest.raises(Damaged, match="more than 1000 bytes of a range of 1000"):
+            get([url], span=(0, 1000), consume=lambda parts: read.extend(parts))
+    assert sum(map(len, read)) <= 1000
+
+
+@pytest.mark.parametrize("span", ["\xb2-3/9", f"0-{'9' * 5000}/9", "bytes 0-999/*"])
+def test_a_range_of_odd_numbers_is_refused(span):
+    with answering(answer(b"", "206 Partial", Content_Range=f"bytes {span}")) as url:
+        with pytest.raises(Damaged, match="no valid Content-Range"):
+            get([url], span=(0, 1000))
+
+
+def test_a_pause_belongs_to_the_mirror_that_asked_for_it():
+    with answering(answer(b"", "429 Busy", Retry_After="3600")) as busy, answering(answer()) as good:
+        assert get([busy, good]) == b"hello"
+    with answering(answer(b"", "429 Busy", Retry_After="2")) as busy, answering(answer(b"wrong")) as wrong:
+
+        def accept(reply):
+            raise Refused("wrong")
+
+        with pytest.raises(CrosszError) as caught:
+            get([busy, wrong], accept, impatient(busy, deadline_s=1))
+    assert isinstance(caught.value, Unanswered)  # the busy one has not said its last word
+
+
+def test_a_host_that_rested_is_as_new():
+    seen = []
+    with answering(answer(b"", "503 Busy"), seen=seen) as url:
+        block = archive(url, pause_s=0.001)
+        with Client(limits(block)) as client:
+            client._host(url).failures = 7
+            with pytest.raises(Unanswered):
+                client.fetch([url], "a frame", lambda reply: reply, "no remedy", once=True)
+            host = client._host(url)
+            assert (host.failures, host.closed_until > 0) == (0, True)
+
+
+def test_words_of_a_service_have_no_control_characters():
+    words = json.dumps({"ErrorMessage": "bad \x1b[2J\x07\x9b31m\u202e query"}).encode()
+    with answering(answer(words, "400 Bad")) as url, pytest.raises(CrosszError, match=r"bad .*query") as caught:
+        get([url])
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["length", "body"])
+def test_nothing_of_a_secret_answer_is_shown(kind):
+    def accept(reply):
+        raise ValueError(reply.body)
+
+    odd = answer(Content_Length="canary") if kind == "length" else answer(b"canary")
+    with answering(odd) as url, pytest.raises(Damaged) as caught:
+        get([url], accept, secret=True)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_token_that_no_header_may_hold_is_not_shown():
+    with answering(answer()) as url, pytest.raises(CrosszError, match="headers that cannot be read") as caught:
+        get([url], headers={"X-Auth-Token": "canary\n"})
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["EAI_NONAME", "EAI_AGAIN"])
+def test_an_unknown_host_ends_at_once_and_another_mirror_is_asked(monkeypatch, number):
+    lookups = []
+    honest = socket.getaddrinfo
+
+    def lookup(host, *arguments, **options):
+        if host != "nowhere.example":
+            return honest(host, *arguments, **options)
+        lookups.append(host)
+        raise socket.gaierror(getattr(socket, number), "no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with answering(answer()) as good:
+        assert get(["http://nowhere.example/", good]) == b"hello"
+        assert len(lookups) == 1
+        with pytest.raises(CrosszError, match="no such name") as caught:
+            get(["http://nowhere.example/"], block=impatient(good))
+    assert (len(lookups) == 2 and "unknown host" in str(caught.value)) == (number == "EAI_NONAME")
 
 
 @pytest.mark.parametrize("kind", ["503", "404", "401", "500json", "html200", "flip", "refuse", "slow"])
@@ -66,36 +229,11 @@ def test_connections_are_bounded(server, fields):
     assert server.peak["/sas"] == 3
 
 
-@pytest.mark.parametrize("length", ["abc", "5, 5", "", "1e3"])
-def test_an_odd_length_is_a_body_that_was_cut(length):
-    with answering(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\nhello") as url:
-        block = impatient(url)
-        with Client(limits(block)) as client, pytest.raises(CrosszError, match="not fetched after"):
-            client.fetch([url], "a frame", lambda reply: reply, "no remedy")
-
-
 def test_a_token_goes_to_no_other_host(server):
-    with answering(f"HTTP/1.1 302 Found\r\nLocation: {server.url}/sas/x\r\nContent-Length: 0\r\n\r\n") as url:
+    with answering(answer(b"", "302 Found", Location=f"{server.url}/sas/x")) as url:
         with Client(limits(archive(server.url))) as client, pytest.raises(CrosszError, match="HTTP 302"):
             client.fetch([url], "a job", lambda reply: reply, "no remedy", headers={"X-Auth-Token": "canary"})
     assert not server.hits
-
-
-@contextlib.contextmanager
-def answering(text):
-    """The address of a server that answers each request by `text`."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve_all():
-            with contextlib.suppress(OSError):  # the listener is closed
-                while True:
-                    connection, _ = listener.accept()
-                    with connection:
-                        connection.recv(1 << 16)
-                        connection.sendall(text.encode())
-
-        threading.Thread(target=serve_all, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_a_retry_after_is_waited_for(server, fields, tmp_path):

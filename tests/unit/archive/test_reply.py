@@ -14,10 +14,10 @@ COLUMNS = ("objID", "z", "class")
 GOOD = b"#Table1\nobjID,z,class\n1237648726071491234,1.5,QSO\n1237648726071491235,null,\n"
 
 
-def test_ids_null_and_empty_come_through():
+def test_ids_come_through_and_an_empty_cell_is_null():
     assert reply.table(GOOD, COLUMNS, 2).to_pylist() == [
         {"objID": "1237648726071491234", "z": "1.5", "class": "QSO"},
-        {"objID": "1237648726071491235", "z": None, "class": ""},
+        {"objID": "1237648726071491235", "z": None, "class": None},
     ]
 
 
@@ -33,6 +33,31 @@ def test_ids_null_and_empty_come_through():
 )
 def test_the_same_rows_in_other_clothes(body):
     assert reply.table(body, COLUMNS, 2).equals(reply.table(GOOD, COLUMNS, 2))
+
+
+@pytest.mark.parametrize("cell", ["²", "9" * 100_000, "inf", "-1", "1.5", "", "null", "1e3"])
+def test_a_count_that_is_none_is_refused_and_not_shown_at_length(cell):
+    with pytest.raises(Refused) as caught:
+        reply.number(reply.table(f"n\n{cell or ','}\n".encode(), ("n",)))
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("cells", ["inf,1", "1,inf", "²,1", "1,", "nan,1", "1," + "9" * 10_000])
+def test_counts_by_redshift_that_are_none_are_refused(cells):
+    with pytest.raises(Refused, match="not counts"):
+        reply.bins(reply.table(f"bin,n\n{cells}\n".encode(), ("bin", "n")))
+
+
+def test_a_deeply_nested_error_is_quoted():
+    with pytest.raises(CrosszError, match="the service says"):
+        reply.table(b'{"a":' * 100_000, ("n",))
+
+
+def test_further_columns_are_left_out_only_where_they_may_be_there():
+    body = b"#Table1\nname,objID,z\n0,1,2.5\n"
+    assert reply.table(body, ("objID", "z"), more=True).to_pylist() == [{"objID": "1", "z": "2.5"}]
+    with pytest.raises(Refused, match="columns name, objid, z"):
+        reply.table(body, ("objID", "z"))
 
 
 def test_no_rows_are_an_empty_table():

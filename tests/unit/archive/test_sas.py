@@ -1,18 +1,21 @@
 """Frames: found on disk, fetched, missing, damaged, and never fetched twice."""
 
+import bz2
 import json
 import shutil
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import archive
-from local_archive import Fault
+from local_archive import Fault, serve
 
 from crossz.archive import sas
+from crossz.archive.journal import release
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
-from crossz.sdss.frames import frame_path, read_frame
+from crossz.sdss.frames import FieldID, frame_path, read_frame
 
 
 def urls(server, status=200):
@@ -75,7 +78,7 @@ def test_frames_are_kept_where_the_user_wants_them(server, fields, tmp_path):
     with sas.Frames(fields[:2], tmp_path / "cache", place._replace(keep=False)) as frames:
         with pytest.raises(CrosszError, match=r"set stamps\.keep_frames"):
             frames.fetch_all()
-    sas.release(tmp_path / "cache")
+    release(tmp_path / "cache")
     with sas.Frames(fields[:2], tmp_path / "cache", place) as frames:
         frames.fetch_all()
         frames.write_manifest(tmp_path / "manifest.jsonl")
@@ -144,3 +147,36 @@ def test_an_archive_without_a_single_frame_is_the_wrong_address(server, fields, 
             frames.write_manifest(tmp_path / "manifest.jsonl")
     with sas.Frames(fields[:2], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
         assert frames(fields[0], "r") is not None
+
+
+@pytest.fixture
+def elsewhere(small_sky, fields, tmp_path):
+    """(A plan of one object; a folder in which the frame of its field says that it shows another place of the sky)."""
+    path = frame_path(small_sky / "sas", fields[0], "r")
+    ra, dec = read_frame(path, fields[0], "r").wcs.wcs_pix2world(100, 200, 0)
+    plan = pd.DataFrame([(*fields[0], float(ra), float(dec))], columns=[*FieldID._fields, "ra", "dec"])
+    plan.to_parquet(tmp_path / "plan.parquet")
+    raw = bz2.decompress(path.read_bytes())
+    at = raw.index(b"CRVAL1  =")
+    raw = raw[:at] + f"CRVAL1  = {(ra + 1) % 360:20.9f}".ljust(80).encode() + raw[at + 80 :]
+    moved = frame_path(tmp_path / "elsewhere", fields[0], "r")
+    moved.parent.mkdir(parents=True)
+    moved.write_bytes(bz2.compress(raw, 9))
+    return tmp_path / "plan.parquet", tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("way", ["whole", "prefix", "blocks"])
+def test_a_frame_of_another_place_is_refused_and_the_next_mirror_is_asked(server, fields, tmp_path, elsewhere, way):
+    plan, folder = elsewhere
+    with serve(None, [folder]) as bad:
+        block = archive(server.url, sas=[f"{bad.url}/sas", f"{server.url}/sas"])
+        with sas.shard_frames(plan, tmp_path / "a", sas.Place(None, block, False, fetch=way)) as frames:
+            assert frames._get(sas._Key(fields[0], "r"), way) is not None
+        assert bad.hits
+        assert server.hits
+        with sas.shard_frames(plan, tmp_path / "b", sas.Place(None, archive(bad.url), False, fetch=way)) as frames:
+            with pytest.raises(CrosszError, match="not one of 1 object"):
+                frames._get(sas._Key(fields[0], "r"), way)
+    with sas.shard_frames(plan, tmp_path / "c", sas.Place(folder, None, False, fetch=way)) as frames:
+        with pytest.raises(CrosszError, match=r"not one of 1 object.*put a good copy there"):
+            frames(fields[0], "r")

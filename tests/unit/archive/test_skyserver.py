@@ -1,12 +1,16 @@
 """SkyServer: its limits, and its words."""
 
 import itertools
+from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
 from fetching import SQL, fetch
+from helpers import ROOT
 from local_archive import Fault, serve
 
+from crossz.archive.skyserver import LONGEST, query_form
+from crossz.archive.sql import Slice, archive_query, count_by_redshift, slice_text
 from crossz.core.errors import CrosszError
 
 pytestmark = pytest.mark.usefixtures("login")
@@ -15,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("login")
 def test_the_rate_limit_is_waited_for(small_sky, honest, tmp_path):
     with serve(small_sky / "sky.sqlite", []) as server:
         server.faults.append(
-            Fault("SqlSearch", "error_message", 1, "ERROR: Maximum 60 queries allowed per minute. Rejected query: x")
+            Fault("x_results", "error_message", 1, "ERROR: Maximum 60 queries allowed per minute. Rejected query: x")
         )
         pd.testing.assert_frame_equal(fetch(server, tmp_path, "skyserver"), honest)
 
@@ -34,3 +38,21 @@ def test_the_service_s_words_about_a_wrong_column_are_told(server, tmp_path):
     bad.write_text(SQL.read_text().replace("b.petroRad_r < 5", "b.petroRad_q < 5"))
     with pytest.raises(CrosszError, match="petroRad_q"):
         fetch(server, tmp_path, "skyserver", bad)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflow/sql").glob("*.sql")), ids=lambda path: path.stem)
+def test_every_question_about_a_query_of_the_project_fits_into_an_address(path):
+    query = archive_query(path.read_text(), str(path), "DR17")
+    for sql in (count_by_redshift(query.text), slice_text(query.text, Slice(-1000, 1000, 1))):
+        assert len(urlencode(query_form(sql))) < LONGEST - 600  # room for forty columns of the user
+
+
+def test_a_query_that_no_address_can_hold_is_refused_before_anything_is_sent(server, tmp_path):
+    long = tmp_path / "extended.sql"
+    columns = ", ".join(f"b.petroRad_r + {k} AS extra_{k}" for k in range(60))
+    long.write_text(SQL.read_text().replace("select\n", f"select {columns},\n", 1))
+    with pytest.raises(
+        CrosszError, match=r"counting rows: the encoded query has [\d,]+ characters, SkyServer takes 2,048.*casjobs"
+    ):
+        fetch(server, tmp_path, "skyserver", long)
+    assert not server.hits

@@ -136,6 +136,7 @@ def test_any_positions_find_what_comparing_with_every_object_finds(places, radiu
 
 def test_the_service_finds_what_the_embedded_sky_finds_batch_by_batch(server, objects, finder, monkeypatch):
     monkeypatch.setattr(crossid, "BATCH", 7)
+    monkeypatch.setattr(crossid, "IDS", 7)
     table, _, _ = near(objects, 20)
     table.loc[20] = [123.0, -80.0]
     named = pd.DataFrame({"objID": [*objects["objID"].tail(9).astype(str), "17"]})

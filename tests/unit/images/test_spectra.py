@@ -9,6 +9,7 @@ from helpers import archive
 from local_archive import serve
 
 from crossz.archive import sas
+from crossz.archive.journal import release
 from crossz.archive.spectra import Spectra
 from crossz.core.errors import CrosszError
 from crossz.images.arrow import read_arrays
@@ -140,7 +141,7 @@ def test_the_archive_gives_the_same_bytes_and_is_not_asked_twice(objects, small_
         assert sum(hit.status == 200 for hit in server.hits) == 20  # each seen twice alike
         assert write(objects, tmp_path / "net", place)[2] == expected
         assert sum(hit.status == 200 for hit in server.hits) == 20
-        sas.release(tmp_path / "net/cache")
+        release(tmp_path / "net/cache")
         assert write(objects, tmp_path / "net", place._replace(root=tmp_path / "mine", keep=True))[2] == expected
         assert len(list((tmp_path / "mine").rglob("spec-*.fits"))) == 10
 

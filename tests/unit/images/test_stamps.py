@@ -1,9 +1,11 @@
 """Stamps whose every pixel has an address."""
 
 import json
+import weakref
 
 import numpy as np
 import pandas as pd
+import pytest
 from toy_images import FIELD, STEP, image_of, sky, wcs_of, write_frame
 
 from crossz.archive import sas
@@ -118,26 +120,86 @@ def test_a_field_is_decoded_once_for_all_its_objects(tmp_path, monkeypatch):
     assert sorted(reads) == sorted(BANDS)
 
 
-def test_a_neighbour_is_asked_for_only_where_a_row_edge_cuts():
+class Flat:
+    """A WCS of pixels, `y` rows off; it counts how often it is asked."""
+
+    def __init__(self, y=0):
+        self._y, self.calls = y, 0
+
+    def wcs_world2pix(self, ra, dec, _):
+        self.calls += 1
+        return np.float64(ra), np.float64(dec + self._y)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "others"),
+    [(120, 150, set()), (120, 10, {1}), (120, 39, {1}), (120, 40, set()), (120, 260, set()), (120, 261, {2}), (120, 290, {2}),
+     (5, 150, set())],  # the last: a column edge, which no neighbour mends
+)  # fmt: skip
+def test_a_neighbour_is_asked_for_only_where_a_row_edge_cuts(x, y, others):
     asked = []
-    data = np.zeros((300, 260), ">f4")
-
-    class Flat:
-        def __init__(self, y):
-            self._y = y
-
-        def wcs_world2pix(self, ra, dec, _):
-            return ra, dec + self._y
+    data, places = np.zeros((300, 260), ">f4"), [Flat(0), Flat(172), Flat(-172)]
 
     def frame(number):
         asked.append(number)
-        return stamps.Frame(data, Flat((0, 172, -172)[number]))
+        return stamps.Frame(data, places[number])
 
     near = [[lambda n=number: frame(n) for number in range(3)] for _ in BANDS]
-    for y, others in ((150, set()), (10, {1}), (290, {2})):
+    stamps.stamp(near, float(x), float(y), "neighbour")
+    assert set(asked) == {0} | others
+    assert sum(place.calls for place in places) == len(asked)
+
+
+def test_an_object_on_the_other_half_of_the_sky_is_outside():
+    ra, dec = sky(120.0, 150.0)
+    assert stamps.stamp(candidates(), ra + 180, -dec, "neighbour").status == "outside_frame"
+
+
+def test_a_frame_without_the_rows_is_asked_for_again_with_all_of_them():
+    known = np.zeros(300, bool)
+    known[120:200] = True
+    asked = []
+
+    def frame(band, all_rows=False):
+        asked.append((BANDS[band], all_rows))
+        data = image_of(band)
+        return Frame(data, wcs_of()) if all_rows else Frame(np.where(known[:, None], data, 0), wcs_of(), known)
+
+    near = [[lambda *, all_rows=False, b=band: frame(b, all_rows)] for band in range(5)]
+    for y, again in ((160.0, False), (161.0, True), (159.0, True)):
         asked.clear()
-        stamps.stamp(near, 120.0, float(y), "neighbour")
-        assert set(asked) == {0} | others
-    asked.clear()
-    stamps.stamp(near, 5.0, 150.0, "neighbour")  # a column edge, which no neighbour mends
-    assert set(asked) == {0}
+        one = stamps.stamp(near, *sky(120.0, y), "neighbour")
+        assert asked == [(band, all_rows) for band in BANDS for all_rows in ([False, True] if again else [False])]
+        np.testing.assert_array_equal(one.image[2, :, 40], image_of(2)[int(y) - 40 : int(y) + 40, 120])
+
+
+def test_a_frame_whose_rows_cannot_be_had_is_missing():
+    known = np.zeros(300, bool)
+    near = [
+        [lambda *, all_rows=False, b=band: None if all_rows else Frame(image_of(b), wcs_of(), known)]
+        for band in range(5)
+    ]
+    assert stamps.stamp(near, *sky(120.0, 150.0), "neighbour").status == "missing_frame"
+
+
+def test_a_frame_is_had_once_for_all_fields_and_few_are_held():
+    """Consecutive fields of one strip, each with objects that both row edges cut."""
+    asked, alive = [], []
+
+    def frames(field, band, all_rows=False):
+        asked.append((field, band))
+        data = image_of(BANDS.index(band), field.field - 25)
+        alive.append(weakref.ref(data))
+        return Frame(data, wcs_of(field.field - 25))
+
+    places = [(120, 5 + STEP * k, 25 + k) for k in range(5)] + [(120, 295 + STEP * k, 25 + k) for k in range(5)]
+    plan = pd.DataFrame(
+        [(i, 301, 1043, 5, field, *sky(x, y)) for i, (x, y, field) in enumerate(sorted(places, key=lambda p: p[2]))],
+        columns=["objID", *FieldID._fields, "ra", "dec"],
+    )
+    held = []
+    for _, cuts in stamps.stamps_of_plan(plan, frames, "neighbour"):
+        assert all(one.status == "ok" and one.neighbour for one in cuts)
+        held.append(sum(data() is not None for data in alive))
+    assert len(asked) == len(set(asked)) == 7 * 5
+    assert max(held) == 15

@@ -1,0 +1,100 @@
+"""Connections as this package wants them: no login from ~/.netrc, and no interim answer taken for the answer."""
+
+import http.client
+import os
+from pathlib import Path
+from typing import Any
+
+import requests
+import urllib3
+from requests.utils import get_environ_proxies
+
+from crossz.core.errors import CrosszError
+
+_INTERIM = 20  # answers 1xx before the answer
+_REDIRECTS = 5
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class _Response(http.client.HTTPResponse):
+    # RFC 9110, 15.2: a client reads on after any 1xx answer, such as 103 Early Hints. http.client does after 100 alone.
+    def begin(self) -> None:
+        super().begin()
+        for _ in range(_INTERIM):
+            if not 100 <= self.status < 200:
+                return
+            self.headers = self.msg = None  # type: ignore[assignment]  # as before the first line was read
+            super().begin()
+        raise http.client.BadStatusLine(f"more than {_INTERIM} interim answers")
+
+
+class _Connection(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(urllib3.connection.HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class Session(requests.Session):
+    """A session that takes proxies and certificates from the environment, and nothing else.
+
+    requests would also send a login of ~/.netrc to any host that has one there, mirrors and targets of redirects included.
+    Without it (`trust_env`), it does not read HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and
+    CURL_CA_BUNDLE either. They are read here.
+
+    Parameters
+    ----------
+    connections
+        Kept open to a host.
+
+    Raises
+    ------
+    errors.CrosszError
+        The environment names certificates that are not there.
+    """
+
+    def __init__(self, connections: int):
+        super().__init__()
+        self.trust_env = False
+        self.max_redirects = _REDIRECTS
+        self.headers.update({"User-Agent": "crossz", "Accept-Encoding": "identity"})
+        for name in _CERTIFICATES:
+            if path := os.environ.get(name):
+                if not Path(path).exists():
+                    raise CrosszError(f"{name}: there is no {path}; name a file of certificates, or unset {name}")
+                self.verify = path
+                break
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(pool_maxsize=connections))
+
+    def merge_environment_settings(self, url: Any, proxies: Any, *settings: Any) -> Any:
+        """The settings of one request, with the proxy that the environment names for its address."""
+        return super().merge_environment_settings(url, {**get_environ_proxies(url), **(proxies or {})}, *settings)
+
+    def rebuild_proxies(self, prepared_request: requests.PreparedRequest, proxies: Any) -> Any:
+        """The same for the address of a redirect."""
+        return super().rebuild_proxies(prepared_request, get_environ_proxies(prepared_request.url or ""))
