@@ -2,15 +2,17 @@
 
 import bz2
 import logging
+import shutil
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 from helpers import SDSS
 
 KINDS = ("workflow", "docs", "real")
 """Folders whose tests are marked by their name: `pytest -m "not workflow"`."""
-LONGEST = ("test_end_to_end.py", "test_acquisition.py", "test_frame_ranges.py", "test_training.py")
+LONGEST = ("test_end_to_end.py", "test_kills.py", "test_acquisition.py", "test_frame_ranges.py", "test_training.py")
 """Files that begin first, so that no worker is left alone with one of them at the end."""
 
 
@@ -47,6 +49,28 @@ def small_sky(tmp_path_factory) -> Path:
     )  # fmt: skip
     write_spectra(truth=folder / "truth.parquet", sas=folder / "spectra", seed=2023)
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_run(tmp_path_factory, worker_id) -> Path:
+    """A copy of the project in which the main job has run once, of all test processes. It is read only: see `run`."""
+    from project import FIGURES, METRICS, copied, snakemake
+
+    root = tmp_path_factory.getbasetemp()
+    where = (root if worker_id == "master" else root.parent) / "shared_run"
+    with filelock.FileLock(f"{where}.lock"):
+        if not where.exists():
+            where.with_name("unfinished_run").mkdir()
+            unfinished = copied(where.with_name("unfinished_run"))
+            snakemake(unfinished, *METRICS, *FIGURES)
+            unfinished.rename(where)
+    return where
+
+
+@pytest.fixture(scope="module")
+def run(shared_run, tmp_path_factory) -> Path:
+    """A copy of the project in which the main job has run once: this module's own."""
+    return Path(shutil.copytree(shared_run, tmp_path_factory.mktemp("run") / "run"))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import yaml
 from snakemake import api
@@ -21,6 +22,11 @@ SMALL = {
     "references": {"models": ["mean", "knn", "mlp"]},
     "mml": {"run": True, "epochs": 3},
 }
+METRICS = ["results/metrics.csv", "results/metrics_binned.csv"]
+FIGURES = [
+    f"results/figures/{name}.png"
+    for name in ("redshifts", "baseline/crossmodal/phot+img", "extended/crossmodal/phot+img_gen")
+]
 
 
 def command(where, *arguments, **overrides):
@@ -88,3 +94,24 @@ def planned(where, configfiles, *targets, config=None, forced=(), everything=Fal
         sys.path[:], os.environ["PYTHONPATH"] = places, variable  # which the Snakefile changes
         provenance.PACKAGE = before
         provenance.forget()
+
+
+def work(where, job, **changed):
+    """Run the script of `job`, one of `planned`, in this process and in the folder `where`; `changed`: its inputs, outputs ...
+
+    Raises
+    ------
+    SystemExit
+        The script ends with a message for the user.
+    """
+    script = where / "workflow/scripts" / Path(job.rule.script).name
+    engine = {name: changed.get(name, getattr(job, name)) for name in ("input", "output", "params", "log", "wildcards")}
+    engine |= {"threads": 1, "resources": SimpleNamespace(gpu=0), "config": job.rule.workflow.config}
+    folder = Path.cwd()
+    os.chdir(where)
+    try:
+        Path(engine["log"][0]).parent.mkdir(parents=True, exist_ok=True)
+        code = compile(script.read_text(), script, "exec")
+        exec(code, {"__name__": "__main__", "snakemake": SimpleNamespace(**engine)})
+    finally:
+        os.chdir(folder)

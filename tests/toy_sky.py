@@ -18,10 +18,10 @@ STEP = FRAME[1] - geometry.OVERLAP
 SIGMA = dict(zip(BANDS, (0.047, 0.020, 0.027, 0.045, 0.17), strict=True))
 
 
-def make(root: Path, workers: int, seed: int = 11) -> Path:
+def make(root: Path, workers: int, seed: int = 11, progress=lambda line: None) -> Path:
     build(
         database=root / "sky.sqlite", sas=root / "sas", truth=root / "truth.parquet", seed=seed, quasars=QUASARS, frame=FRAME,
-        quasars_per_field=16, workers=workers, progress=lambda line: None,
+        quasars_per_field=16, workers=workers, progress=progress,
     )  # fmt: skip
     return root
 

@@ -121,7 +121,7 @@ def test_a_wrong_password_is_refused_without_being_told(server, tmp_path):
     assert not [path for path in where.rglob("*") if path.is_file() and wrong.encode() in path.read_bytes()]
 
 
-def test_twenty_kills_lose_nothing_and_fetch_no_whole_file_twice(clean, server, tmp_path):
+def test_eight_kills_lose_nothing_and_fetch_no_whole_file_twice(clean, server, tmp_path):
     dice = random.Random(17)
     where = copied(tmp_path)
     wanted = [hit.path for hit in server.hits if hit.path.startswith("/sas/")]  # twice at the border of two shards
@@ -136,13 +136,13 @@ def test_twenty_kills_lose_nothing_and_fetch_no_whole_file_twice(clean, server, 
         assert not list((where / "results").rglob("*.part*"))
         assert not {url: asked(url) - before for url, before in kept.items() if asked(url) > before}
 
-    while kills < 20:
+    while kills < 8:
         begun = len(server.hits)
         process = subprocess.Popen(
             command(where, TARGET, "--nolock", **blocks(server)),
             cwd=where, env=environment(**LOGIN), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        more = dice.randrange(1, 25)  # requests, counted because seconds mean little on a busy machine
+        more = dice.randrange(5, 40)  # requests, counted because seconds mean little on a busy machine
         while process.poll() is None and len(server.hits) < begun + more:
             time.sleep(0.01)
         time.sleep(dice.choice([0, 0, 0.1, 0.5, 1.5]))
@@ -170,7 +170,7 @@ def test_twenty_kills_lose_nothing_and_fetch_no_whole_file_twice(clean, server, 
     snakemake(where, "--unlock", **blocks(server))
     snakemake(where, TARGET, login=LOGIN, **blocks(server))
     ends_well()
-    assert seen + len(kept) > 10
+    assert seen + len(kept) > 5
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_full_disk_ends_each_stage_with_one_clear_error_and_a_rerun_goes_on(cl
         assert done.returncode != 0
         assert set(re.findall(r"\.(\w+)\.py' returned non-zero", told)) == {stage}
         assert "no space is left; free some and rerun" in told, told[-3000:]
-        assert re.search(r"No space left on device: '?results/|No space left on device. Detail", told), told[-3000:]
+        assert re.search(r"No space left on device: '?results/", told), told[-3000:]
         assert not list((where / "results").rglob("*.part*"))
         mount("-o", "remount,size=100m")
         snakemake(where, f"--until={stage}", TARGET, login=LOGIN, **blocks(server))

@@ -213,3 +213,9 @@ def test_the_page_says_what_was_seen():
     if os.environ.get("CROSSZ_WRITE_DOCS"):
         PAGE.write_text(page)
     assert PAGE.read_text() == page, "run this file with CROSSZ_WRITE_DOCS=1, and read the difference"
+
+
+def test_every_test_that_the_page_names_is_there():
+    named = set(re.findall(r"\btest_\w+", PAGE.read_text()))
+    assert len(named) > 10
+    assert not {name for name in named if not list((ROOT / "tests").rglob(f"{name}.py"))}

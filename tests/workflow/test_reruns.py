@@ -67,7 +67,7 @@ FIGURES = {
 
 CODE_ROWS: dict[str, dict[str, set[str]]] = {
     "a comment or a docstring": {},
-    "`core`": {"core/verify": set(), "core/job": set(), "core/hardware": set(), "core/run_record": RECORD},
+    "`core`": {"core/verify": set(), "core/checksums": set(), "core/job": set(), "core/hardware": set(), "core/run_record": RECORD},
     "`sdss.bz2_blocks`, `sdss.bz2_stream`, `sdss.frames`, `sdss.hdus`, `images.stamps`": {
         "sdss/bz2_blocks": STAMPS, "sdss/bz2_stream": STAMPS, "images/stamps": STAMPS, "sdss/frames": SKY, "sdss/hdus": SKY,
     },

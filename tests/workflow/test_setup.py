@@ -64,6 +64,32 @@ def test_every_distribution_is_hashed_and_no_address_is_named(name):
     assert "--index-url" not in text
 
 
+INSTALL = re.compile(r"\bpip3? (?:install|download|wheel|sync)\b|\b(?:pipx|uvx|npm|curl|wget|apt-get) ")
+HASHED = re.compile(r"--require-hashes -r \S*requirements[\w-]*\.txt|--no-deps --no-build-isolation --editable \.")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Makefile",
+        "Containerfile",
+        ".ci/run",
+        ".github/workflows/ci.yml",
+        "profiles/kubernetes/profile.yaml",
+        "README.md",
+    ],
+)
+def test_nothing_is_installed_without_a_hash(name):
+    # Our own package is built without a network: by hatchling, which the lock has.
+    commands = re.split(r"\n|&&", (ROOT / name).read_text().replace("\\\n", " "))
+    found = [command for command in commands if INSTALL.search(command)]
+    assert not [command for command in found if not HASHED.search(command)]
+    assert len(found) == {"Makefile": 3, "Containerfile": 2, "profiles/kubernetes/profile.yaml": 1, "README.md": 2}.get(
+        name, 0
+    )
+    assert "\nhatchling==" in LOCK
+
+
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_everything_asked_for_is_locked(python):
     extras = PROJECT["optional-dependencies"].values()

@@ -1,11 +1,18 @@
-"""SIGTERM, which a cluster sends before a job's time is over: a training ends its epoch, and the next run goes on to the same bytes."""
+"""SIGTERM, which a cluster sends before a job's time is over: a training ends its epoch, and the next run goes on to the same bytes.
 
+A transfer ends at once.
+"""
+
+import os
 import signal
 import subprocess
 import sys
+import time
 
 import toy
 from helpers import ROOT
+from local_archive import serve
+from local_archive.faults import Fault
 from toy import TRAIN
 
 from crossz.core.job import sigterm_noted
@@ -65,3 +72,32 @@ def test_sigterm_is_as_it_was_behind_the_job():
         signal.raise_signal(signal.SIGTERM)
         assert stop()
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+QUERY = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from crossz.core.job import logged
+from fetching import fetch
+
+with logged("log"):
+    fetch(SimpleNamespace(url=sys.argv[1]), Path("query"), "skyserver", query_s=600, deadline_s=600)
+"""
+
+
+def test_a_fetch_ends_at_once_with_one_line_and_no_file(small_sky, tmp_path):
+    with serve(small_sky / "sky.sqlite", [], faults=[Fault("SkyServer|SqlSearch|x_results|dr17", "stall")]) as server:
+        job = subprocess.Popen(
+            [sys.executable, "-c", QUERY, server.url], cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"},
+        )  # fmt: skip
+        while not server.hits:
+            assert job.poll() is None
+            time.sleep(0.01)
+        job.send_signal(signal.SIGTERM)
+        _, told = job.communicate(timeout=60)
+    assert job.returncode == -signal.SIGTERM
+    assert told.splitlines()[-1] == "crossz: interrupted; what is finished is kept, and a rerun goes on from there"
+    assert "Traceback" not in told
+    assert not list((tmp_path / "query").rglob("*.parquet"))

@@ -10,4 +10,4 @@ if TYPE_CHECKING:
 
 with logged(snakemake.log[0]):
     stamps = snakemake.config["stamps"]
-    verify.verify("results", stamps["frames_root"], stamps["keep_frames"], snakemake.config["verify"]["subset"])
+    verify.verify(stamps["frames_root"], stamps["keep_frames"], snakemake.config["verify"]["subset"])

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from crossz.core import checksums
 from crossz.core.errors import CrosszError
 
 _FULL = ": no space is left; free some and rerun, what is finished is kept"
@@ -24,14 +26,15 @@ _REMEDIES = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
 }
+_INTERRUPTED = "interrupted; what is finished is kept, and a rerun goes on from there"
 _LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 
 
 class Snakemake(Protocol):
     """What a script needs of the object `snakemake` that the engine puts into it."""
 
-    input: Mapping[str, Any]
-    output: Mapping[str, Any]
+    input: Any
+    output: Any
     params: Mapping[str, Any]
     log: Any
 
@@ -48,7 +51,10 @@ class _Lines(logging.Formatter):
 
 def message_of(error: CrosszError | OSError) -> str:
     """The text that a user reads of an error: its message and, where an operating system's needs one, the remedy."""
-    return f"{error}{_REMEDIES.get(getattr(error, 'errno', None) or 0, '')}"
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
+        return str(error)
+    plain = OSError(error.errno, os.strerror(error.errno), error.filename)  # libraries add lines of their own
+    return f"{plain}{_REMEDIES[error.errno]}"
 
 
 @contextlib.contextmanager
@@ -56,8 +62,9 @@ def logged(log_path: str | Path) -> Iterator[None]:
     """Run one job's work: messages of the logger `crossz` go to the terminal and to the job's log.
 
     An error that the user can mend (CrosszError, or an operating system's such as a full disk) ends the job with its
-    message alone. Any other error keeps its traceback. The environment variable CROSSZ_LOG sets what the terminal
-    shows: `quiet`, warnings and errors; `verbose`, details too.
+    message alone. Any other error keeps its traceback. SIGTERM ends the job at once, with a message and with the
+    processes that it has started. The environment variable CROSSZ_LOG sets what the terminal shows: `quiet`, warnings
+    and errors; `verbose`, details too.
 
     Parameters
     ----------
@@ -67,7 +74,7 @@ def logged(log_path: str | Path) -> Iterator[None]:
     Raises
     ------
     SystemExit
-        After an error that the user can mend, with its message.
+        After an error that the user can mend, or after Ctrl-C, with its message.
     """
     name = " ".join(Path(log_path).with_suffix("").parts[1:])
     logger = logging.getLogger("crossz")
@@ -82,11 +89,15 @@ def logged(log_path: str | Path) -> Iterator[None]:
         logger.propagate = False
         logger.setLevel(min(shown, logging.INFO))
         try:
-            yield
+            with _ended_by_sigterm(log.fileno()):
+                yield
         except (CrosszError, OSError) as error:
             with contextlib.suppress(OSError):  # where the disk is full, the log may not be written either
                 log.write(f"error: {message_of(error)}\n")
             sys.exit(f"crossz: {message_of(error)}")
+        except KeyboardInterrupt:
+            log.write(f"error: {_INTERRUPTED}\n")
+            sys.exit(f"crossz: {_INTERRUPTED}")
         except Exception:
             log.write(traceback.format_exc())
             raise
@@ -98,8 +109,33 @@ def logged(log_path: str | Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _ended_by_sigterm(log: int) -> Iterator[None]:
+    """SIGTERM ends this process as ever, after a line to the terminal and to `log` (a file descriptor), and its children too.
+
+    Children would wait for ever for one who is gone. Transfers under way are not waited for: their files have no name yet.
+    """
+
+    def end(number: int, _: object) -> None:
+        for place, begin in ((log, "error"), (2, "crossz")):
+            with contextlib.suppress(OSError):
+                os.write(place, f"{begin}: {_INTERRUPTED}\n".encode())  # streams are not to be written in a handler
+        for child in multiprocessing.active_children():
+            child.terminate()
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
 def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
     """Run one job as `logged` does, and yield its arguments by name.
+
+    Before it, the checksums of its inputs are compared; after it, those of its outputs are kept (`crossz.core.checksums`).
 
     Yields
     ------
@@ -111,6 +147,8 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
     ------
     TypeError
         Two of them have one name.
+    SystemExit
+        An input is not as its job wrote it, or as `logged` says.
     """
     with logged(snakemake.log[0]):
         arguments: dict[str, Any] = {}
@@ -120,7 +158,15 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
                     raise TypeError(f"the rule has two values of the name {name}")
                 if name != "code":
                     arguments[name] = part[name]
-        yield arguments
+        checksums.check(snakemake.input)
+        checksums.forget(snakemake.output)
+        try:
+            yield arguments
+        except OSError as error:
+            if error.errno in _REMEDIES and error.filename is None:  # a full disk may not say where it is full
+                error.filename = next(iter(snakemake.output), None)
+            raise
+        checksums.note(snakemake.output)
 
 
 @contextlib.contextmanager

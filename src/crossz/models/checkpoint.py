@@ -1,6 +1,7 @@
 """Where a training that was ended goes on, to the same bytes."""
 
 import hashlib
+import io
 import json
 import logging
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from crossz.models.info import ModelInfo
 
 log = logging.getLogger(__name__)
 
+_DIGEST_BYTES = 32  # of SHA-256, before the rest
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -31,7 +34,12 @@ class Checkpoint:
         """What an earlier run left, or None."""
         if not self.path.exists():
             return None
-        point: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+        content = self.path.read_bytes()
+        digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            log.warning(f"{self.path}: a damaged checkpoint; starting anew")
+            return None
+        point: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         if point["fingerprint"] != self.fingerprint:
             log.info(f"{self.path}: a checkpoint of other data, code or settings; starting anew")
             return None
@@ -41,8 +49,11 @@ class Checkpoint:
     def write(self, members: list[dict[str, Any]], running: dict[str, Any]) -> None:
         """Keep the finished networks and the one that is in training."""
         if distributed.number() == 0:
+            buffer = io.BytesIO()  # torch's own file would hide that a disk is full, and that a byte has changed
+            torch.save({"fingerprint": self.fingerprint, "members": members, "running": running}, buffer)
+            content = buffer.getvalue()
             with atomic_path(self.path) as temporary:
-                torch.save({"fingerprint": self.fingerprint, "members": members, "running": running}, temporary)
+                temporary.write_bytes(hashlib.sha256(content).digest() + content)
 
 
 def fingerprint(info: ModelInfo, code: str, parts: Sequence[Part], cutouts: Sequence[str | Path]) -> str:

@@ -103,6 +103,7 @@ def build(
         closing(sqlite3.connect(temporary)) as connection,
         _TruthWriter(truth_part) as writer,
     ):
+        connection.execute("PRAGMA journal_mode = OFF")  # a killed build leaves no journal: nobody would take it up
         for name, columns in (("PhotoObjAll", PHOTO_COLUMNS), ("SpecObjAll", SPEC_COLUMNS)):
             connection.execute(f"CREATE TABLE {name} ({', '.join(f'{c} {kind}' for c, kind in columns.items())})")
         for strip, rows in zip(plan, results, strict=True):

@@ -113,6 +113,8 @@ def test_an_interrupt_cancels_the_job_on_the_server(small_sky, tmp_path):
         _, messages = process.communicate(timeout=60)
         assert process.returncode != 0
         assert b"interrupted; canceling CasJobs job" in messages
+        assert b"Traceback" not in messages
+        assert messages.splitlines()[-1].startswith(b"crossz: interrupted; ")
         assert asked(server, "DELETE", "/jobs/") == 1
     (state,) = (tmp_path / "cache").glob("*/jobs.json")
     assert not read_json(state)

@@ -76,6 +76,7 @@ def test_the_default_is_valid():
         ),
         ("photometry.columns", ["w1mpro", "ZERR"], "photometry.columns: ZERR (of crossmodal) comes with a spectrum"),
         ("variants.phot", {"photometry": {"columns": ["Z"]}}, "photometry.columns: Z (of phot) comes with a spectrum"),
+        ("crossmodal.target", "z", "crossmodal.head: a mixture is of ln(1 + z); set crossmodal.target: log1p"),
         ("task", "classification", "mml.run: that baseline estimates redshifts, not classes"),
         ("classes", ["STAR"], "classes: ['STAR'] is too short"),
         ("survey", "photometry", "networks: crossmodal needs images, which survey photometry has not"),
@@ -107,6 +108,24 @@ def test_the_real_survey_s_mistakes_are_named(dotted, value, words):
     config = changed(dotted, value)
     config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
     assert [words] == [found[: len(words)] for found in problems(config, SCHEMA, ROOT)]
+
+
+def test_only_whole_frames_are_kept():
+    config = changed("stamps", DEFAULT["stamps"] | {"keep_frames": True, "frames_root": ".", "fetch": "blocks"})
+    config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
+    line = "stamps.keep_frames: only whole frames are kept; set stamps.fetch: whole"
+    assert problems(config, SCHEMA, ROOT) == [line]
+    config["stamps"]["fetch"] = "whole"
+    assert problems(config, SCHEMA, ROOT) == []
+
+
+def test_images_of_others_are_not_aligned_anew():
+    config = changed("networks", ["crossmodal", "integer", "phot"])
+    config["survey"] = "cutouts"
+    wrong = [line for line in problems(config, SCHEMA, ROOT) if "aligned" in line]
+    assert wrong == ["networks: integer needs images aligned anew; those of survey cutouts are aligned already"]
+    config["survey"] = "embedded"
+    assert problems(config, SCHEMA, ROOT) == []
 
 
 def test_a_missing_key_is_named():

@@ -2,8 +2,12 @@
 
 import errno
 import logging
+import os
 import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -76,6 +80,43 @@ def test_any_other_error_keeps_its_traceback(tmp_path):
     assert "Traceback" in (tmp_path / "log").read_text()
 
 
+def test_an_interrupt_ends_a_job_with_one_line(tmp_path):
+    with (
+        pytest.raises(SystemExit, match=r"crossz: interrupted; .* a rerun goes on from there"),
+        job.logged(tmp_path / "log"),
+    ):
+        raise KeyboardInterrupt
+    assert (tmp_path / "log").read_text().startswith("error: interrupted; ")
+
+
+CHILDREN = """
+import multiprocessing, os, sys, time
+from crossz.core.files import atomic_path
+from crossz.core.job import logged
+
+with logged("log"), atomic_path("half.csv") as half:
+    half.touch()
+    child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=[600])
+    child.start()
+    print("running", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_sigterm_ends_a_job_with_one_line_and_its_children(tmp_path):
+    command, environment = [sys.executable, "-c", CHILDREN], os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)  # the child has the pipes too: it has ended as well
+    assert process.returncode == -signal.SIGTERM
+    assert told == "crossz: interrupted; what is finished is kept, and a rerun goes on from there\n"
+    assert (tmp_path / "log").read_text() == told.replace("crossz", "error")
+    assert not (tmp_path / "half.csv").exists()
+
+
 class Named(list):
     """As the engine's lists are: iteration gives values, keys() the names."""
 
@@ -95,6 +136,35 @@ def rule(tmp_path, **params):
 def test_a_job_has_its_arguments_by_name_without_the_digest(tmp_path):
     with job.job(rule(tmp_path, code="123", seed=7)) as arguments:
         assert arguments == {"catalog": "c.parquet", "table": "t.parquet", "seed": 7}
+
+
+def test_a_job_compares_its_inputs_and_notes_its_outputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    first = SimpleNamespace(input=Named(), output=Named(a="results/a"), params=Named(), log=["log"])
+    with job.job(first) as arguments:
+        Path(arguments["a"]).write_text("1")
+    second = SimpleNamespace(input=Named(a="results/a"), output=Named(b="results/b"), params=Named(), log=["log"])
+    with job.job(second) as arguments:
+        Path(arguments["b"]).write_text("2")
+    Path("results/a").write_text("3")
+    with (
+        pytest.raises(SystemExit, match="results/a: damaged since its job wrote it; delete results/a"),
+        job.job(second),
+    ):
+        pytest.fail("the job began")
+    Path("results/b").write_text("3")
+    with pytest.raises(KeyError), job.job(first):  # whose output is unknown from here on
+        raise KeyError
+    with job.job(second):
+        pass
+
+
+def test_a_full_disk_that_names_no_file_is_that_of_the_outputs(tmp_path):
+    with pytest.raises(SystemExit, match=r"'t\.parquet': no space is left; free some"), job.job(rule(tmp_path)):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(SystemExit, match=r"Broken pipe$"), job.job(rule(tmp_path)):
+        raise OSError(errno.EPIPE, "Broken pipe")
 
 
 def test_two_values_of_one_name_are_an_error(tmp_path):

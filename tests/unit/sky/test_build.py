@@ -3,12 +3,23 @@
 import sqlite3
 
 import pandas as pd
+import pytest
 from toy_sky import digests, make
 
 
 def test_the_same_bytes_for_any_number_of_workers(built, tmp_path):
     again = digests(make(tmp_path / "two", workers=2))
     assert again == {name: digest for name, digest in digests(built).items() if not name.startswith("spectra/")}
+
+
+def test_a_killed_build_leaves_nothing_but_what_the_next_one_sweeps_up(tmp_path):
+    def kill(_):
+        names = {path.suffix for path in (tmp_path / "killed").iterdir() if path.is_file()}
+        assert names == {".sqlite", ".parquet"}
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "killed", workers=1, progress=kill)
 
 
 def test_another_seed_is_another_sky(tables, tmp_path):

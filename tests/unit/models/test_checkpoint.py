@@ -1,0 +1,36 @@
+"""A checkpoint is whole, or it is left aside."""
+
+import pytest
+import torch
+
+from crossz.models.checkpoint import Checkpoint
+
+RUNNING = {"state": {"epoch": 3}}
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    found = Checkpoint(tmp_path / "0.pt", "of these data")
+    found.write([{"weight": torch.arange(1000.0)}], RUNNING)
+    return found
+
+
+def test_what_was_written_is_read(checkpoint):
+    point = checkpoint.read(torch.device("cpu"))
+    assert torch.equal(point["members"][0]["weight"], torch.arange(1000.0))
+    assert point["running"] == RUNNING
+
+
+@pytest.mark.parametrize("place", [0, 40, 1500, -1])
+def test_one_flipped_bit_begins_anew(checkpoint, place, messages):
+    content = bytearray(checkpoint.path.read_bytes())
+    content[place] ^= 1
+    checkpoint.path.write_bytes(content)
+    assert checkpoint.read(torch.device("cpu")) is None
+    assert "0.pt: a damaged checkpoint; starting anew" in messages.text
+
+
+@pytest.mark.parametrize("length", [0, 31, 2000])
+def test_a_cut_checkpoint_begins_anew(checkpoint, length):
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:length])
+    assert checkpoint.read(torch.device("cpu")) is None
