@@ -79,7 +79,7 @@ def check_status(response: requests.Response, secret: bool) -> None:
     if status in (200, 201):
         return
     if not secret and status not in (401, 403, 404, 410):
-        words = _words(response.raw.read(2000))
+        words = _words(response.raw.read(16_000))
     if status in (404, 410):
         raise Missing(f"{_public(response.url)} (HTTP {status})")
     if status in (401, 403):
@@ -142,7 +142,9 @@ def in_words(error: Exception) -> str:
 
 
 def _words(body: bytes) -> str:
-    # What a JSON error says; nothing of another body, which is an HTML page.
+    # What an error says as JSON or, CDS's, as a VOTable; nothing of another body, which is an HTML page.
+    if status := re.search(rb'QUERY_STATUS"[^>]*>\s*(?:Message:)?(.*?)(?:Trace:|<)', body, re.DOTALL):
+        return " ".join(status[1].decode("utf-8", "replace").split())[:300]
     try:
         return " ".join(str(json.loads(body)["ErrorMessage"]).split())[:300]
     except (ValueError, KeyError, TypeError):
