@@ -141,7 +141,8 @@ def _contradictions(config: dict, root: Path) -> list[str]:
         *_sources(config, root),
         *_mml(config),
         *(_folder(config, "cutouts", "folder", root) if config["survey"] == "cutouts" else []),
-        *(_archive(config, root) if config["survey"] == "sdss" else []),
+        *(_frames(config, root) if config["survey"] == "sdss" else []),
+        *(_addresses(config["archive"]) if config["survey"] == "sdss" or crossmatch_radii(config) else []),
         *_crossmatch(config),
     ]
 
@@ -221,10 +222,6 @@ def _mml(config: dict) -> list[str]:
     return problems
 
 
-def _archive(config: dict, root: Path) -> list[str]:
-    return [*_frames(config, root), *_addresses(config["archive"])]
-
-
 def _frames(config: dict, root: Path) -> list[str]:
     stamps, mirrors = config["stamps"], config["archive"]["sas"]
     frames_root, keep = stamps["frames_root"], stamps["keep_frames"]
@@ -239,7 +236,8 @@ def _frames(config: dict, root: Path) -> list[str]:
 
 def _addresses(archive: dict) -> list[str]:
     problems = []
-    addresses = {name: [archive[name]] for name in ("casjobs", "login", "skyserver")} | {"sas": archive["sas"]}
+    addresses = {name: [archive[name]] for name in ("casjobs", "login", "skyserver", "xmatch")}
+    addresses["sas"] = archive["sas"]
     for name, urls in addresses.items():
         for address in map(urlsplit, urls):
             loopback = address.hostname in ("127.0.0.1", "localhost", "::1")
