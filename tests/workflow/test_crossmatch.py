@@ -30,6 +30,11 @@ def test_networks_see_the_columns_of_external_surveys(small_sky, tmp_path):
         pd.testing.assert_frame_equal(rows[catalog.columns.tolist()], catalog)
         assert 0.6 < rows["allwise_w1"].notna().mean() < 0.95
         assert rows["allwise_separation"].max() < 1.0
+        record = yaml.safe_load((where / "results/run.yaml").read_text())
+        assert (
+            record["counts"]["results/crossmatch/baseline.counts.json"]["found"]["allwise"]
+            == rows["allwise_w1"].count()
+        )
         model = where / "results/models/baseline/phot/0/model.json"
         assert json.loads(model.read_text())["columns"] == COLUMNS
 

@@ -17,6 +17,7 @@ rule crossmatch:
         "../../envs/pipeline.yaml"
     resources:
         queries=1,
+        mem_mb=1500,
     params:
         radii_arcsec=CROSSMATCH,
         cache="results/cache/crossmatch",
