@@ -39,6 +39,7 @@ _ASKED = ("asked", "asked_ra", "asked_dec")
 """Columns of the upload; no table of SURVEYS has one of these names."""
 _LARGEST = 8 << 20  # bytes of an answer
 _SLACK = 0.1  # arcsec by which their arithmetic of a separation may differ from ours
+_FASTEST = 11_000  # mas/yr; Barnard's star has 10,400
 _YEARS = 17.5  # from 1998.5 to 2016.0: so long a source may have moved between its two positions
 
 
@@ -139,6 +140,8 @@ def checked(body: bytes, survey: Survey, ra: np.ndarray, dec: np.ndarray, radius
     reach = radius_arcsec + _SLACK
     if survey.motion:
         speed = np.hypot(*(sources[name].fillna(0).to_numpy() for name in survey.motion))
+        if (speed > _FASTEST).any():
+            raise Refused(f"a proper motion of {speed.max():g} mas/yr, which no star has")
         reach = reach + speed / 1000 * _YEARS
     away = separation_arcsec(*place.T)
     if (away > reach).any():
@@ -176,8 +179,8 @@ def _numbers(body: bytes, columns: list[str]) -> np.ndarray:
     astropy reads VOTables too. But it takes memory for as many rows and letters as a document claims, and it opens the
     files that a document names.
     """
-    if re.search(rb"<!DOCTYPE|<!ENTITY", body, re.IGNORECASE):
-        raise Refused("a VOTable that defines entities")
+    if re.search(rb"<!DOCTYPE|<!ENTITY|\0", body, re.IGNORECASE):  # a zero byte: UTF-16, in which these would hide
+        raise Refused("a VOTable that defines entities, or is not in UTF-8")
     try:
         document = xml.fromstring(body)
     except (xml.ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that Python does not know

@@ -161,6 +161,7 @@ def test_an_honest_answer_is_believed():
         (body().replace(b"<TABLE>", b"<TABLE/><TABLE>"), "2 tables"),
         (body().replace(b"<TABLEDATA></TABLEDATA>", b'<BINARY><STREAM href="file:///etc/passwd"/></BINARY>'), "0 TABLEDATA"),
         (b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + body(), "a VOTable that defines entities"),
+        (('<!DOCTYPE x [<!ENTITY a "b">]>' + body().decode().partition("\n")[2]).encode("utf-16"), "not in UTF-8"),
         (b'<?xml version="1.0" encoding="nonsense"?>' + body().partition(b"\n")[2], "no complete VOTable"),
     ],
 )  # fmt: skip
@@ -207,3 +208,5 @@ def test_a_fast_star_may_lie_beyond_the_radius_by_its_motion(vizier):
     assert len(xmatch.checked(answer(600.0), GAIA, RA, DEC, 6.0)) == 1
     with pytest.raises(Refused, match=r"9\.0 arcsec from its position"):
         xmatch.checked(answer(1.0), GAIA, RA, DEC, 6.0)
+    with pytest.raises(Refused, match=r"a proper motion of 1e\+06 mas/yr, which no star has"):
+        xmatch.checked(answer(1e6), GAIA, RA, DEC, 6.0)
