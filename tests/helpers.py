@@ -13,7 +13,7 @@ def archive(url: str, **more: object) -> dict:
     """The configuration's archive block for a local archive at `url`: so patient that a busy machine fails no test."""
     return {
         "casjobs": f"{url}/CasJobs/RestApi", "login": f"{url}/login-portal/keystone/v3/tokens", "context": "DR17",
-        "skyserver": f"{url}/dr17", "sas": [f"{url}/sas"], "connections": 2, "attempts": 2, "timeout_s": 15,
+        "skyserver": f"{url}/dr17", "sas": [f"{url}/sas"], "xmatch": f"{url}/xmatch/api/v1/sync", "connections": 2, "attempts": 2, "timeout_s": 15,
         "deadline_s": 120, "pause_s": 0.02, "min_rate_kB_s": 1, "query_s": 15, "query_interval_s": 0, "poll_s": 0.02,
         "rate_MB_s": 20,
     } | more  # fmt: skip

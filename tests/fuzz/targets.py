@@ -21,13 +21,14 @@ from astropy.table import Table
 from helpers import archive
 
 from crossz.apply import bundle_folder, cli
-from crossz.archive import reply
+from crossz.archive import reply, xmatch
 from crossz.archive.http import Client, limits
 from crossz.archive.responses import Denied, Missing, Unranged
 from crossz.catalog.header import column_names
 from crossz.catalog.objects import write_catalog
 from crossz.catalog.raw import write_user_catalog
 from crossz.core.errors import CrosszError, Refused
+from crossz.core.surveys import SURVEYS
 from crossz.images.mat import read_mat
 from crossz.sdss import bz2_blocks, frames, spectra
 from crossz.sky import fits
@@ -114,6 +115,26 @@ def answer(folder: Path) -> Target:
                 make(table)
 
     return Target(seeds, run)
+
+
+def sources(folder: Path) -> Target:
+    """An answer of CDS XMatch."""
+    survey, place = SURVEYS["galex"], np.array([150.0, 151.0])
+    names = ["angDist", "asked", "asked_ra", "asked_dec", *survey.position, *survey.columns.values()]
+    fields = "".join(f'<FIELD name="{name}" datatype="double"/>' for name in names)
+    row = "".join(f"<TD>{cell}</TD>" for cell in (0, 1, 151.0, 2.0, 151.0, 2.0, "", "", 20.5, 0.1))
+    table = f'<TABLE nrows="1">{fields}<DATA><TABLEDATA><TR>{row}</TR></TABLEDATA></DATA></TABLE>'
+    status = '<INFO name="QUERY_STATUS" value="{}">some words</INFO>'
+    document = '<?xml version="1.0" encoding="UTF-8"?>\n<VOTABLE version="1.3"><RESOURCE>{}</RESOURCE></VOTABLE>\n'
+    seeds = [table, table + status.format("OK"), table + status.format("OVERFLOW"), status.format("ERROR")]
+
+    def run(data: bytes) -> None:
+        found = xmatch.checked(data, survey, place, np.array([2.0, 2.0]), 3.0)
+        assert found["number"].isin([0, 1]).all()
+        assert found["ra"].between(0, 360).all()
+        assert not np.isinf(found.to_numpy(float)).any()
+
+    return Target([document.format(seed).encode() for seed in seeds], run)
 
 
 def response(folder: Path) -> Target:
@@ -237,6 +258,7 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "compressed": compressed,
     "spectrum": spectrum,
     "answer": answer,
+    "sources": sources,
     "response": response,
     "mat": mat,
     "csv": lambda folder: table(folder, ".csv"),

@@ -10,7 +10,7 @@ from helpers import ROOT
 from fuzz.targets import TARGETS
 
 CASES = {
-    "frame": 300, "compressed": 15, "spectrum": 300, "answer": 2000, "response": 40, "mat": 300, "csv": 60, "fits": 40,
+    "frame": 300, "compressed": 15, "spectrum": 300, "answer": 2000, "sources": 1000, "response": 40, "mat": 300, "csv": 60, "fits": 40,
     "votable": 40, "parquet": 40, "bundle": 15,
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from . import __doc__ as manual
 from .faults import Fault
 from .server import Hit, serve
+from .xmatch import vizier_of
 
 
 def _print_hit(hit: Hit) -> None:
@@ -34,9 +35,12 @@ def main() -> None:
         "token_user": os.environ.get("CROSSZ_SERVE_USER", "user"),
         "token_password": os.environ.get("CROSSZ_SERVE_PASSWORD", "password"),
     }
+    truth = arguments.folder / "truth.parquet"
+    vizier = vizier_of(truth) if truth.exists() else None
     roots = [arguments.folder / "sas", arguments.folder / "spectra"]
     faults = [Fault(**entry) for entry in entries]
-    with serve(database if database.exists() else None, roots, port=arguments.port, faults=faults, **login) as server:
+    options = login | {"port": arguments.port, "faults": faults, "vizier": vizier}
+    with serve(database if database.exists() else None, roots, **options) as server:
         server.log = _print_hit
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a script starts in the background
         print(server.url, flush=True)

@@ -9,7 +9,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -23,6 +23,7 @@ from .faults import ALTERED, INSTEAD, RANGED, Fault, check_kind
 from .login import Login
 from .sas import Sas, ranged
 from .skyserver import SkyServer
+from .xmatch import XMatch
 
 _PIECE = 1 << 16  # bytes handed to a connection at once
 _BEGINNING = 1000  # bytes sent before a connection goes silent or is reset
@@ -312,11 +313,13 @@ def serve(
     job_seconds: float = 0.0,
     max_rows: int = 500_000,
     queries_per_minute: int | None = None,
+    vizier: Mapping[str, Any] | None = None,
 ) -> Iterator[Server]:
     """Serve the SQLite file `database` and the files of the folders `sas` (the first that has one) while the context lasts.
 
     `port` 0: any free one. `job_seconds`: how long a CasJobs job takes after its table has half its rows. SkyServer cuts an
-    answer at `max_rows` without a word, and rejects more than `queries_per_minute`. Raises OSError when the port is taken, ValueError when a fault's kind is unknown.
+    answer at `max_rows` without a word, and rejects more than `queries_per_minute`. `vizier`: the tables of CDS XMatch.
+    Raises OSError when the port is taken, ValueError when a fault's kind is unknown.
     """
     for fault in faults:
         check_kind(fault)
@@ -329,6 +332,7 @@ def serve(
         r"(?i)/login-portal/keystone/v3/tokens$": Login(token_user, token_password, tokens),
         r"(?i)/CasJobs/RestApi/": casjobs,
         r"/sas/": Sas(sas),
+        r"/xmatch/api/v1/sync": XMatch(vizier or {}),
     }
     with closing(casjobs), Server(port, services, faults) as server:
         threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()

@@ -124,6 +124,27 @@ def test_the_real_survey_asks_the_archive(workdir):
     assert len(names) < 2000
 
 
+def test_external_surveys_are_asked_beside_the_images(workdir):
+    crossmatch = {"photometry": {"crossmatch": ["allwise", "gaia"]}}
+    names = jobs(workdir, ROOT / "config/dr17.yaml", plan={"shards": 4}, **crossmatch)
+    assert set(names) == COMMON | {"all", "archive_query", "stamps", "cutouts", "crossmatch"}
+    assert names.count("crossmatch") == 2
+    (workdir / "mine.csv").write_text("ra,dec\n10,1\n")
+    options = {"ask": ["results/predict/mine.parquet"], "targets": "mine.csv", "plan": {"shards": 4}}
+    names = jobs(workdir, ROOT / "config/dr17.yaml", **options, **crossmatch)
+    assert names.count("target_crossmatch") == 1
+    (workdir / "model").mkdir()
+    (workdir / "model/bundle.json").write_text('{"images": {"align": "integer"}, "columns": ["galex_nuv"]}')
+    names = jobs(
+        workdir, ROOT / "config/dr17.yaml", **options | {"ask": ["results/predict/own.parquet"]}, bundle="model"
+    )
+    assert "target_crossmatch" in names  # the bundle's networks say what they see
+    (workdir / "data").mkdir()
+    (workdir / "data/quasars.csv").touch()
+    names = jobs(workdir, ROOT / "config/photometry.yaml", **crossmatch)
+    assert names.count("crossmatch") == 1
+
+
 def test_the_real_survey_takes_finished_queries_and_frames_on_disk(workdir):
     (workdir / "data/sas").mkdir(parents=True)
     (workdir / "data/baseline.fits").touch()

@@ -11,6 +11,7 @@ from project import ROOT, copied, planned
 
 ONE = {"plan": {"shards": 1}, "splits": {"count": 1}, "references": {"models": ["mean"]}}
 EMBEDDED = ONE | {"networks": ["crossmodal", "point", "integer"]}
+CROSSMATCHED = {"photometry": {"crossmatch": ["allwise"]}}
 ARCHIVE = ONE | {"survey": "sdss", "catalog": {"backend": "casjobs"}, "mml": {"run": False}}
 
 # Rules, from the last to the first: what a change of each kind reaches.
@@ -52,7 +53,9 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
 
 `train point`: of that model alone.
 """
+MATCHED = {"crossmatch", "references"} | NETWORKS  # with ARCHIVE, which has no spectral baseline
 ARCHIVE_ROWS = {
+    "`photometry.crossmatch`, `catalog.crossmatch_radius_arcsec`": [(CROSSMATCHED, MATCHED)],
     "`archive`, `catalog.backend`, `stamps.fetch`": [
         ({"archive": {"sas": ["https://example.org/sas"], "attempts": 2}}, set()),
         ({"catalog": {"backend": "skyserver"}}, RECORD),
@@ -169,6 +172,18 @@ def test_a_comment_or_a_docstring_in_every_module_reruns_nothing(finished, tmp_p
     for path in (tmp_path / "src/crossz").rglob("*.py"):
         path.write_text(path.read_text() + '\n\n# More.\n\n"""Of no attribute."""\n')
     assert rerun({}) == set()
+
+
+def test_external_surveys_rerun_what_reads_them_and_no_image(finished):
+    rerun = finished(ARCHIVE | CROSSMATCHED)
+    radii = {"crossmatch_radius_arcsec": {"allwise": 1.0, "catwise": 2.0, "gaia": 1.0, "galex": 3.0}}
+    assert rerun({"catalog": radii}) == MATCHED
+    assert rerun({"catalog": {"crossmatch_radius_arcsec": {"allwise": 2.0, "gaia": 0.5}}}) == RECORD  # not asked for
+    assert rerun({"archive": {"xmatch": "http://example.org/xmatch"}}) == set()
+    for module in ("archive/http", "archive/services", "archive/responses"):
+        assert rerun({"file": f"src/crossz/{module}.py"}) == set()
+    for module in ("archive/xmatch", "catalog/crossmatch", "core/surveys"):
+        assert rerun({"file": f"src/crossz/{module}.py"}) == MATCHED
 
 
 def test_each_row_of_the_archive(finished):

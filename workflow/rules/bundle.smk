@@ -11,7 +11,7 @@ rule bundle:
         models=collect("results/models/{{dataset}}/{{model}}/{split}/model.pt", split=SPLITS),
         infos=collect("results/models/{{dataset}}/{{model}}/{split}/model.json", split=SPLITS),
         splits=collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
-        catalog="results/catalog/{dataset}.parquet",
+        catalog=CATALOG,
         index="results/images.parquet",
         receipt="results/catalog/raw/{dataset}.receipt.json",
         metrics="results/metrics.csv",

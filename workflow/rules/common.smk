@@ -6,12 +6,13 @@ from snakemake.exceptions import WorkflowError
 
 from crossz.catalog.header import needs_archive
 from crossz.core import names
-from crossz.core.config import extra_columns, network, problems
+from crossz.core.config import crossmatch_radii, extra_columns, network, problems, seen_columns
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.hardware import has_gpu
 from crossz.core.paths import WILDCARDS
 from crossz.core.provenance import code_digest
+from crossz.core.surveys import SURVEYS
 
 if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
@@ -29,6 +30,9 @@ MAIN = config["networks"][0]  # the network that figures show and others are com
 REFERENCES = config["references"]["models"]
 CLASSES = config["classes"] if config["task"] == "classification" else []
 EXTRA_COLUMNS = extra_columns(config)
+CROSSMATCH = crossmatch_radii(config)  # external surveys -> arcsec
+# The catalog that models read: with the columns of external surveys, if they see any.
+CATALOG = f"results/{'crossmatch' if CROSSMATCH else 'catalog'}/{{dataset}}.parquet"
 
 # One training job a GPU; where there is none, jobs run side by side, one thread each. A cluster's profile
 # says otherwise with set-resources.
@@ -90,7 +94,19 @@ def matched(wildcards):
 
 def targets_table(wildcards):
     """What the networks read of new objects: the user's table, or what the archive has of its positions."""
-    return f"results/predict/{wildcards.name}/targets.parquet" if matched(wildcards) else targets_file(wildcards)
+    found = "crossmatched" if target_radii(wildcards) else "targets"
+    return f"results/predict/{wildcards.name}/{found}.parquet" if matched(wildcards) else targets_file(wildcards)
+
+
+def target_radii(wildcards):
+    """The external surveys that the networks of new objects see, with their radii."""
+    if config["bundle"] is None:
+        columns = NETWORKS[MAIN]["photometry"]["columns"]
+    else:
+        columns = read_json(Path(config["bundle"]) / "bundle.json").get("columns", ())
+    radii = config["catalog"]["crossmatch_radius_arcsec"]
+    seen = [name for name, survey in SURVEYS.items() if set(columns) & set(survey.columns)]
+    return {name: radii[name] for name in seen if config["survey"] == "sdss"}
 
 
 def target_images(wildcards):

@@ -26,7 +26,9 @@ rule metrics:
         predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
         splits=collect("results/splits/{dataset}/{split}.parquet", dataset=DATASETS, split=SPLITS),
         index="results/images.parquet",
-        counts=collect("results/catalog/{dataset}.counts.json", dataset=DATASETS) + ["results/images.counts.json"],
+        counts=collect("results/catalog/{dataset}.counts.json", dataset=DATASETS)
+        + ["results/images.counts.json"]
+        + collect("results/crossmatch/{dataset}.counts.json", dataset=DATASETS if CROSSMATCH else []),
         infos=collect(
             "results/models/{dataset}/{model}/{split}/model.json", dataset=DATASETS, model=NETWORKS, split=SPLITS
         )

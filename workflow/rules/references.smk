@@ -1,11 +1,11 @@
 # Photometry-only references on the same rows and splits.
-# Needs   results/catalog/, results/splits/, results/images.parquet (which rows have an image)
+# Needs   CATALOG, results/splits/, results/images.parquet (which rows have an image)
 # Makes   results/predictions/{dataset}/{model}/{split}/phot.parquet
 
 
 rule references:
     input:
-        catalog="results/catalog/{dataset}.parquet",
+        catalog=CATALOG,
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
     output:
@@ -18,7 +18,7 @@ rule references:
         mem_mb=800,
     params:
         magnitudes=lookup("photometry/magnitudes", within=config),
-        columns=lookup("photometry/columns", within=config),
+        columns=seen_columns(config["photometry"]),
         classes=CLASSES,
         seed=lookup("seed", within=config),
         code=code_digest("models.references"),

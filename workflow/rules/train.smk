@@ -1,5 +1,5 @@
 # The cross-modal network and its ablations: one training a dataset, network and split, one evaluation of every input pattern.
-# Needs   results/catalog/, results/splits/, results/images.parquet, results/cutouts/
+# Needs   CATALOG, results/splits/, results/images.parquet, results/cutouts/
 # Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv),
 #         results/predictions/{dataset}/{model}/{split}/{inputs}.parquet
 # A training is as many processes as its resource gpu, one GPU each: --set-resources train:gpu=4 --set-threads train=4
@@ -8,7 +8,7 @@
 
 rule train:
     input:
-        catalog="results/catalog/{dataset}.parquet",
+        catalog=CATALOG,
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
         cutouts=lambda wildcards: cutouts_of(wildcards.model),
@@ -39,7 +39,7 @@ rule train:
 
 rule evaluate:
     input:
-        catalog="results/catalog/{dataset}.parquet",
+        catalog=CATALOG,
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
         cutouts=lambda wildcards: cutouts_of(wildcards.model),

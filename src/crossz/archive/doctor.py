@@ -1,12 +1,15 @@
-"""Five small requests that tell a user what of the archive works from here, and what to do where it does not."""
+"""Small requests that tell a user what of the archive works from here, and what to do where it does not."""
 
 import logging
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from crossz.archive import casjobs, spectra
+import numpy as np
+
+from crossz.archive import casjobs, spectra, xmatch
 from crossz.archive.frame_bytes import REMEDY
 from crossz.archive.http import Client, limits
 from crossz.archive.responses import Denied, Missing, Reply
@@ -26,6 +29,7 @@ _SQL = (
 # What is asked for when no SQL service answers: a frame and a spectrum of DR17.
 _FIELD = FieldID(301, 1043, 5, 25)
 _SPECTRUM = SpectrumID(10000, 57346, 5, "v5_13_2")
+_QUASAR = np.array([187.277915]), np.array([2.052388])  # 3C 273, degrees
 _WRITE_MB = 64
 _PUBLIC = "is archive.sas a complete public mirror of DR17? (A local archive has spectra after `snakemake results/sky/spectra`.)"
 
@@ -71,6 +75,11 @@ class _Checks:
         body = spectra.fetch_spectrum(self._client, self._archive["sas"], self._spectrum)
         return f"{len(body) / 1e6:.2f} MB"
 
+    def crossmatch(self, surveys: Sequence[str]) -> str:
+        with tempfile.TemporaryDirectory() as cache:
+            find = xmatch.finder(self._client, self._archive, cache)
+            return ", ".join(f"{len(find(name, *_QUASAR, 2.0))} of {name}" for name in surveys) + " beside 3C 273"
+
     def write(self) -> str:
         with atomic_path(Path(self._folder, ".doctor")) as temporary:
             temporary.write_bytes(bytes(_WRITE_MB << 20))
@@ -78,8 +87,8 @@ class _Checks:
         return f"{_WRITE_MB} MB into {self._folder}"
 
 
-def examine(*, backend: str, archive: dict[str, Any], folder: str | Path) -> None:
-    """Log one line a check: login, SQL, a frame, a spectrum, write speed; with a remedy where one fails.
+def examine(*, backend: str, archive: dict[str, Any], folder: str | Path, surveys: Sequence[str] = ()) -> None:
+    """Log one line a check: login, SQL, a frame, a spectrum, external surveys, write speed; with a remedy where one fails.
 
     Parameters
     ----------
@@ -89,6 +98,8 @@ def examine(*, backend: str, archive: dict[str, Any], folder: str | Path) -> Non
         The block of the configuration.
     folder
         Where results are written.
+    surveys
+        External surveys that CDS XMatch is asked for (photometry.crossmatch).
 
     Raises
     ------
@@ -105,6 +116,8 @@ def examine(*, backend: str, archive: dict[str, Any], folder: str | Path) -> Non
             "spectrum": examination.spectrum,
             "write": examination.write,
         }
+        if surveys:
+            checks["XMatch"] = lambda: examination.crossmatch(surveys)
         for name, check in checks.items():
             start = time.monotonic()
             try:
@@ -114,7 +127,8 @@ def examine(*, backend: str, archive: dict[str, Any], folder: str | Path) -> Non
                 line = f"FAILED  {error}"
             except (Missing, Denied) as error:
                 failed += 1
-                remedy = _PUBLIC if name in ("frame", "spectrum") else f"is archive.{backend} the right address?"
+                service = "xmatch" if name == "XMatch" else backend
+                remedy = _PUBLIC if name in ("frame", "spectrum") else f"is archive.{service} the right address?"
                 line = f"FAILED  {error}: {remedy}"
             log.info(f"{name:9} {line}")
     if failed:

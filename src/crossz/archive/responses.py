@@ -87,7 +87,7 @@ def check_status(response: requests.Response, secret: bool) -> None:
     if status in (200, 201):
         return
     if not secret and status not in (401, 403, 404, 410):
-        words = _words(response.raw.read(2000))
+        words = _words(response.raw.read(16_000))
     if status in (404, 410):
         raise Missing(f"{_public(response.url)} (HTTP {status})")
     if status in (401, 403):
@@ -208,7 +208,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _words(body: bytes) -> str:
-    # What a JSON error says; nothing of another body, which is an HTML page.
+    # What an error says as JSON or, CDS's, as a VOTable; nothing of another body, which is an HTML page.
+    if status := re.search(rb'QUERY_STATUS"[^>]*>\s*(?:Message:)?(.*?)(?:Trace:|<)', body, re.DOTALL):
+        return " ".join(status[1].decode("utf-8", "replace").split())[:300]
     try:
         return printable(str(json.loads(body)["ErrorMessage"]), 300)
     except (ValueError, LookupError, TypeError, RecursionError):

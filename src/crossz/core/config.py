@@ -10,6 +10,7 @@ import jsonschema
 import yaml
 
 from crossz.core.names import CROSSMODAL, LABEL_COLUMNS, TAKEN
+from crossz.core.surveys import SURVEYS
 
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # thirty times as fast, where libyaml is built in
 _EXPONENT = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")
@@ -38,16 +39,40 @@ def problems(config: dict, schema_path: str | Path, root: str | Path) -> list[st
 
 
 def extra_columns(config: dict) -> list[str]:
-    """Columns beside our own that a network or a reference sees: photometry.columns, also of variants.
+    """Columns beside our own that a query or a file must have: photometry.columns, also of variants.
 
     The catalog has them for all.
     """
-    blocks = [config["photometry"], *(network(config, name)["photometry"] for name in config["networks"])]
-    return list(dict.fromkeys(column for block in blocks for column in block["columns"]))
+    return list(dict.fromkeys(column for block in _photometry(config) for column in block["columns"]))
+
+
+def crossmatch_radii(config: dict) -> dict[str, float]:
+    """The external surveys that a network or a reference sees (photometry.crossmatch, also of variants), with their radii."""
+    named = {survey for block in _photometry(config) for survey in block["crossmatch"]}
+    radii = config["catalog"]["crossmatch_radius_arcsec"]
+    return {survey: radii[survey] for survey in SURVEYS if survey in named}
+
+
+def seen_columns(photometry: dict) -> list[str]:
+    """Columns beside magnitudes that the models of a block `photometry` see: its own, and those of external surveys."""
+    return [*photometry["columns"], *(name for survey in photometry["crossmatch"] for name in SURVEYS[survey].columns)]
 
 
 def network(config: dict, name: str) -> dict[str, dict]:
-    """The blocks crossmodal, train, cutouts and photometry of one of `networks`: the configuration's, changed by its variant."""
+    """What one of `networks` is made with: the blocks crossmodal, train, cutouts and photometry, changed by its variant.
+
+    `photometry` holds magnitudes and columns, those of external surveys among them.
+    """
+    blocks = _blocks(config, name)
+    photometry = {"magnitudes": blocks["photometry"]["magnitudes"], "columns": seen_columns(blocks["photometry"])}
+    return blocks | {"photometry": photometry}
+
+
+def _photometry(config: dict) -> list[dict]:
+    return [config["photometry"], *(_blocks(config, name)["photometry"] for name in config["networks"])]
+
+
+def _blocks(config: dict, name: str) -> dict[str, dict]:
     variant = config["variants"].get(name, {})
     return {block: config[block] | variant.get(block, {}) for block in ("crossmodal", "train", "cutouts", "photometry")}
 
@@ -68,7 +93,7 @@ def _networks(config: dict, schema: dict) -> list[str]:
         if name in TAKEN:
             problems.append(f"variants.{name}: that is another model's name")
         else:
-            changed = {block: network(config, name)[block] for block in config["variants"][name]}
+            changed = {block: _blocks(config, name)[block] for block in config["variants"][name]}
             problems += [f"variants.{name}.{line}" for line in _breaches(config | changed, schema)]
     return problems
 
@@ -116,7 +141,9 @@ def _contradictions(config: dict, root: Path) -> list[str]:
         *_sources(config, root),
         *_mml(config),
         *(_folder(config, "cutouts", "folder", root) if config["survey"] == "cutouts" else []),
-        *(_archive(config, root) if config["survey"] == "sdss" else []),
+        *(_frames(config, root) if config["survey"] == "sdss" else []),
+        *(_addresses(config["archive"]) if config["survey"] == "sdss" or crossmatch_radii(config) else []),
+        *_crossmatch(config),
     ]
 
 
@@ -128,7 +155,7 @@ def _fractions(config: dict) -> list[str]:
 
 
 def _network_contradictions(config: dict, name: str) -> list[str]:
-    blocks = network(config, name)
+    blocks = _blocks(config, name)
     settings, survey = blocks["crossmodal"], config["survey"]
     where = "crossmodal" if name == CROSSMODAL else f"variants.{name}.crossmodal"
     problems = []
@@ -169,6 +196,23 @@ def _sources(config: dict, root: Path) -> list[str]:
     return problems
 
 
+def _crossmatch(config: dict) -> list[str]:
+    radii, columns = crossmatch_radii(config), extra_columns(config)
+    problems = []
+    if radii and config["survey"] == "embedded":
+        problems.append(
+            "photometry.crossmatch: no other survey has seen the sky of survey embedded; "
+            "config/loopback.yaml says how a local archive stands in for them"
+        )
+    ours = {name.lower() for survey in radii for name in SURVEYS[survey].columns}
+    problems += [
+        f"photometry.columns: {name} is a column of photometry.crossmatch; name it in one of them"
+        for name in columns
+        if name.lower() in ours
+    ]
+    return problems
+
+
 def _mml(config: dict) -> list[str]:
     problems = []
     if config["mml"]["run"] and config["task"] == "classification":
@@ -176,10 +220,6 @@ def _mml(config: dict) -> list[str]:
     if config["mml"]["run"] and config["survey"] in ("cutouts", "photometry"):
         problems.append(f"mml.run: no spectra come with survey {config['survey']}; set it to false")
     return problems
-
-
-def _archive(config: dict, root: Path) -> list[str]:
-    return [*_frames(config, root), *_addresses(config["archive"])]
 
 
 def _frames(config: dict, root: Path) -> list[str]:
@@ -196,7 +236,8 @@ def _frames(config: dict, root: Path) -> list[str]:
 
 def _addresses(archive: dict) -> list[str]:
     problems = []
-    addresses = {name: [archive[name]] for name in ("casjobs", "login", "skyserver")} | {"sas": archive["sas"]}
+    addresses = {name: [archive[name]] for name in ("casjobs", "login", "skyserver", "xmatch")}
+    addresses["sas"] = archive["sas"]
     for name, urls in addresses.items():
         for address in map(urlsplit, urls):
             loopback = address.hostname in ("127.0.0.1", "localhost", "::1")

@@ -34,6 +34,7 @@ def modules(name):
     [
         ("archive.query", {"archive/query.py", "archive/sql.py", "archive/reply.py", "catalog/raw.py"}),
         ("archive.crossid", {"archive/crossid.py", "archive/reply.py", "catalog/targets.py"}),
+        ("archive.xmatch", {"archive/xmatch.py", "catalog/crossmatch.py", "core/surveys.py"}),
         ("archive.embedded", {"archive/embedded.py", "archive/sql.py", "catalog/raw.py"}),
         ("archive.embedded_crossid", {"archive/embedded_crossid.py", "archive/embedded.py", "catalog/targets.py"}),
     ],

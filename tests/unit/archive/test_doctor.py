@@ -4,7 +4,7 @@ import re
 
 import pytest
 from helpers import archive
-from local_archive import Fault
+from local_archive import Fault, serve, vizier_of
 
 from crossz.archive.doctor import examine
 from crossz.core.errors import CrosszError
@@ -37,3 +37,20 @@ def test_the_remedy_is_that_of_the_service_that_failed(server, tmp_path, message
     with pytest.raises(CrosszError, match="checks failed"):
         examine(backend="skyserver", archive=archive(server.url), folder=tmp_path)
     assert re.search(r"SQL +FAILED .*is archive\.skyserver the right address", messages.text)
+
+
+def test_external_surveys_are_asked_for_where_they_are_wanted(small_sky, login, tmp_path, messages):
+    tables = vizier_of(small_sky / "truth.parquet")
+    roots = [small_sky / "sas", small_sky / "spectra"]
+    with serve(small_sky / "sky.sqlite", roots, vizier=tables) as server:
+        options = {"backend": "casjobs", "archive": archive(server.url), "folder": tmp_path}
+        examine(**options, surveys=["allwise", "gaia"])
+        assert re.search(r"XMatch +ok +0 of allwise, 0 of gaia beside 3C 273", messages.text)
+        del tables["I/355/gaiadr3"]
+        with pytest.raises(CrosszError, match="1 of 6 checks failed"):
+            examine(**options, surveys=["allwise", "gaia"])
+        assert re.search(r"XMatch +FAILED .*Catalogue must be a URL or simbad or vizier:tabName", messages.text)
+        server.faults.append(Fault("/xmatch/", "404"))
+        with pytest.raises(CrosszError, match="1 of 6 checks failed"):
+            examine(**options, surveys=["allwise"])
+        assert re.search(r"XMatch +FAILED .*is archive\.xmatch the right address", messages.text)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from helpers import ROOT
 
-from crossz.core.config import problems
+from crossz.core.config import crossmatch_radii, extra_columns, network, problems, seen_columns
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -56,6 +56,17 @@ def test_the_default_is_valid():
         ("catalog.backend", "casjobs", "catalog.backend: casjobs does not go with survey embedded"),
         ("archive.sas", ["data.sdss.org"], "archive.sas.0: 'data.sdss.org' does not match"),
         ("survey", "cutouts", "catalog.files.baseline: survey cutouts needs the finished query"),
+        (
+            "photometry.crossmatch",
+            ["allwise"],
+            "no other survey has seen the sky of survey embedded; config/loopback.yaml",
+        ),
+        ("photometry.crossmatch", ["wise"], "photometry.crossmatch.0: 'wise' is not one of ['allwise', 'catwise',"),
+        (
+            "catalog.crossmatch_radius_arcsec",
+            {"allwise": 2.0, "catwise": 2.0, "galex": 3.0},
+            "'gaia' is a required property",
+        ),
         ("plan.shards", 0, "plan.shards: 0 is less than the minimum of 1"),
         (
             "networks",
@@ -101,6 +112,7 @@ def test_a_mistake_is_named_with_its_key_and_remedy(dotted, value, words):
         ("archive.login", "http://example.org/login", "archive.login: a login goes there, so it has to be https"),
         ("archive.casjobs", "https://me:secret@example.org", "archive.casjobs: no login in an address"),
         ("archive.sas", ["https://me:secret@example.org/sas"], "archive.sas: no login in an address"),
+        ("archive.xmatch", "http://me:secret@example.org", "archive.xmatch: no login in an address"),
         ("datasets", ["baseline", "stars"], "datasets: stars: its query: no file workflow/sql/stars.sql"),
     ],
 )
@@ -126,6 +138,34 @@ def test_images_of_others_are_not_aligned_anew():
     assert wrong == ["networks: integer needs images aligned anew; those of survey cutouts are aligned already"]
     config["survey"] = "embedded"
     assert problems(config, SCHEMA, ROOT) == []
+
+
+def test_a_column_comes_from_one_place():
+    config = changed("photometry", {"magnitudes": "psf", "columns": ["Allwise_W1"], "crossmatch": ["allwise"]})
+    config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
+    assert problems(config, SCHEMA, ROOT) == [
+        "photometry.columns: Allwise_W1 is a column of photometry.crossmatch; name it in one of them"
+    ]
+
+
+def test_each_network_sees_the_columns_of_its_own_surveys():
+    config = changed("photometry", {"magnitudes": "psf", "columns": ["pm"], "crossmatch": ["galex"]})
+    assert seen_columns(config["photometry"]) == ["pm", "galex_fuv", "galex_fuv_err", "galex_nuv", "galex_nuv_err"]
+    config["networks"] = ["crossmodal", "without", "other"]
+    config["variants"] = {
+        "without": {"photometry": {"columns": [], "crossmatch": []}},
+        "other": {"photometry": {"columns": ["w1"], "crossmatch": ["allwise"]}},
+    }
+    assert network(config, "crossmodal")["photometry"] == {
+        "magnitudes": "psf",
+        "columns": seen_columns(config["photometry"]),
+    }
+    assert network(config, "without")["photometry"] == {"magnitudes": "psf", "columns": []}
+    assert network(config, "other")["photometry"]["columns"][:2] == ["w1", "allwise_w1"]
+    assert extra_columns(config) == ["pm", "w1"]
+    assert crossmatch_radii(config) == {"allwise": 2.0, "galex": 3.0}
+    config["variants"]["other"]["photometry"]["crossmatch"] = ["wise"]
+    assert problems(config, SCHEMA, ROOT)[0].startswith("variants.other.photometry.crossmatch.0: 'wise' is not one of")
 
 
 def test_a_missing_key_is_named():
