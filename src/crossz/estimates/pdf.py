@@ -69,7 +69,8 @@ def _sum(pdf: Mixture, y: np.ndarray, component: Callable[[np.ndarray, np.ndarra
     # Component by component: three times as fast as an array [n, m, K], whose last axis is short.
     y = np.asarray(y, float)
     total = np.zeros_like(y)
-    for weight, mean, sigma in zip(*(array.T.reshape(-1, len(y), *(1,) * (y.ndim - 1)) for array in pdf), strict=True):
+    parts = (array.T.reshape(*array.T.shape, *(1,) * (y.ndim - 1)) for array in pdf)
+    for weight, mean, sigma in zip(*parts, strict=True):
         total += weight * component((y - mean) / sigma, sigma)
     return total
 
