@@ -3,6 +3,11 @@
 import hashlib
 import json
 import logging
+import os
+import pickle
+import struct
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +23,11 @@ from crossz.models.info import ModelInfo
 
 log = logging.getLogger(__name__)
 
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError),  # of zipfile
+    *(RuntimeError, pickle.UnpicklingError, KeyError),  # of torch.load
+)
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -27,11 +37,20 @@ class Checkpoint:
     fingerprint: str
     """Of data, code and settings: a checkpoint of others is not taken up."""
 
-    def read(self, device: torch.device) -> dict[str, Any] | None:
-        """What an earlier run left, or None."""
+    def read(self) -> dict[str, Any] | None:
+        """What an earlier run left, or None. A damaged file is set aside under the name *.damaged."""
         if not self.path.exists():
             return None
-        point: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+        try:
+            point = _loaded(self.path)
+        except _DAMAGED as error:
+            why = " ".join(str(error).split())[:150]
+            distributed.wait()  # until every process has seen it
+            aside = self.path.with_name(f"{self.path.name}.damaged")
+            log.warning(f"{self.path}: damaged ({why}); set aside as {aside.name}; starting anew")
+            if distributed.number() == 0:
+                os.replace(self.path, aside)
+            return None
         if point["fingerprint"] != self.fingerprint:
             log.info(f"{self.path}: a checkpoint of other data, code or settings; starting anew")
             return None
@@ -43,6 +62,15 @@ class Checkpoint:
         if distributed.number() == 0:
             with atomic_path(self.path) as temporary:
                 torch.save({"fingerprint": self.fingerprint, "members": members, "running": running}, temporary)
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    # torch.save writes a zip file; torch.load looks at none of its checksums: a flipped bit would become a weight.
+    with zipfile.ZipFile(path) as archive:
+        if (name := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"wrong checksum of {name}")
+    point: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return point
 
 
 def fingerprint(info: ModelInfo, code: str, parts: Sequence[Part], cutouts: Sequence[str | Path]) -> str:

@@ -256,6 +256,11 @@ def redshift_loss(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return F.mse_loss(head.squeeze(1), target) if head.shape[1] == 1 else mixture_crps(head, target)
 
 
+def extinction_loss(estimated: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """J_ext: mean squared error of extinctions [n, 5]; where `target` is NaN the error counts as 0."""
+    return F.mse_loss(estimated, torch.where(target.isnan(), estimated.detach(), target))
+
+
 def adversarial_loss(net: CrossModal, features: Features, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
     """J_adv (eq. 9, as cross-entropy with real = 1, generated = 0) and the discriminators' accuracy.
 
@@ -298,7 +303,7 @@ def objective(
     z
         [n] scaled targets, or labels of classes (int64).
     extinction
-        [n, 5] scaled targets.
+        [n, 5] scaled targets, NaN where unknown.
     patterns
         The input patterns that are trained: J_z is the mean over them.
     alpha, beta
@@ -316,7 +321,7 @@ def objective(
     j_z = torch.stack([redshift_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
     terms = {"loss": (1 - alpha - beta) * j_z, "redshift" if z.is_floating_point() else "classes": j_z}
     if features.img is not None:
-        terms["extinction"] = F.mse_loss(net.extinction(features.img), extinction)
+        terms["extinction"] = extinction_loss(net.extinction(features.img), extinction)
         terms["loss"] = terms["loss"] + beta * terms["extinction"]
     if features.img_gen is not None:
         terms["adversarial"], terms["accuracy"] = adversarial_loss(net, features, reversal)

@@ -16,7 +16,7 @@ from crossz.core.errors import CrosszError
 from crossz.estimates import pdf
 from crossz.estimates.predictions import mixtures_of
 from crossz.images.arrow import to_units, write_arrays
-from crossz.models import evaluation, training
+from crossz.models import data, evaluation, inference, training
 
 COUNT = 2
 
@@ -168,6 +168,26 @@ def test_an_object_gets_its_redshift_from_what_there_is_of_it(run, bundle, large
         assert rows["z_phot"].to_numpy() == pytest.approx(scored[inputs].loc[rows["objID"]].to_numpy(), abs=1e-4)
     assert set(estimates.loc[cutouts.row < 0, "image"]) == {"missing_frame", ""}
     assert (estimates.loc[cutouts.row >= 0, "image"] == "ok").all()
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_images_that_do_not_fit_into_memory_give_the_same_redshifts(bundle, large, targets, monkeypatch, resident):
+    """Both branches of data.image_source, through the public call."""
+    table = targets.sample(40, random_state=5).reset_index(drop=True)
+    table.loc[:5, [f"dered_{band}" for band in BANDS]] = np.nan
+    cutouts, gathered = images(table, large), []
+    expected = predict(table, bundle, cutouts)
+    assert set(expected["inputs"]) >= {"phot+img", "phot_gen+img"}
+    gather = type(cutouts.store).gather
+    monkeypatch.setattr(
+        type(cutouts.store), "gather", lambda store, rows: gathered.append(len(rows)) or gather(store, rows)
+    )
+    monkeypatch.setattr(module, "_at_edge", lambda _, row: np.zeros(len(row), bool))
+    if not resident:
+        monkeypatch.setattr(data, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(inference, "ROWS_AT_ONCE", 7)
+    pd.testing.assert_frame_equal(predict(table, bundle, cutouts), expected)
+    assert (max(gathered) > 7) == resident
 
 
 def test_what_was_not_matched_stays_so_and_flags_mark_what_to_beware_of(bundle, large, targets):
