@@ -10,6 +10,7 @@ import pandas as pd
 
 from crossz.apply.bundle_folder import table_columns
 from crossz.apply.templating import clean, escaped, markdown_environment
+from crossz.scores.summary import over_splits, text
 
 Table = tuple[Sequence[Any], Sequence[Sequence[Any]]]
 """Headings [m] and rows [n, m]."""
@@ -89,10 +90,10 @@ def _parts(splits: Sequence[Mapping[str, Any]]) -> Table:
 
 def _scores(metrics: pd.DataFrame, columns: Mapping[str, str]) -> Table:
     rows = []
-    for (model, inputs), group in metrics.groupby(["model", "inputs"], sort=False):
-        mean, sd = group[[*columns]].mean(), group[[*columns]].std(ddof=1).fillna(0.0)
-        texts = ["" if pd.isna(mean[name]) else f"{mean[name]:.4f} ± {sd[name]:.4f}" for name in columns]
-        rows.append([escaped(model), escaped(inputs), *texts])
+    mean, sd, _ = over_splits(metrics, ["model", "inputs"], [*columns])
+    for key in mean.index:
+        values = [(mean.loc[key, name], sd.loc[key, name]) for name in columns]
+        rows.append([*map(escaped, key), *("" if pd.isna(value[0]) else text(*value, 4) for value in values)])
     return ["model", "inputs", *columns.values()], rows
 
 
