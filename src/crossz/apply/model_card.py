@@ -69,6 +69,7 @@ def markdown(
         scores=_scores(pd.concat([ours, theirs]), _CLASS_SCORES if classes else _SCORES),
         calibration=None if classes else _scores(ours, _CALIBRATION),
         temperatures=_temperatures(plain["splits"]),
+        ensemble=_ensemble(plain.get("ensemble", {})),
         domain=_domain(plain["domain"]),
         missing=", ".join(f"{band} {share:.2%}" for band, share in plain["domain"]["missing"].items()),
         made=_made(plain),
@@ -102,6 +103,20 @@ def _temperatures(splits: Sequence[Mapping[str, Any]]) -> Table | None:
         return None
     rows = [[name, *(f"{split['temperature'][name]:.3f}" for split in splits)] for name in splits[0]["temperature"]]
     return ["inputs", *(f"split {number}" for number in range(len(splits)))], rows
+
+
+def _ensemble(content: Mapping[str, Any]) -> Table | None:
+    names = {"n": "objects", "splits": "splits", **_CLASS_SCORES, **_SCORES, **_CALIBRATION}
+    scores, temperature = content.get("scores", {}), content.get("temperature", {})
+    if not scores:
+        return None
+    shown = [name for name in names if name in next(iter(scores.values()))]
+    rows = []
+    for inputs, found in scores.items():
+        digits = {"n": ",", "splits": ".1f"}
+        cells = [format(found[name], digits.get(name, ".4f")) for name in shown]
+        rows.append([inputs, *cells, format(temperature[inputs], ".3f") if inputs in temperature else "—"])
+    return ["inputs", *(names[name] for name in shown), "temperature"], rows
 
 
 def _domain(domain: Mapping[str, Any]) -> Table:
