@@ -333,12 +333,13 @@ def train_epoch(
                 alpha=crossmodal["alpha"],
                 beta=crossmodal["beta"],
                 pair_weight=crossmodal["pair_weight"],
-                reversal=crossmodal["reversal"] * (2 / (1 + math.exp(-_RAMP * progress)) - 1),
+                reversal=_reversal(crossmodal, progress),
             )
         optimizer.zero_grad(set_to_none=True)
         # Processes have the mean of their gradients: that of the batch, if each loss counts for its objects.
         (terms["loss"] * (len(positions) * distributed.count() / len(objects))).backward()
-        nn.utils.clip_grad_norm_(net.parameters(), training["gradient_clip"])
+        if training["gradient_clip"] is not None:
+            nn.utils.clip_grad_norm_(net.parameters(), training["gradient_clip"])
         optimizer.step()
         for name, value in terms.items():
             share_of_mean = (
@@ -346,6 +347,12 @@ def train_epoch(
             )  # the mean of none is NaN
             sums[name] = sums.get(name, torch.zeros((), device=device)) + share_of_mean
     return {name: float(distributed.summed(value)) for name, value in sums.items()}
+
+
+def _reversal(crossmodal: Mapping[str, Any], progress: float) -> float:
+    """Strength of the gradient reversal at `progress` 0..1 of the training."""
+    ramp = 2 / (1 + math.exp(-_RAMP * progress)) - 1 if crossmodal["reversal_ramp"] else 1.0
+    return float(crossmodal["reversal"] * ramp)
 
 
 def cosine(progress: float) -> float:

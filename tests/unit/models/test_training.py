@@ -325,6 +325,33 @@ def test_a_split_without_a_usable_test_object_is_refused(survey, tmp_path):
         train(survey._replace(split=split), tmp_path)
 
 
+def test_the_gradient_is_clipped_unless_there_is_no_largest_norm(survey, tmp_path, monkeypatch):
+    found = {
+        name: train(survey, tmp_path / name, epochs=1, gradient_clip=clip)[0]
+        for name, clip in (("small", 1e-3), ("none", None))
+    }
+    assert found["small"] != found["none"]
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: None)
+    assert train(survey, tmp_path / "off", epochs=1, gradient_clip=1e-3)[0] == found["none"]
+
+
+def test_the_reversal_grows_from_nothing_unless_there_is_no_ramp():
+    settings = CROSSMODAL | {"reversal": 0.5}
+    assert training._reversal(settings, 0.0) == 0
+    assert training._reversal(settings, 1.0) == pytest.approx(0.5, abs=1e-3)
+    assert training._reversal(settings | {"reversal_ramp": False}, 0.0) == 0.5
+
+
+def test_networks_that_know_nothing_of_the_layers_behind_the_backbone_have_one():
+    older = {name: value for name, value in CROSSMODAL.items() if name != "image_mlp_layers"}
+    shapes = []
+    for block in (older, CROSSMODAL, CROSSMODAL | {"image_mlp_layers": 2}):
+        net = inference.build(ModelInfo(block, TRAIN, "dered_model", seed=1, n={}, scalers={}))
+        shapes.append({name: value.shape for name, value in net.state_dict().items()})
+    assert shapes[0] == shapes[1]
+    assert len(shapes[2]) == len(shapes[1]) + 2
+
+
 def test_bfloat16_trains_the_same_science_and_not_the_same_bytes(survey, tmp_path, plain):
     assert train(survey, tmp_path / "float32", precision="float32")[0] == plain[0]  # auto, on a processor
     assert train(survey, tmp_path / "bfloat16", precision="bfloat16")[0] != plain[0]
