@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from torch import nn
 
-from crossz.models.crossmodal import CHI, PAIRS, CrossModal
+from crossz.models.crossmodal import CHI, PAIRS
 from crossz.models.inference import build
 from crossz.models.info import ModelInfo
 
@@ -56,7 +56,7 @@ def sizes(module: nn.Module) -> str:
     return " → ".join(str(size) for size in [layers[0].in_features, *(layer.out_features for layer in layers)])
 
 
-def boxes(net: CrossModal, info: ModelInfo) -> dict[str, Box]:
+def boxes(net: Any, info: ModelInfo) -> dict[str, Box]:
     """The boxes by name; that of a module has the module's name."""
     attention = net.encode_phot.layers
     bands, token = attention[0].norm.normalized_shape
