@@ -44,9 +44,11 @@ lint: .venv/ready
 	$(BIN)/python docs/settings.py --check
 	$(BIN)/mkdocs build --quiet --strict
 
-# The descriptions of the schema go into config/README.md and config/config.yaml; then the site is built, into site/.
+# The descriptions of the schema go into config/README.md and config/config.yaml; the figure of the network is drawn; then
+# the site is built, into site/.
 docs: .venv/ready
 	$(BIN)/python docs/settings.py
+	$(BIN)/python docs/network.py
 	$(BIN)/mkdocs build --strict
 
 # requirements-uv.txt has the installer; the lock file decides every version. A change of it rebuilds the environment.

@@ -30,6 +30,7 @@ from crossz.catalog.raw import write_user_catalog
 from crossz.core.constants import BANDS
 from crossz.core.files import write_json
 from crossz.core.provenance import versions
+from crossz.estimates.estimates import Pdf, Point
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions
 from crossz.images.index import write_index
@@ -112,7 +113,7 @@ def predict(folder: Path) -> None:
             mean = np.tile(y[:, None], COMPONENTS) + 0.1 * np.arange(COMPONENTS)
             found = Mixture(np.tile([0.7, 0.1, 0.1, 0.1], (len(rows), 1)), mean, np.full_like(mean, 0.05))
             path = folder / "sample" / model / str(number) / f"{inputs}.parquet"
-            write_predictions(path, rows, np.expm1(y), found if model == "crossmodal" else None)
+            write_predictions(path, rows, Pdf(found) if model == "crossmodal" else Point(np.expm1(y)))
         write_json(folder / "models/sample/crossmodal" / str(number) / "model.json", {"n": {"train": 1}})
 
 
@@ -129,8 +130,9 @@ def score_bins(folder: Path) -> None:
 
 
 def compare(folder: Path) -> None:
-    files = {"csv": folder / "c.csv", "markdown": folder / "c.md"}
-    comparison.write_comparison(predictions=predictions(folder), **files, main="crossmodal", seed=2023)
+    files = {"catalogs": [folder / "sample.parquet"], "csv": folder / "c.csv", "markdown": folder / "c.md"}
+    settings = {"main": "crossmodal", "seed": 2023, "fractions": [0.6, 0.2, 0.2]}
+    comparison.write_comparison(predictions=predictions(folder), **files, **settings)
 
 
 def shard_paths(folder: Path) -> list[Path]:

@@ -15,8 +15,8 @@ from crossz.images.arrow import to_units, write_arrays
 from crossz.images.index import write_index
 
 CROSSMODAL = {
-    "backbone": "small", "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,
-    "reversal": 0.1, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 3, "target": "log1p",
+    "backbone": "small", "stem": "small", "image_mlp_layers": 1, "attention": "symmetric", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,
+    "reversal": 0.1, "reversal_ramp": True, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 3, "target": "log1p",
 }  # fmt: skip
 
 TRAIN = {

@@ -108,6 +108,19 @@ def test_two_processes_give_the_losses_of_one_through_every_interruption(survey,
         torch.testing.assert_close(value, weights[1][name], rtol=1e-2, atol=1e-3, msg=name)
 
 
+def test_batches_of_fewer_objects_than_processes_give_the_losses_of_one_process(tmp_path):
+    survey = toy.write(tmp_path / "toy", n=24, without_image=0)
+    settings = SETTINGS | {"training": TRAIN | {"epochs": 2, "batch_size": 2}}
+    histories = []
+    for processes in (1, 3):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        training.train(**toy.arguments(survey, folder, **settings), processes=processes)
+        histories.append(pd.read_csv(folder / "history.csv"))
+    assert not histories[1].isna().any(axis=None)
+    pd.testing.assert_frame_equal(*histories, rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [1, 30, 31, 64])
 def test_shares_of_a_batch_are_turned_as_the_whole_batch_is(monkeypatch, size):
     image, whole, parts = torch.randn(size, 5, 4, 4), torch.Generator(), []

@@ -45,6 +45,12 @@ def test_it_is_the_printed_network(paper):
     assert depths == [3, 4, 23]  # ResNet101
     assert net.encode_img.cnn.conv1.weight.shape == (64, 5, 7, 7)
     assert net.redshift[-1].out_features == 1
+    linear = [layer for layer in net.encode_img.mlp if isinstance(layer, torch.nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in linear] == [(2048, 512), (512, 512)]
+    assert {layer.p for layer in net.modules() if isinstance(layer, torch.nn.Dropout)} == {0.0}
+    assert [training._reversal(paper["crossmodal"], progress) for progress in (0.0, 0.5, 1.0)] == [1.0] * 3
+    unprinted = {name: paper["train"][name] for name in ("gradient_clip", "augment", "precision", "members", "share")}
+    assert unprinted == {"gradient_clip": None, "augment": False, "precision": "float32", "members": 1, "share": 1.0}
     assert info.trained_inputs == ("phot+img",)
     optimizer = training._optimizer(net, paper["train"])
     assert isinstance(optimizer, torch.optim.SGD)

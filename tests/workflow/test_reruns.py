@@ -94,7 +94,8 @@ CODE_ROWS: dict[str, dict[str, set[str]]] = {
     },
     "`models.evaluation`": {"models/evaluation": EVALUATED},
     "`scores`": {
-        "scores/metrics": SCORES, "scores/binned": BINNED, "scores/comparison": {"comparison"}, "scores/qp_export": set(),
+        "scores/metrics": SCORES, "scores/binned": BINNED, "scores/comparison": {"comparison"}, "scores/intervals": {"comparison"},
+        "scores/qp_export": set(), "scores/ensemble": set(),
     },
     "`report`": {"report/style": set(), "report/gallery": {"figure_gallery"}, "report/models": {"figure_models"}},
     "`apply`": {f"apply/{name}": set() for name in ("predict", "bundle", "html_page", "cli", "export")},

@@ -116,12 +116,17 @@ def target_images(wildcards):
     return [f"{folder}/images.parquet", *shards] if matched(wildcards) else []
 
 
-def ensemble(wildcards):
+def networks_of_all_splits(wildcards):
     """The networks that estimate redshifts of new objects: a bundle, or model.pt and model.json of every split of the last dataset."""
     if config["bundle"] is not None:
         return [config["bundle"]]
     folder = f"results/models/{DATASETS[-1]}/{MAIN}"
     return [f"{folder}/{split}/{name}" for split in SPLITS for name in ("model.pt", "model.json")]
+
+
+def ensemble_of_all_splits(wildcards):
+    """The temperatures of these networks together; a bundle has its own."""
+    return [] if config["bundle"] is not None else [f"results/models/{DATASETS[-1]}/{MAIN}/ensemble.json"]
 
 
 def target_align(wildcards):

@@ -82,6 +82,7 @@ if not CLASSES:
     rule comparison:
         input:
             predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+            catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         output:
             csv="results/comparison.csv",
             markdown=report("results/comparison.md", caption="../report/comparison.rst", category="Results"),
@@ -92,6 +93,7 @@ if not CLASSES:
         params:
             main=MAIN,
             seed=lookup("seed", within=config),
+            fractions=lookup("splits/fractions", within=config),
             code=code_digest("scores.comparison"),
         script:
             "../scripts/comparison.py"

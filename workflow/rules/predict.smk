@@ -7,7 +7,8 @@
 rule predict:
     input:
         targets=targets_table,
-        networks=ensemble,
+        networks=networks_of_all_splits,
+        ensemble=ensemble_of_all_splits,
         images=target_images,
     output:
         table="results/predict/{name}.parquet",

@@ -1,6 +1,6 @@
 # The cross-modal network and its ablations: one training a dataset, network and split, one evaluation of every input pattern.
 # Needs   CATALOG, results/splits/, results/images.parquet, results/cutouts/
-# Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv),
+# Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv), ensemble.json of all splits,
 #         results/predictions/{dataset}/{model}/{split}/{inputs}.parquet
 # A training is as many processes as its resource gpu, one GPU each: --set-resources train:gpu=4 --set-threads train=4
 # Kept    results/checkpoints/: undeclared, so that a training that was killed goes on from there
@@ -70,3 +70,26 @@ use rule evaluate as evaluate_alone with:
     wildcard_constraints:
         model="|".join(name for name in NETWORKS if INPUTS[name] != PATTERNS) or "(?!)",
         inputs="|".join(ALONE),
+
+
+rule ensemble:
+    input:
+        predictions=lambda wildcards: collect(
+            "results/predictions/{dataset}/{model}/{split}/{inputs}.parquet",
+            dataset=wildcards.dataset,
+            model=wildcards.model,
+            split=SPLITS,
+            inputs=INPUTS[wildcards.model],
+        ),
+    output:
+        ensemble="results/models/{dataset}/{model}/ensemble.json",
+    log:
+        "logs/ensemble/{dataset}/{model}.log",
+    wildcard_constraints:
+        model="|".join(NETWORKS),
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("scores.ensemble"),
+    script:
+        "../scripts/ensemble.py"

@@ -1,6 +1,7 @@
 """The networks of all splits together: of a run, or of a bundle."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 from crossz.apply.bundle_folder import FACTS, check, table_columns
 from crossz.apply.probe import largest_difference, probe
 from crossz.core.errors import CrosszError
+from crossz.core.files import read_json
 from crossz.core.version import VERSION
 from crossz.models.crossmodal import CrossModal
 from crossz.models.device import choose_device, on_device
@@ -35,6 +37,8 @@ class Bundle:
     splits: tuple[Networks, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The content of bundle.json; empty if the networks are those of a run."""
+    temperature: Mapping[str, float] = field(default_factory=dict)
+    """By input pattern: what recalibrates the mean over the splits (scores.ensemble); 1 where there is none."""
 
     @property
     def columns(self) -> list[str]:
@@ -54,10 +58,13 @@ class Bundle:
         )
 
 
-def trained_networks(models: Sequence[str | Path], infos: Sequence[str | Path]) -> Bundle:
-    """The networks of a run, from model.pt and model.json of each split."""
+def trained_networks(
+    models: Sequence[str | Path], infos: Sequence[str | Path], ensemble: str | Path | None = None
+) -> Bundle:
+    """The networks of a run, from model.pt and model.json of each split, and from ensemble.json of all of them."""
     device = choose_device()
-    return Bundle(tuple(load_networks(model, info, device) for model, info in zip(models, infos, strict=True)))
+    splits = tuple(load_networks(model, info, device) for model, info in zip(models, infos, strict=True))
+    return Bundle(splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"])
 
 
 def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundle:
@@ -91,7 +98,22 @@ def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundl
             raise CrosszError(f"{path}: {_other_answers(facts, difference)}")
         log.debug(f"{path}: {len(networks.members)} network(s), answers of the probe within {difference:.2g}")
         splits.append(Networks([on_device(net, device) for net in networks.members], networks.info))
-    return Bundle(tuple(splits), facts)
+    return Bundle(tuple(splits), facts, _temperature(folder, facts))
+
+
+def _temperature(folder: str | Path, facts: Mapping[str, Any]) -> dict[str, float]:
+    """The temperatures of all splits together; none of a bundle that was made without them."""
+    try:
+        found = {
+            str(inputs): float(value) for inputs, value in facts.get("ensemble", {}).get("temperature", {}).items()
+        }
+    except _MALFORMED as error:
+        raise CrosszError(f"{Path(folder) / FACTS}: ensemble: incomplete ({error!r}); get the bundle again") from error
+    if wrong := [inputs for inputs, value in found.items() if not 0 < value < math.inf]:
+        raise CrosszError(
+            f"{Path(folder) / FACTS}: ensemble: no temperature of {', '.join(wrong)}; get the bundle again"
+        )
+    return found
 
 
 def _split(path: Path, facts: Mapping[str, Any], number: int) -> tuple[Networks, float]:

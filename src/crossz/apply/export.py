@@ -49,6 +49,7 @@ def export(
     network: str,
     align: str | None,
     references: Sequence[str],
+    ensemble: str | Path | None = None,
 ) -> None:
     """Write the networks of all splits of one dataset as a bundle; equal inputs give equal bytes.
 
@@ -70,6 +71,8 @@ def export(
         How the images of the training were aligned; None of networks that see none.
     references
         Models whose scores the model card shows beside ours.
+    ensemble
+        The JSON file of `scores.ensemble`: temperatures and scores of all splits together.
 
     Raises
     ------
@@ -94,6 +97,7 @@ def export(
         "splits": entries,
         "probe": probes,
     }
+    facts |= {} if ensemble is None else {"ensemble": read_json(ensemble)}
     sql = next((Path(path).read_text() for path in query), None)
     files[FACTS] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
     files[CARD] = markdown(facts, pd.read_csv(metrics), references, sql, Path(bundle).name).encode()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crossz.apply.bundle_folder import table_columns
 from crossz.apply.templating import clean, escaped, markdown_environment
+from crossz.scores.summary import over_splits, text
 
 Table = tuple[Sequence[Any], Sequence[Sequence[Any]]]
 """Headings [m] and rows [n, m]."""
@@ -68,6 +69,7 @@ def markdown(
         scores=_scores(pd.concat([ours, theirs]), _CLASS_SCORES if classes else _SCORES),
         calibration=None if classes else _scores(ours, _CALIBRATION),
         temperatures=_temperatures(plain["splits"]),
+        ensemble=_ensemble(plain.get("ensemble", {})),
         domain=_domain(plain["domain"]),
         missing=", ".join(f"{band} {share:.2%}" for band, share in plain["domain"]["missing"].items()),
         made=_made(plain),
@@ -89,10 +91,10 @@ def _parts(splits: Sequence[Mapping[str, Any]]) -> Table:
 
 def _scores(metrics: pd.DataFrame, columns: Mapping[str, str]) -> Table:
     rows = []
-    for (model, inputs), group in metrics.groupby(["model", "inputs"], sort=False):
-        mean, sd = group[[*columns]].mean(), group[[*columns]].std(ddof=1).fillna(0.0)
-        texts = ["" if pd.isna(mean[name]) else f"{mean[name]:.4f} ± {sd[name]:.4f}" for name in columns]
-        rows.append([escaped(model), escaped(inputs), *texts])
+    mean, sd, _ = over_splits(metrics, ["model", "inputs"], [*columns])
+    for key in mean.index:
+        values = [(mean.loc[key, name], sd.loc[key, name]) for name in columns]
+        rows.append([*map(escaped, key), *("" if pd.isna(value[0]) else text(*value, 4) for value in values)])
     return ["model", "inputs", *columns.values()], rows
 
 
@@ -101,6 +103,20 @@ def _temperatures(splits: Sequence[Mapping[str, Any]]) -> Table | None:
         return None
     rows = [[name, *(f"{split['temperature'][name]:.3f}" for split in splits)] for name in splits[0]["temperature"]]
     return ["inputs", *(f"split {number}" for number in range(len(splits)))], rows
+
+
+def _ensemble(content: Mapping[str, Any]) -> Table | None:
+    names = {"n": "objects", "splits": "splits", **_CLASS_SCORES, **_SCORES, **_CALIBRATION}
+    scores, temperature = content.get("scores", {}), content.get("temperature", {})
+    if not scores:
+        return None
+    shown = [name for name in names if name in next(iter(scores.values()))]
+    rows = []
+    for inputs, found in scores.items():
+        digits = {"n": ",", "splits": ".1f"}
+        cells = [format(found[name], digits.get(name, ".4f")) for name in shown]
+        rows.append([inputs, *cells, format(temperature[inputs], ".3f") if inputs in temperature else "—"])
+    return ["inputs", *(names[name] for name in shown), "temperature"], rows
 
 
 def _domain(domain: Mapping[str, Any]) -> Table:

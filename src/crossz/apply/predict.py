@@ -245,7 +245,7 @@ def _estimates(
         store = None if images is None else images.store
         seen = model_inputs(phot, store, row, networks.info, networks.device)
         members.append(_by_pattern(networks, seen, inputs, patterns))
-    return mean_of(members)
+    return _recalibrated(mean_of(members), inputs[inputs != ""], bundle)
 
 
 def _by_pattern(networks: Networks, seen: Inputs, inputs: np.ndarray, patterns: list[str]) -> Estimate:
@@ -254,6 +254,16 @@ def _by_pattern(networks: Networks, seen: Inputs, inputs: np.ndarray, patterns: 
         here = np.flatnonzero(inputs == pattern)
         positions = torch.from_numpy(here).to(networks.device)
         parts.append(estimate(networks, seen, [pattern], positions)[pattern])
+        rows.append(here)
+    return joined(parts).take(np.argsort(np.concatenate(rows)))
+
+
+def _recalibrated(mean: Estimate, inputs: np.ndarray, bundle: Bundle) -> Estimate:
+    """The mean over the splits at the temperature of each object's input pattern."""
+    parts, rows = [], []
+    for pattern in np.unique(inputs).tolist():
+        here = np.flatnonzero(inputs == pattern)
+        parts.append(mean.take(here).recalibrated(bundle.temperature.get(pattern)))
         rows.append(here)
     return joined(parts).take(np.argsort(np.concatenate(rows)))
 
@@ -284,6 +294,7 @@ def write_redshifts(
     networks: Sequence[str | Path],
     table: str | Path,
     images: Sequence[str | Path] = (),
+    ensemble: Sequence[str | Path] = (),
     threads: int = 1,
 ) -> None:
     """Write the estimates of `predict` for a table of targets.
@@ -300,6 +311,8 @@ def write_redshifts(
         The Parquet file to write.
     images
         Of matched positions: the index of their images, then the cutout files.
+    ensemble
+        Of the networks of a run: only the JSON file of `scores.ensemble`.
     threads
         Threads of the processor.
 
@@ -310,7 +323,10 @@ def write_redshifts(
     """
     begun = time.monotonic()
     deterministic(threads)
-    bundle = load_bundle(networks[0]) if len(networks) == 1 else trained_networks(networks[::2], networks[1::2])
+    if len(networks) == 1:
+        bundle = load_bundle(networks[0])
+    else:
+        bundle = trained_networks(networks[::2], networks[1::2], *ensemble)
     if images:
         objects = pd.read_parquet(targets)
         cutouts = images_of(objects["objID"], images[0], images[1:])

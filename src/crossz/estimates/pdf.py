@@ -1,7 +1,4 @@
-"""Redshift PDFs: Gaussian mixtures in y = ln(1 + z), whose width is dz to first order.
-
-A mixture is three arrays [n, K]: weights that sum to 1, means and sigmas, of n objects with K components each.
-"""
+"""Redshift PDFs: Gaussian mixtures in y = ln(1 + z), whose width is dz to first order."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +8,7 @@ import numpy as np
 
 
 class Mixture(NamedTuple):
-    """Gaussian mixtures in y = ln(1 + z) of n objects: weight, mean, sigma, each [n, K]."""
+    """Mixtures of n objects with K components each: weights that sum to 1, means and sigmas, [n, K]."""
 
     weight: np.ndarray
     mean: np.ndarray
@@ -50,18 +47,7 @@ def cdf(pdf: Mixture, y: np.ndarray) -> np.ndarray:
 
 
 def density(pdf: Mixture, y: np.ndarray) -> np.ndarray:
-    """p(y) of each object.
-
-    Parameters
-    ----------
-    y
-        Points [n], one per object, or [n, m].
-
-    Returns
-    -------
-    np.ndarray
-        Densities per unit of ln(1 + z), of the shape of y.
-    """
+    """p(y) of each object, per unit of ln(1 + z); y and the result have the shapes of `cdf`."""
     return _sum(pdf, y, lambda u, sigma: np.exp(u * u * -0.5) / (np.sqrt(2 * np.pi) * sigma))
 
 
@@ -69,7 +55,8 @@ def _sum(pdf: Mixture, y: np.ndarray, component: Callable[[np.ndarray, np.ndarra
     # Component by component: three times as fast as an array [n, m, K], whose last axis is short.
     y = np.asarray(y, float)
     total = np.zeros_like(y)
-    for weight, mean, sigma in zip(*(array.T.reshape(-1, len(y), *(1,) * (y.ndim - 1)) for array in pdf), strict=True):
+    parts = (array.T.reshape(*array.T.shape, *(1,) * (y.ndim - 1)) for array in pdf)
+    for weight, mean, sigma in zip(*parts, strict=True):
         total += weight * component((y - mean) / sigma, sigma)
     return total
 

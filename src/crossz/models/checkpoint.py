@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,16 +31,20 @@ class Checkpoint:
     fingerprint: str
     """Of data, code and settings: a checkpoint of others is not taken up."""
 
-    def read(self, device: torch.device) -> dict[str, Any] | None:
-        """What an earlier run left, or None."""
+    def read(self) -> dict[str, Any] | None:
+        """What an earlier run left, or None. A damaged file is set aside under the name *.damaged."""
         if not self.path.exists():
             return None
         content = self.path.read_bytes()
         digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if hashlib.sha256(content).digest() != digest:
-            log.warning(f"{self.path}: a damaged checkpoint; starting anew")
+            distributed.wait()  # until every process has seen it
+            aside = self.path.with_name(f"{self.path.name}.damaged")
+            log.warning(f"{self.path}: a damaged checkpoint; set aside as {aside.name}; starting anew")
+            if distributed.number() == 0:
+                os.replace(self.path, aside)
             return None
-        point: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        point: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         if point["fingerprint"] != self.fingerprint:
             log.info(f"{self.path}: a checkpoint of other data, code or settings; starting anew")
             return None

@@ -109,10 +109,11 @@ class PhotometryEncoder(nn.Module):
 class ImageEncoder(nn.Module):
     """Eq. 4: image [n, 5, 64, 64] -> chi_img = sigma(f_mlp(f_CNN(image))) [n, 512]."""
 
-    def __init__(self, backbone: str, stem: str):
+    def __init__(self, backbone: str, stem: str, layers: int):
         super().__init__()
         self.cnn, features = backbones.build(backbone, stem)
-        self.mlp = nn.Sequential(nn.Linear(features, CHI), nn.LayerNorm(CHI))
+        more = [module for _ in range(layers - 1) for module in (nn.SiLU(), nn.Linear(CHI, CHI))]
+        self.mlp = nn.Sequential(nn.Linear(features, CHI), *more, nn.LayerNorm(CHI))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return F.silu(self.mlp(self.cnn(image)))
@@ -146,7 +147,7 @@ class CrossModal(nn.Module):
 
     Parameters
     ----------
-    backbone, stem, attention, attention_layers, dropout, components
+    backbone, stem, image_mlp_layers, attention, attention_layers, dropout, components
         As in the block `crossmodal` of the configuration; components 0: a point head.
     extra_columns
         How many columns of the catalog it reads beside the magnitudes.
@@ -163,12 +164,13 @@ class CrossModal(nn.Module):
         attention_layers: int,
         dropout: float,
         components: int,
+        image_mlp_layers: int = 1,
         extra_columns: int = 0,
         classes: int = 0,
     ):
         super().__init__()
         self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout, extra_columns)
-        self.encode_img = ImageEncoder(backbone, stem)
+        self.encode_img = ImageEncoder(backbone, stem, image_mlp_layers)
         self.decode_phot = mlp(CHI, 256, CHI, dropout)  # G_photo of eq. 5: from chi_phot to an image feature
         self.decode_img = mlp(CHI, 256, CHI, dropout)  # G_img of eq. 5: from chi_img to a photometry feature
         self.discriminate_phot = mlp(CHI, 128, 2, dropout)  # D_1 of eq. 7: class 1 is real, class 0 generated
@@ -256,6 +258,11 @@ def redshift_loss(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return F.mse_loss(head.squeeze(1), target) if head.shape[1] == 1 else mixture_crps(head, target)
 
 
+def extinction_loss(estimated: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """J_ext: mean squared error of extinctions [n, 5]; where `target` is NaN the error counts as 0."""
+    return F.mse_loss(estimated, torch.where(target.isnan(), estimated.detach(), target))
+
+
 def adversarial_loss(net: CrossModal, features: Features, strength: float) -> tuple[torch.Tensor, torch.Tensor]:
     """J_adv (eq. 9, as cross-entropy with real = 1, generated = 0) and the discriminators' accuracy.
 
@@ -298,7 +305,7 @@ def objective(
     z
         [n] scaled targets, or labels of classes (int64).
     extinction
-        [n, 5] scaled targets.
+        [n, 5] scaled targets, NaN where unknown.
     patterns
         The input patterns that are trained: J_z is the mean over them.
     alpha, beta
@@ -316,7 +323,7 @@ def objective(
     j_z = torch.stack([redshift_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
     terms = {"loss": (1 - alpha - beta) * j_z, "redshift" if z.is_floating_point() else "classes": j_z}
     if features.img is not None:
-        terms["extinction"] = F.mse_loss(net.extinction(features.img), extinction)
+        terms["extinction"] = extinction_loss(net.extinction(features.img), extinction)
         terms["loss"] = terms["loss"] + beta * terms["extinction"]
     if features.img_gen is not None:
         terms["adversarial"], terms["accuracy"] = adversarial_loss(net, features, reversal)

@@ -52,7 +52,7 @@ class Part(NamedTuple):
     target: torch.Tensor
     """[n] scaled log1p(z) or z; labels, int64."""
     extinction: torch.Tensor
-    """[n, 5] scaled."""
+    """[n, 5] scaled; NaN where it is unknown, and then it is not learnt."""
 
 
 def image_source(pixels: Pixels, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
@@ -114,7 +114,8 @@ def load_part(rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch
         truth, scale = rows["z"].to_numpy(), info.scalers["z"]
         target = target_of(truth, info.crossmodal["target"])
         target = ((target - scale["centre"]) / scale["width"]).astype(np.float32)
-    extinction = ft.apply_scaler(info.scalers["extinction"], phot.extinction)
+    scaled = ft.apply_scaler(info.scalers["extinction"], phot.extinction)
+    extinction = np.where(np.isnan(phot.extinction), np.float32(np.nan), scaled)
     return Part(
         rows["objID"].to_numpy(),
         truth,

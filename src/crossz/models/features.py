@@ -9,6 +9,8 @@ import pandas as pd
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 
+_FAINTEST = 50.0  # mag: what lies beyond is a mark for a missing value, such as 99.99
+_LARGEST_ERROR = 9.9  # mag: errors from here on are such marks, too; SDSS has some of 9.4
 _CLIP = 6.0  # scaled values beyond this say "out of domain" and nothing more
 
 
@@ -34,7 +36,9 @@ def photometry(
 ) -> Photometry:
     """Photometry of the rows of `catalog`, in their order.
 
-    NULL, NaN, -9999 and 0 mark a missing magnitude; so does an error that is not positive.
+    A magnitude is missing unless it lies between 0 and 50 and its error between 0 and 9.9, both without their ends. So
+    NULL, NaN, infinity, -9999, 0 and 99.99 mark a missing one. An extinction is missing if it is not finite, negative or
+    beyond 50.
 
     Parameters
     ----------
@@ -59,10 +63,11 @@ def photometry(
     name = {"dered_model": "dered", "psf": "psfMag"}[magnitudes]
     table = {kind: _columns(catalog, kind, magnitudes, complete) for kind in (name, "psfMagErr", "extinction")}
     mag, err, extinction = table[name], table["psfMagErr"], table["extinction"]
-    missing = ~np.isfinite(mag) | (mag == 0) | (mag <= -9999) | ~(err > 0)
+    extinction = np.where((extinction >= 0) & (extinction < _FAINTEST), extinction, np.nan)
+    missing = ~((mag > 0) & (mag < _FAINTEST) & (err > 0) & (err < _LARGEST_ERROR))
     if magnitudes == "psf":
         mag = mag - extinction
-        missing |= ~np.isfinite(mag)
+        missing |= np.isnan(mag)
     mag = np.where(missing, np.nan, mag)
     colour = mag[:, :-1] - mag[:, 1:]
     return Photometry(mag, np.where(missing, np.nan, err), colour, missing, extinction, _extra(catalog, columns))

@@ -34,6 +34,7 @@ def build(info: ModelInfo) -> CrossModal:
     """A network as `info` describes it, with random weights."""
     block = info.crossmodal
     settings = {key: block[key] for key in ("backbone", "stem", "attention", "attention_layers", "dropout")}
+    settings["image_mlp_layers"] = block.get("image_mlp_layers", 1)  # older bundles know of one
     components = block["components"] if block["head"] == "mixture" else 0
     return CrossModal(**settings, components=components, extra_columns=len(info.columns), classes=len(info.classes))
 

@@ -162,7 +162,7 @@ def _describe(
 
 def _train_members(data: Data, info: ModelInfo, checkpoint: Checkpoint, stop: Callable[[], bool]) -> list[dict]:
     """The trained networks one after the other, those of an earlier run among them."""
-    point = checkpoint.read(data.train.target.device)
+    point = checkpoint.read()
     members: list[dict[str, Any]] = [] if point is None else point["members"]
     running = None if point is None else point["running"]
     interruptions = Interruptions(lambda state: checkpoint.write(members, state), stop)
@@ -300,12 +300,13 @@ def train_epoch(
     """One pass over the training part; mean losses. Random numbers come from torch's generator, seeded by the caller.
 
     Of several processes each takes its share of every batch. The order of objects and the turns of images are those of one
-    process, dropout is each process's own. Nothing in a step waits for the device.
+    process, dropout is each process's own. A process whose share of a small batch is empty takes part in the step, because
+    the others wait for it. Nothing in a step waits for the device.
     """
     crossmodal, training, device, count = info.crossmodal, info.train, part.target.device, len(part.truth)
     patterns = info.trained_inputs
     net.train()
-    batches = math.ceil(count / training["batch_size"])
+    batches = max(1, min(math.ceil(count / training["batch_size"]), count // 2))  # BatchNorm needs two objects
     order = torch.randperm(count).to(device)
     turns = torch.default_generator
     if distributed.count() > 1:
@@ -332,16 +333,26 @@ def train_epoch(
                 alpha=crossmodal["alpha"],
                 beta=crossmodal["beta"],
                 pair_weight=crossmodal["pair_weight"],
-                reversal=crossmodal["reversal"] * (2 / (1 + math.exp(-_RAMP * progress)) - 1),
+                reversal=_reversal(crossmodal, progress),
             )
         optimizer.zero_grad(set_to_none=True)
         # Processes have the mean of their gradients: that of the batch, if each loss counts for its objects.
         (terms["loss"] * (len(positions) * distributed.count() / len(objects))).backward()
-        nn.utils.clip_grad_norm_(net.parameters(), training["gradient_clip"])
+        if training["gradient_clip"] is not None:
+            nn.utils.clip_grad_norm_(net.parameters(), training["gradient_clip"])
         optimizer.step()
         for name, value in terms.items():
-            sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach() * (len(positions) / count)
+            share_of_mean = (
+                value.detach() * (len(positions) / count) if len(positions) else 0.0
+            )  # the mean of none is NaN
+            sums[name] = sums.get(name, torch.zeros((), device=device)) + share_of_mean
     return {name: float(distributed.summed(value)) for name, value in sums.items()}
+
+
+def _reversal(crossmodal: Mapping[str, Any], progress: float) -> float:
+    """Strength of the gradient reversal at `progress` 0..1 of the training."""
+    ramp = 2 / (1 + math.exp(-_RAMP * progress)) - 1 if crossmodal["reversal_ramp"] else 1.0
+    return float(crossmodal["reversal"] * ramp)
 
 
 def cosine(progress: float) -> float:

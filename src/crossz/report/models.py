@@ -14,6 +14,7 @@ from crossz.core.names import CROSSMODAL, MML, REFERENCES
 from crossz.core.paths import parse_model
 from crossz.report.style import COLOURS, LOOKS, OTHER_LOOK, STYLE, Look, plt, save, splits_text
 from crossz.scores.metrics import PAPER
+from crossz.scores.summary import over_splits
 
 _LOSSES: dict[str, tuple[str, Look]] = {
     "loss": ("$J$, all together", ("k", "", "-")),
@@ -144,8 +145,7 @@ def model_scores(metrics: pd.DataFrame, dataset: str) -> Figure:
 
 def _table(scored: pd.DataFrame, dataset: str) -> _Table:
     keys = ["model", "inputs"]
-    groups = scored.groupby(keys, sort=False)[list(_SCORES)]
-    mean, sd = groups.mean(), groups.std(ddof=1).fillna(0.0)
+    mean, sd, _ = over_splits(scored, keys, list(_SCORES))
     printed = PAPER[PAPER["dataset"] == dataset].set_index(keys)
     printed["frac_lt_0.1"] /= 100
     printed = printed.assign(sigma_nmad=np.nan)[list(_SCORES)]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crossz.core.errors import CrosszError
 from crossz.estimates.classes import labels, log_loss, probabilities_of
+from crossz.scores.summary import over_splits, text
 
 
 def roc_auc(score: np.ndarray, positive: np.ndarray) -> float:
@@ -107,8 +108,7 @@ def markdown(metrics: pd.DataFrame) -> str:
     classes = [str(name).removeprefix("recall_") for name in metrics if str(name).startswith("recall_")]
     heads = {"accuracy": "accuracy (%)", "roc_auc": "ROC-AUC", "log_loss": "log loss"}
     heads |= {f"{name}_{kind}": f"{name} {kind} (%)" for name in ("recall", "precision") for kind in classes}
-    groups = metrics.groupby(["dataset", "model", "inputs"], sort=False)
-    mean, sd, splits = groups[list(heads)].mean(), groups[list(heads)].std(ddof=1).fillna(0.0), groups.size()
+    mean, sd, splits = over_splits(metrics, ["dataset", "model", "inputs"], list(heads))
     lines = [
         "# Classes",
         "",
@@ -125,5 +125,4 @@ def markdown(metrics: pd.DataFrame) -> str:
 
 
 def _cell(mean: float, sd: float, scale: int) -> str:
-    digits = 2 if scale > 1 else 4
-    return f"{scale * mean:.{digits}f} ± {scale * sd:.{digits}f}" if np.isfinite(mean) else "—"
+    return text(mean, sd, 2 if scale > 1 else 4, scale) if np.isfinite(mean) else "—"

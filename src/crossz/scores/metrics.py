@@ -6,7 +6,6 @@ The definitions of the scores are in docs/method.md.
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,13 +19,20 @@ from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.scores import classes as class_scores
 from crossz.scores import pdf_scores
+from crossz.scores.summary import Summary, over_splits, text
 
 log = logging.getLogger(__name__)
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4)
-KEYS = ["dataset", "model", "inputs", "split"]
+"""Sizes of |dz| whose fractions the paper gives."""
+MODEL_KEYS = ["dataset", "model", "inputs"]
+"""What a row of Table 1 is of; each has one row per split in metrics.csv."""
 COUNTS = ["n_train", "n_val", "n_test"]
-POINT = ["rmse", *(f"frac_lt_{t}" for t in THRESHOLDS), "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15"]
+"""Number of objects of each part."""
+TABLE1 = [*(f"frac_lt_{t}" for t in THRESHOLDS), "rmse"]
+"""Scores of Table 1, in its order."""
+POINT = ["rmse", *TABLE1[:-1], "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15"]
+"""Scores of point estimates, `score`."""
 PDF = ["crps", "pit_ks", "coverage_68", "coverage_95", "nll"]
 """Columns of models that give PDFs; empty for point estimates."""
 
@@ -39,7 +45,7 @@ PAPER = pd.DataFrame(
         ("extended", "crossmodal", "phot+img", 86.36, 96.30, 98.67, 99.21, 0.0865),
         ("extended", "crossmodal", "phot+img_gen", 73.48, 94.60, 98.63, 99.17, 0.1035),
     ],
-    columns=["dataset", "model", "inputs", *(f"frac_lt_{t}" for t in THRESHOLDS), "rmse"],
+    columns=[*MODEL_KEYS, *TABLE1],
 )
 """Table 1 of Zhang et al. (2023) as printed; fractions in per cent."""
 
@@ -48,9 +54,6 @@ PASQUET = {"bias_mean": "< 0.0001", "sigma_nmad": "< 0.01"}
 
 Theirs are of images of half a million galaxies, the sample of workflow/sql/galaxies.sql.
 """
-
-_KEYS = ["dataset", "model", "inputs"]
-_COLUMNS = [*(f"frac_lt_{t}" for t in THRESHOLDS), "rmse"]  # of Table 1
 
 
 def score(z_spec: np.ndarray, z_phot: np.ndarray) -> dict[str, float]:
@@ -113,7 +116,8 @@ def metrics_table(
     Returns
     -------
     DataFrame
-        Columns KEYS, COUNTS, POINT and PDF; for a classification KEYS, COUNTS and the scores of `classes.score`.
+        Columns MODEL_KEYS, split, COUNTS, POINT and PDF; for a classification the scores of `classes.score` instead of the
+        last two.
 
     Raises
     ------
@@ -136,7 +140,7 @@ def metrics_table(
         keys = {"dataset": dataset, "model": model, "inputs": inputs, "split": split}
         rows.append(keys | counts | _scores(test))
     metrics = pd.DataFrame(rows)
-    return metrics if "accuracy" in metrics else metrics.reindex(columns=[*KEYS, *COUNTS, *POINT, *PDF])
+    return metrics if "accuracy" in metrics else metrics.reindex(columns=[*MODEL_KEYS, "split", *COUNTS, *POINT, *PDF])
 
 
 def _scores(test: pd.DataFrame) -> dict[str, float]:
@@ -162,22 +166,6 @@ def train_size(split: str | Path, index: str | Path) -> int:
     return int((subsets["subset"].eq("train") & subsets["objID"].isin(usable)).sum())
 
 
-class _Summary(NamedTuple):
-    """Scores over the splits, indexed by dataset, model and inputs."""
-
-    mean: pd.DataFrame
-    sd: pd.DataFrame
-    splits: pd.Series  # number of splits
-
-    def cell(self, key: tuple, column: str) -> str:
-        """Mean ± sd of one score, fractions in per cent."""
-        if key not in self.mean.index:
-            return "not run"
-        scale, digits = (1, 4) if column == "rmse" else (100, 2)
-        mean, sd = self.mean[column][key], self.sd[column][key]
-        return f"{scale * mean:.{digits}f} ± {scale * sd:.{digits}f}"
-
-
 def table1(metrics: pd.DataFrame) -> str:
     """Table 1 as Markdown: our mean ± sd over the splits beside the printed value, then rows that the paper does not have.
 
@@ -190,9 +178,7 @@ def table1(metrics: pd.DataFrame) -> str:
     ----------
     Zhang et al. (2023), Table 1.
     """
-    groups = metrics.groupby(_KEYS, sort=False)
-    scores = groups[_COLUMNS]
-    ours = _Summary(scores.mean(), scores.std(ddof=1).fillna(0.0), groups["split"].nunique())
+    ours = over_splits(metrics, MODEL_KEYS, TABLE1)
     names = [*(f"dz < {t} (%)" for t in THRESHOLDS), "RMSE"]
     head = "| dataset | model | inputs | splits | " + " | ".join(names) + " |\n" + "|---" * (4 + len(names)) + "|"
     lines = ["# Table 1", ""]
@@ -203,20 +189,27 @@ def table1(metrics: pd.DataFrame) -> str:
     if (metrics["dataset"] == "galaxies").any():
         lines += [*_galaxies(metrics[metrics["dataset"] == "galaxies"]), "", "## More scores", ""]
     lines += ["Mean ± sd over the splits, on the same test objects; not printed in the paper.", "", head]
-    shown = {tuple(key) for key in paper[_KEYS].to_numpy()}
+    shown = {tuple(key) for key in paper[MODEL_KEYS].to_numpy()}
     for key in ours.mean.index:
         if key not in shown:
-            lines.append(_line([*key, str(ours.splits[key]), *(ours.cell(key, column) for column in _COLUMNS)]))
+            lines.append(_line([*key, str(ours.splits[key]), *(_cell(ours, key, name) for name in TABLE1)]))
     return "\n".join(lines) + "\n"
 
 
-def _printed_rows(paper: pd.DataFrame, ours: _Summary) -> list[str]:
+def _printed_rows(paper: pd.DataFrame, ours: Summary) -> list[str]:
     lines = []
     for row in paper.to_dict("records"):
-        key = tuple(row[name] for name in _KEYS)
-        cells = [f"{ours.cell(key, name)} ({row[name]:.{4 if name == 'rmse' else 2}f})" for name in _COLUMNS]
+        key = tuple(row[name] for name in MODEL_KEYS)
+        cells = [f"{_cell(ours, key, name)} ({row[name]:.{4 if name == 'rmse' else 2}f})" for name in TABLE1]
         lines.append(_line([*key, str(ours.splits.get(key, 0)), *cells]))
     return lines
+
+
+def _cell(ours: Summary, key: tuple, name: str) -> str:
+    if key not in ours.mean.index:
+        return "not run"
+    scale, digits = (1, 4) if name == "rmse" else (100, 2)
+    return text(ours.mean.loc[key, name], ours.sd.loc[key, name], digits, scale)
 
 
 def _line(cells: Iterable[str]) -> str:
@@ -225,13 +218,12 @@ def _line(cells: Iterable[str]) -> str:
 
 def _galaxies(metrics: pd.DataFrame) -> list[str]:
     names = {"bias_mean": "mean dz", "bias_median": "median dz", "sigma_nmad": "sigma_NMAD", "rmse": "RMSE"}
-    groups = metrics.groupby(["model", "inputs"], sort=False)
-    mean, sd, splits = groups[list(names)].mean(), groups[list(names)].std(ddof=1).fillna(0.0), groups.size()
+    mean, sd, splits = over_splits(metrics, ["model", "inputs"], list(names))
     lines = ["Galaxies: ours, mean ± sd over the splits, below what Pasquet et al. (2019) report.", ""]
     lines += [_line(["model", "inputs", "splits", *names.values()]), "|---" * (3 + len(names)) + "|"]
     lines += [f"| Pasquet et al. (2019) | img | — | {PASQUET['bias_mean']} | — | {PASQUET['sigma_nmad']} | — |"]
     for key in mean.index:
-        cells = [f"{mean.loc[key, name]:.5f} ± {sd.loc[key, name]:.5f}" for name in names]
+        cells = [text(mean.loc[key, name], sd.loc[key, name], 5) for name in names]
         lines.append(_line([*key, str(splits[key]), *cells]))
     return lines
 
@@ -273,9 +265,9 @@ def write_metrics(
         dataset, model, split, _ = parse_model(path)
         trained_on[dataset, model, split] = read_json(path)["n"]["train"]
     scores = metrics_table(predictions, train_sizes, trained_on)
-    text = class_scores.markdown(scores) if "accuracy" in scores else table1(scores)
+    page = class_scores.markdown(scores) if "accuracy" in scores else table1(scores)
     with atomic_path(table) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(page)
     with atomic_path(metrics) as temporary:
         scores.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
-    log.info(text)
+    log.info(page)

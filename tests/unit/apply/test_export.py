@@ -9,6 +9,7 @@ import pytest
 from bundles import exported
 from toy import rewrite
 
+from crossz.apply.bundle import load_bundle
 from crossz.apply.bundle_folder import CARD, FACTS, check
 from crossz.apply.export import domain
 from crossz.core.constants import BANDS
@@ -31,6 +32,34 @@ def test_the_weights_must_be_those_of_their_description(survey, networks, tmp_pa
     (tmp_path / "model.pt").write_bytes(models[1].read_bytes()[:-1] + b"x")
     with pytest.raises(CrosszError, match=r"model.pt: its checksum is not the one in"):
         exported(survey, ([models[0], tmp_path / "model.pt"], infos), tmp_path / "bundle")
+
+
+ENSEMBLE = {
+    "splits": 2,
+    "temperature": {"phot+img": 0.8765},
+    "scores": {"phot+img": {"n": 1234, "splits": 2.0, "rmse": 0.1, "sigma_nmad": 0.05, "crps": 0.04, "coverage_68": 0.6789, "coverage_95": 0.95, "pit_ks": 0.03}},
+}  # fmt: skip
+
+
+def test_a_bundle_has_the_temperature_of_all_splits_together_and_its_card_their_scores(survey, networks, tmp_path):
+    write_json(tmp_path / "ensemble.json", ENSEMBLE)
+    folder = exported(survey, networks, tmp_path / "bundle", ensemble=tmp_path / "ensemble.json")
+    assert load_bundle(folder).temperature == {"phot+img": 0.8765}
+    card = (folder / CARD).read_text()
+    assert "| phot+img | 1,234 | 2.0 | 0.1000 | 0.0500 | 0.0400 | 0.6789 | 0.9500 | 0.0300 | 0.876 |" in card
+    assert "cannot be scored" not in card
+
+
+def test_a_bundle_without_it_is_read_as_before(made):
+    assert load_bundle(made).temperature == {}
+    assert "cannot be scored" in (made / CARD).read_text()
+
+
+@pytest.mark.parametrize("value", ["wide", 0.0, -1.0, None])
+def test_a_temperature_that_is_none_is_refused(made, copy, change_facts, value):
+    change_facts(copy, lambda facts: facts.update(ensemble={"temperature": {"phot+img": value}}))
+    with pytest.raises(CrosszError, match=r"bundle.json: ensemble: .*get the bundle again"):
+        load_bundle(copy)
 
 
 def test_a_bundle_contains_no_path_of_the_maker(made, tmp_path):

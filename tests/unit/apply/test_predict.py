@@ -1,6 +1,7 @@
 """Estimates of new objects: from what there is of each, by the networks of several splits."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,12 @@ from crossz.apply.bundle import Bundle, trained_networks
 from crossz.apply.predict import images_in, images_of, index_of, predict, write_redshifts
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
+from crossz.core.files import read_json
 from crossz.estimates import pdf
 from crossz.estimates.predictions import mixtures_of
 from crossz.images.arrow import to_units, write_arrays
-from crossz.models import evaluation, training
+from crossz.models import data, evaluation, inference, training
+from crossz.scores.ensemble import write_ensemble
 
 COUNT = 2
 
@@ -82,6 +85,51 @@ def test_new_objects_get_what_the_evaluation_gave_them_averaged_over_the_splits(
     assert pdf.cdf(mixtures, np.log1p(both["z_median"])) == pytest.approx(0.5, abs=2e-3)
     assert set(table["status"]) == {"ok"}
     assert set(table["inputs"]) == {"phot+img_gen"}
+
+
+def test_the_mean_over_the_splits_is_recalibrated_by_input_pattern(bundle, large, targets):
+    table = targets.sample(30, random_state=6).reset_index(drop=True)
+    table.loc[:9, [f"dered_{band}" for band in BANDS]] = np.nan
+    cutouts = images(table, large)
+    wide = predict(table, bundle, cutouts)
+    narrow = predict(table, replace(bundle, temperature={"phot+img": 0.5}), cutouts)
+    mended = (wide["inputs"] == "phot+img").to_numpy()
+    assert 5 < mended.sum() < 25
+    pd.testing.assert_frame_equal(narrow[~mended], wide[~mended])
+    assert narrow["z_phot"].tolist() == wide["z_phot"].tolist()
+    for k in range(6):
+        ratio = narrow[f"sigma_{k}"] / wide[f"sigma_{k}"]
+        np.testing.assert_allclose(ratio[mended], 0.5)
+    width = (narrow["z_high_68"] - narrow["z_low_68"]) / (wide["z_high_68"] - wide["z_low_68"])
+    assert width[mended].median() < 0.9
+
+
+def test_the_networks_of_a_run_are_recalibrated_by_their_ensemble_json(run, bundle, targets, tmp_path):
+    by_inputs = {inputs: [tables[inputs] for tables in run[2]] for inputs in run[2][0]}
+    files = []
+    for inputs, paths_of_splits in by_inputs.items():
+        for split, path in enumerate(paths_of_splits):
+            files.append(tmp_path / f"toy/crossmodal/{split}/{inputs}.parquet")
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, files[-1])
+    write_ensemble(predictions=files, ensemble=tmp_path / "ensemble.json")
+    content = read_json(tmp_path / "ensemble.json")
+    assert content["splits"] == COUNT
+    assert set(content["temperature"]) == set(content["scores"]) == set(by_inputs)
+    assert 0.3 < content["temperature"]["phot+img_gen"] < 1.5
+    held = pd.read_parquet(run[2][0]["phot+img"])
+    assert content["scores"]["phot+img"]["n"] == len(held)
+    targets.to_csv(tmp_path / "mine.csv", index=False)
+    options = {
+        "targets": tmp_path / "mine.csv",
+        "columns": {},
+        "networks": paths(run),
+        "table": tmp_path / "out.parquet",
+    }
+    write_redshifts(**options, ensemble=[tmp_path / "ensemble.json"])
+    expected = predict(pd.read_csv(tmp_path / "mine.csv"), replace(bundle, temperature=content["temperature"]))
+    found = pd.read_parquet(tmp_path / "out.parquet")
+    np.testing.assert_allclose(found["z_high_95"], expected["z_high_95"], rtol=1e-9)
 
 
 def test_the_table_has_the_index_of_the_targets_and_arrow_tables_do_too(bundle, targets):
@@ -168,6 +216,26 @@ def test_an_object_gets_its_redshift_from_what_there_is_of_it(run, bundle, large
         assert rows["z_phot"].to_numpy() == pytest.approx(scored[inputs].loc[rows["objID"]].to_numpy(), abs=1e-4)
     assert set(estimates.loc[cutouts.row < 0, "image"]) == {"missing_frame", ""}
     assert (estimates.loc[cutouts.row >= 0, "image"] == "ok").all()
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_images_that_do_not_fit_into_memory_give_the_same_redshifts(bundle, large, targets, monkeypatch, resident):
+    """Both branches of data.image_source, through the public call."""
+    table = targets.sample(40, random_state=5).reset_index(drop=True)
+    table.loc[:5, [f"dered_{band}" for band in BANDS]] = np.nan
+    cutouts, gathered = images(table, large), []
+    expected = predict(table, bundle, cutouts)
+    assert set(expected["inputs"]) >= {"phot+img", "phot_gen+img"}
+    gather = type(cutouts.store).gather
+    monkeypatch.setattr(
+        type(cutouts.store), "gather", lambda store, rows: gathered.append(len(rows)) or gather(store, rows)
+    )
+    monkeypatch.setattr(module, "_at_edge", lambda _, row: np.zeros(len(row), bool))
+    if not resident:
+        monkeypatch.setattr(data, "RESIDENT_BYTES", 0)
+        monkeypatch.setattr(inference, "ROWS_AT_ONCE", 7)
+    pd.testing.assert_frame_equal(predict(table, bundle, cutouts), expected)
+    assert (max(gathered) > 7) == resident
 
 
 def test_what_was_not_matched_stays_so_and_flags_mark_what_to_beware_of(bundle, large, targets):

@@ -84,7 +84,14 @@ def test_every_input_pattern_and_reference_tells_classes_apart(trained):
 def test_metrics_and_their_table_are_of_classes(trained):
     _, paths = trained
     table = metrics.metrics_table(paths.values(), {("toy", 0): 180}, {})
-    assert table.columns.tolist()[:10] == [*metrics.KEYS, *metrics.COUNTS, "accuracy", "log_loss", "roc_auc"]
+    assert table.columns.tolist()[:10] == [
+        *metrics.MODEL_KEYS,
+        "split",
+        *metrics.COUNTS,
+        "accuracy",
+        "log_loss",
+        "roc_auc",
+    ]
     assert "rmse" not in table
     text = class_scores.markdown(table)
     assert "| toy | crossmodal | phot+img | 1 |" in text

@@ -16,7 +16,8 @@ FINITE = st.floats(-30, 30, allow_subnormal=False)
 @pytest.mark.parametrize("magnitudes", ["dered_model", "psf"])
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("mag", -9999.0), ("mag", 0.0), ("mag", np.nan), ("err", 0.0), ("err", -9999.0), ("err", np.nan)],
+    [("mag", value) for value in (-9999.0, -99.0, 0.0, 99.0, 99.99, 9999.0, np.nan, np.inf, -np.inf)]
+    + [("err", value) for value in (0.0, -9999.0, 9.9, 9.999, 99.0, np.nan, np.inf)],
 )
 def test_a_missing_magnitude_is_nan_with_an_indicator_and_takes_its_colours_along(magnitudes, column, value):
     table = toy.catalog(4)
@@ -30,6 +31,22 @@ def test_a_missing_magnitude_is_nan_with_an_indicator_and_takes_its_colours_alon
     np.testing.assert_array_equal(np.isnan(phot.err), expected)
     np.testing.assert_array_equal(np.isnan(phot.colour[1]), [False, True, True, False])
     assert np.isfinite(phot.colour[[0, 2, 3]]).all()
+
+
+def test_faint_magnitudes_of_sdss_and_their_errors_are_values():
+    table = toy.catalog(2)
+    table.loc[0, ["dered_u", "psfMagErr_u"]] = 27.434, 9.415
+    phot = features.photometry(table, "dered_model")
+    assert not phot.missing.any()
+    assert (phot.mag[0, 0], phot.err[0, 0]) == (27.434, 9.415)
+
+
+@pytest.mark.parametrize("value", [-9999.0, np.nan, np.inf, 99.0])
+def test_an_extinction_that_is_none_is_nan(value):
+    table = toy.catalog(2)
+    table.loc[0, "extinction_g"] = value
+    assert np.isnan(features.photometry(table, "dered_model").extinction).tolist() == [[0, 1, 0, 0, 0], [0] * 5]
+    assert features.photometry(table, "psf").missing[0].tolist() == [False, True, False, False, False]
 
 
 def test_a_psf_magnitude_whose_extinction_is_unknown_is_missing():

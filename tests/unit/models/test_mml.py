@@ -117,17 +117,17 @@ def test_the_same_seed_gives_the_same_bytes_and_the_generator_outside_is_left_al
 def test_test_objects_do_not_touch_the_training(survey, plain, tmp_path):
     split = pd.read_parquet(survey.split).set_index("objID")["subset"]
 
-    def test_rows(table):
+    def places(table):
         return np.flatnonzero((table["objID"].map(split) == "test").to_numpy())
 
     def other_labels(table):
-        rows = test_rows(table)
+        rows = places(table)
         names = [name for name in table if name != "objID"]
         table.loc[rows, names] = table.loc[np.roll(rows, 3), names].to_numpy()
         return table
 
     def other_spectra(table, flux):
-        rows = test_rows(table)
+        rows = places(table)
         flux[rows] = flux[np.roll(rows, 5)] * 2
         return flux
 

@@ -14,16 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy import CROSSMODAL, TRAIN
 
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 from crossz.core.names import PATTERNS
 from crossz.estimates import pdf
 from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import mixtures_of
 from crossz.images.arrow import read_arrays, write_arrays
+from crossz.images.store import ImageStore
 from crossz.models import data, evaluation, inference, training
-from crossz.models.data import augmented, redshift_of, target_of
+from crossz.models.checkpoint import Checkpoint
+from crossz.models.crossmodal import extinction_loss
+from crossz.models.data import augmented, load_part, redshift_of, target_of
 from crossz.models.info import ModelInfo
-from crossz.models.rows import subsample
+from crossz.models.rows import load_rows, subsample
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,70 @@ def test_a_checkpoint_of_something_else_is_left_aside(survey, tmp_path, monkeypa
     found = train(survey, tmp_path / "other", **{"epochs": 1} | change)
     assert "other data, code or settings" in messages.text
     assert found == train(survey, tmp_path / "fresh", **{"epochs": 1} | change)
+
+
+def checkpoint_of(survey, folder, monkeypatch):
+    """A whole checkpoint that a training of one epoch left."""
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Path, "unlink", lambda *_, **__: None)
+        train(survey, folder, epochs=1)
+    return folder / "checkpoint.pt"
+
+
+def without_extinction(table, value):
+    """The catalog without the extinctions in u and g of every third object."""
+    columns = {f"extinction_{band}": table[f"extinction_{band}"].where(table.index % 3 > 0, value) for band in "ug"}
+    return table.assign(**columns)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(survey, tmp_path, monkeypatch, messages):
+    path = checkpoint_of(survey, tmp_path, monkeypatch)
+    whole = path.read_bytes()
+    fresh = train(survey, tmp_path / "fresh", epochs=1)
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1  # a bit of a weight
+    for damaged in (b"", whole[:5000], b"not a checkpoint", bytes(flipped)):
+        path.write_bytes(damaged)
+        messages.clear()
+        assert train(survey, tmp_path, epochs=1) == fresh
+        assert "checkpoint.pt: damaged (" in messages.text
+        assert (tmp_path / "checkpoint.pt.damaged").read_bytes() == damaged
+
+
+def test_no_flipped_bit_of_a_checkpoint_changes_what_is_read(tmp_path):
+    state = {"state": {"epoch": 1, "weights": {"a": torch.arange(50.0)}}}
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", "mine")
+    checkpoint.write([], state)
+    whole, rng = checkpoint.path.read_bytes(), np.random.default_rng(0)
+    for place in rng.integers(len(whole), size=300):
+        content = bytearray(whole)
+        content[place] ^= 1 << rng.integers(8)
+        checkpoint.path.write_bytes(content)
+        point = checkpoint.read()
+        assert point is None or torch.equal(point["running"]["state"]["weights"]["a"], torch.arange(50.0)), place
+
+
+def test_an_extinction_that_is_unknown_is_not_learnt(survey, tmp_path):
+    made = {}
+    for value in (np.nan, -9999.0, np.inf):
+        folder = tmp_path / str(value)
+        catalog = toy.rewrite(survey.catalog, folder, lambda table, value=value: without_extinction(table, value))
+        made[value] = train(survey._replace(catalog=catalog), folder, epochs=1)
+    assert len({tuple(files) for files in made.values()}) == 1
+    store = ImageStore(survey.index, survey.cutouts)
+    rows = load_rows(catalog, survey.split, store)
+    part = load_part(rows, store, ModelInfo.read(folder / "model.json"), torch.device("cpu"))
+    unknown = ~np.isfinite(rows[[f"extinction_{band}" for band in BANDS]].to_numpy())
+    assert 0.1 < unknown.mean() < 0.2
+    estimated = torch.full_like(part.extinction, 9.0, requires_grad=True)
+    extinction_loss(estimated, part.extinction).backward()
+    np.testing.assert_array_equal(estimated.grad.numpy() == 0, unknown)
+
+
+def test_a_last_batch_of_one_object_is_no_batch(survey, tmp_path):
+    split = toy.rewrite(survey.split, tmp_path / "split", lambda table: table[table.index < 29])  # 15 of them train
+    train(survey._replace(split=split), tmp_path, epochs=1, batch_size=2)
 
 
 def test_a_network_of_photometry_alone_reads_no_image(survey, tmp_path):
@@ -255,6 +323,33 @@ def test_a_split_without_a_usable_test_object_is_refused(survey, tmp_path):
     split = toy.rewrite(survey.split, tmp_path / "split", lambda table: table[table["subset"] != "test"])
     with pytest.raises(CrosszError, match="part test"):
         train(survey._replace(split=split), tmp_path)
+
+
+def test_the_gradient_is_clipped_unless_there_is_no_largest_norm(survey, tmp_path, monkeypatch):
+    found = {
+        name: train(survey, tmp_path / name, epochs=1, gradient_clip=clip)[0]
+        for name, clip in (("small", 1e-3), ("none", None))
+    }
+    assert found["small"] != found["none"]
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: None)
+    assert train(survey, tmp_path / "off", epochs=1, gradient_clip=1e-3)[0] == found["none"]
+
+
+def test_the_reversal_grows_from_nothing_unless_there_is_no_ramp():
+    settings = CROSSMODAL | {"reversal": 0.5}
+    assert training._reversal(settings, 0.0) == 0
+    assert training._reversal(settings, 1.0) == pytest.approx(0.5, abs=1e-3)
+    assert training._reversal(settings | {"reversal_ramp": False}, 0.0) == 0.5
+
+
+def test_networks_that_know_nothing_of_the_layers_behind_the_backbone_have_one():
+    older = {name: value for name, value in CROSSMODAL.items() if name != "image_mlp_layers"}
+    shapes = []
+    for block in (older, CROSSMODAL, CROSSMODAL | {"image_mlp_layers": 2}):
+        net = inference.build(ModelInfo(block, TRAIN, "dered_model", seed=1, n={}, scalers={}))
+        shapes.append({name: value.shape for name, value in net.state_dict().items()})
+    assert shapes[0] == shapes[1]
+    assert len(shapes[2]) == len(shapes[1]) + 2
 
 
 def test_bfloat16_trains_the_same_science_and_not_the_same_bytes(survey, tmp_path, plain):

@@ -30,6 +30,22 @@ def test_highest_density_sets_hold_both_peaks():
     assert pdf_scores.credible_level(two, np.array([1.15]))[0] > 0.99
 
 
+def test_a_component_narrower_than_any_step_is_not_stepped_over():
+    n = 4000
+    sharp = Mixture(np.tile([0.5, 0.5], (n, 1)), np.tile([1.0, 1.1], (n, 1)), np.tile([0.002, 0.4], (n, 1)))
+    rng = np.random.default_rng(5)
+    wide = rng.random(n) < 0.5
+    y = np.where(wide, rng.normal(1.1, 0.4, n), rng.normal(1.0, 0.002, n))
+    scores = pdf_scores.score(sharp, np.expm1(y))
+    for share in (0.68, 0.95):
+        error = np.sqrt(share * (1 - share) / n)
+        assert scores[f"coverage_{100 * share:.0f}"] == pytest.approx(share, abs=4 * error)
+    # The level is the probability of a higher density, by its definition.
+    density = pdf.density(sharp, y)
+    simulated = [(density > own).mean() for own in density[:200]]
+    assert pdf_scores.credible_level(sharp, y)[:200] == pytest.approx(simulated, abs=4 * 0.5 / np.sqrt(n))
+
+
 def test_blocks_change_no_level(monkeypatch):
     pdfs = mixtures(50)
     y = draw(pdfs)

@@ -1,0 +1,96 @@
+"""The networks of all splits together: their temperature, and scores of objects that several splits held out."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from crossz.core.files import write_json
+from crossz.core.paths import parse_predictions
+from crossz.estimates import classes, ensemble, pdf
+from crossz.estimates.ensemble import HeldOut
+from crossz.estimates.estimates import ClassProbabilities, Estimate, Pdf, Point
+from crossz.estimates.predictions import mixtures_of, read_predictions
+from crossz.scores import metrics, pdf_scores
+
+log = logging.getLogger(__name__)
+
+
+def write_ensemble(*, predictions: Iterable[str | Path], ensemble: str | Path) -> None:
+    """Write what the splits of one network are worth together.
+
+    Parameters
+    ----------
+    predictions
+        Paths of its tables of predictions, {dataset}/{model}/{split}/{inputs}.parquet, of all splits and inputs.
+    ensemble
+        The JSON file to write: splits (their number); temperature by inputs, of the mean over all splits, empty of
+        points; scores by inputs, `score`.
+    """
+    by_inputs: dict[str, list[str | Path]] = {}
+    for path in predictions:
+        by_inputs.setdefault(parse_predictions(path).inputs, []).append(path)
+    content = of_tables(
+        {inputs: [table for *_, table in read_predictions(paths)] for inputs, paths in by_inputs.items()}
+    )
+    write_json(ensemble, content)
+    for inputs, value in content["temperature"].items():
+        log.info(f"{inputs}: temperature of {content['splits']} splits together {value:.3f}")
+
+
+def of_tables(tables: dict[str, list[pd.DataFrame]]) -> dict:
+    """The content of `write_ensemble`'s file, of the tables of each split by inputs."""
+    count = len(next(iter(tables.values())))
+    temperature, scores = {}, {}
+    for inputs, of_splits in tables.items():
+        truths, estimates = zip(*map(_estimate, of_splits), strict=True)
+        parts = ensemble.held_out([table["objID"].to_numpy() for table in of_splits], truths, estimates)
+        if (limit := ensemble.fit_temperature(parts)) is not None:
+            temperature[inputs] = ensemble.temperature(limit, count)
+        if parts:
+            scores[inputs] = score(parts, limit)
+    return {"splits": count, "temperature": temperature, "scores": scores}
+
+
+def score(parts: Sequence[HeldOut], limit: float | None) -> dict[str, float]:
+    """Scores of means over the splits that held an object out, recalibrated by the `limit` of their temperature.
+
+    Returns
+    -------
+    dict
+        n (objects) and splits (mean number of them that held an object out). Of redshifts rmse and sigma_nmad; of PDFs
+        also the scores of `pdf_scores.score`. Of classes accuracy and log_loss.
+    """
+    size = np.array([len(part.truth) for part in parts])
+    found: dict[str, float] = {
+        "n": int(size.sum()),
+        "splits": float(np.average([part.splits for part in parts], weights=size)),
+    }
+    truth = np.concatenate([part.truth for part in parts])
+    estimates = [part.recalibrated(limit) for part in parts]
+    if isinstance(estimates[0], ClassProbabilities):
+        losses = [estimate.score(part.truth) for estimate, part in zip(estimates, parts, strict=True)]
+        wrong = [estimate.error(part.truth) for estimate, part in zip(estimates, parts, strict=True)]
+        return found | {"accuracy": float(1 - size @ wrong / size.sum()), "log_loss": float(size @ losses / size.sum())}
+    points = metrics.score(
+        truth, np.concatenate([one.z_phot for one in estimates if not isinstance(one, ClassProbabilities)])
+    )
+    found |= {name: points[name] for name in ("rmse", "sigma_nmad")}
+    pdfs = [(one.mixture, part.truth) for one, part in zip(estimates, parts, strict=True) if isinstance(one, Pdf)]
+    if pdfs:
+        each = pd.DataFrame([pdf_scores.score(mixture, z) for mixture, z in pdfs])
+        found |= {name: float(size @ each[name] / size.sum()) for name in ("crps", "coverage_68", "coverage_95")}
+        found["pit_ks"] = pdf_scores.ks_distance(np.concatenate([pdf.cdf(mixture, np.log1p(z)) for mixture, z in pdfs]))
+    return found
+
+
+def _estimate(table: pd.DataFrame) -> tuple[np.ndarray, Estimate]:
+    # What is true of the objects of a table of predictions, and their estimates.
+    if (probabilities := classes.probabilities_of(table)) is not None:
+        names, probability = probabilities
+        return classes.labels(table, names), ClassProbabilities(probability, tuple(names))
+    mixtures = mixtures_of(table)
+    z = table["z_spec"].to_numpy()
+    return z, Point(table["z_phot"].to_numpy()) if mixtures is None else Pdf(mixtures)
