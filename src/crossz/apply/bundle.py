@@ -26,7 +26,17 @@ log = logging.getLogger(__name__)
 COMMON = ("crossmodal", "train", "magnitudes", "columns", "classes", "seed")
 """Of ModelInfo: what the splits of one network share."""
 _TOLERANCE = 2e-3  # of ln(1 + z), between a probe's answers here and where the bundle was made
-_MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError, MemoryError)
+_MALFORMED = (
+    AssertionError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+)
 _MOST_MEMBERS = 100
 
 

@@ -210,7 +210,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _words(body: bytes) -> str:
     # What an error says as JSON or, CDS's, as a VOTable; nothing of another body, which is an HTML page.
     if status := re.search(rb'QUERY_STATUS"[^>]*>\s*(?:Message:)?(.*?)(?:Trace:|<)', body, re.DOTALL):
-        return " ".join(status[1].decode("utf-8", "replace").split())[:300]
+        return printable(status[1].decode("utf-8", "replace"), 300)
     try:
         return printable(str(json.loads(body)["ErrorMessage"]), 300)
     except (ValueError, LookupError, TypeError, RecursionError):
