@@ -149,7 +149,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_training_starts_anew(survey, 
         path.write_bytes(damaged)
         messages.clear()
         assert train(survey, tmp_path, epochs=1) == fresh
-        assert "checkpoint.pt: damaged (" in messages.text
+        assert "checkpoint.pt: a damaged checkpoint; set aside as checkpoint.pt.damaged" in messages.text
         assert (tmp_path / "checkpoint.pt.damaged").read_bytes() == damaged
 
 
