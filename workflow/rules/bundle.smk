@@ -16,7 +16,9 @@ rule bundle:
         receipt="results/catalog/raw/{dataset}.receipt.json",
         metrics="results/metrics.csv",
         record="results/run.yaml",
-        query=lambda wildcards: collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS),
+        query=lambda wildcards: local(
+            collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS)
+        ),
     output:
         bundle=directory("results/bundle/{dataset}-{model}"),
     log:

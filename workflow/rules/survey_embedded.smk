@@ -47,7 +47,7 @@ rule embedded_spectra:
 
 rule query:
     input:
-        sql="workflow/sql/{dataset}.sql",
+        sql=local("workflow/sql/{dataset}.sql"),
         database="results/sky/sky.sqlite",
     output:
         raw="results/catalog/raw/{dataset}.parquet",
@@ -65,7 +65,7 @@ rule query:
 
 rule match:
     input:
-        table=targets_file,
+        table=own_targets,
         database="results/sky/sky.sqlite",
     output:
         targets="results/predict/{name}/targets.parquet",
