@@ -8,6 +8,15 @@ SPECTRA = "results/sky/spectra"
 include: "stamps.smk"
 
 
+# A job's folder in a bucket is not seen from outside the job (snakemake-storage-plugin-s3 0.3.6 remembers that it was
+# none): folders are made where Snakemake runs.
+if workflow.storage_settings.default_storage_provider:
+
+    localrules:
+        embedded_sky,
+        embedded_spectra,
+
+
 rule embedded_sky:
     output:
         database="results/sky/sky.sqlite",
