@@ -64,7 +64,7 @@ class Cluster:
 
     def __enter__(self):
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        url = "http://127.0.0.1:{}".format(self._server.server_address[1])
+        url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.kubeconfig = self.folder / "kubeconfig"
         self.kubeconfig.write_text(
             yaml.safe_dump({

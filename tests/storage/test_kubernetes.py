@@ -94,9 +94,10 @@ def test_a_training_whose_node_is_lost_goes_on_from_a_checkpoint_that_a_volume_k
         ):
             storage.bucket.upload_file(str(local / entry), f"runs/one/{entry}")
     profile = project / PROFILE
-    profile.write_text(
-        profile.read_text() + "kubernetes-persistent-volumes: [checkpoints:/workdir/results/checkpoints]\n"
-    )
+    line = "# kubernetes-persistent-volumes: [checkpoints:/workdir/results/checkpoints]"
+    told = profile.read_text()
+    assert line in told
+    profile.write_text(told.replace(line, line.removeprefix("# ")))
     longer = SMALL["train"] | {"epochs": 200, "patience": 200}
     head = subprocess.Popen(
         command(project, "results/models/baseline/crossmodal/0/model.pt", "--allowed-rules=train", *OPTIONS, **SMALLEST | {"train": longer}),
@@ -119,3 +120,22 @@ def test_a_training_whose_node_is_lost_goes_on_from_a_checkpoint_that_a_volume_k
         )
         == 8000
     )
+
+
+RETRIED = """
+rule retried:
+    output:
+        "results/{name}.txt",
+    resources:
+        mem_mb=lambda wildcards, attempt: 1500 * attempt,
+    shell:
+        "test {resources.mem_mb} -ge 3000 && echo {resources.mem_mb} > {output}"
+"""
+
+
+def test_a_job_whose_container_fails_is_tried_again_with_more_memory(project, cluster, storage):
+    (project / "Snakefile").write_text(RETRIED)
+    done = snakemake(project, "results/a.txt", *OPTIONS, login=storage.login, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert contents(storage.bucket)["results/a.txt"] == b"3000\n"
+    assert len(cluster.manifests) == 2
