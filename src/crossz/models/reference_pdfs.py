@@ -12,7 +12,7 @@ from crossz.estimates import pdf
 from crossz.estimates.pdf import Mixture
 
 COMPONENTS = 8
-"""Components of a PDF. Four score 0.5 % worse in CRPS, sixteen no better."""
+"""Components of a PDF. With four or sixteen, the CRPS of forests changes by less than 1 %."""
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Quantiles of y that boosting estimates, a fifth of the probability each."""
 _KERNEL = 0.5  # width of a kernel, in widths of the validation part's errors
