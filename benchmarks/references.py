@@ -34,6 +34,7 @@ DRAWN, NEAR = (
     25,
 )  # quasars of the sky; how many on each side in redshift give an object its mean color and scatter
 LIMITS = np.array([22.0, 22.2, 22.2, 21.3, 20.5])  # mag, of 5 sigma in SDSS
+FAINTEST = 25.0  # mag: SDSS's magnitudes end there, even without any flux
 FILLER = 20  # columns that a catalog has beside those
 
 
@@ -41,7 +42,9 @@ def sample(folder: Path, train: int) -> None:
     """A catalog, a split and an index of images with `train` training objects."""
     rng = np.random.default_rng(train)
     drawn = population.quasars(rng, DRAWN).sort_values("z", ignore_index=True)
-    mag = 22.5 - 2.5 * np.log10(drawn[[f"flux_{band}" for band in BANDS]].to_numpy())
+    mag = 22.5 - 2.5 * np.log10(
+        drawn[[f"flux_{band}" for band in BANDS]].to_numpy().clip(10 ** (0.4 * (22.5 - FAINTEST)))
+    )
     colour = mag - mag[:, [BANDS.index("i")]]
     count = train * 5 // 3
     place = rng.uniform(NEAR, DRAWN - NEAR - 1, count)
@@ -52,7 +55,8 @@ def sample(folder: Path, train: int) -> None:
     at = [np.interp(place - NEAR, np.arange(len(middle)), middle[:, band]) for band in range(len(BANDS))]
     true = drawn["i_mag"].to_numpy()[rng.integers(DRAWN, size=count), None] + np.stack(at, axis=1) + scatter
     error = np.hypot(0.015, 0.2 * 10 ** (0.35 * (true - LIMITS))) * rng.lognormal(0, 0.1, true.shape)
-    seen = true + error * rng.standard_normal(true.shape)
+    error = np.minimum(error, 2.0)
+    seen = np.minimum(true + error * rng.standard_normal(true.shape), FAINTEST)
     columns = {"objID": np.arange(count) * 1013 + 1237650000000000000, "zWarning": 0}
     columns["z"] = np.interp(place, np.arange(DRAWN), drawn["z"])
     for number, band in enumerate(BANDS):

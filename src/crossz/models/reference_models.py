@@ -28,6 +28,7 @@ NEIGHBOURS = (5, 10, 20, 40)
 """Numbers of neighbours that the validation part chooses from."""
 TREES = ("random_forest", "extra_trees")
 _LIMIT = 6.0  # scaled features beyond this are outliers of the photometry
+_FARTHEST = 10.0  # mag between two bands of an object: no flux of any number, however wrong, is infinite
 _COUNT = 200  # trees of a forest
 
 
@@ -97,8 +98,8 @@ def with_relative_fluxes(features: np.ndarray) -> np.ndarray:
     The cuts of ExtraTrees are random, and even in flux they part faint bands better than even in magnitude.
     """
     mag = features[:, : len(BANDS)]
-    reference = mag[:, [BANDS.index("r")]]
-    return np.concatenate([features, np.arcsinh(10 ** (-0.4 * (mag - reference)))], axis=1)
+    apart = np.clip(mag - mag[:, [BANDS.index("r")]], -_FARTHEST, _FARTHEST)
+    return np.concatenate([features, np.arcsinh(10 ** (-0.4 * apart))], axis=1)
 
 
 def _filled() -> SimpleImputer:

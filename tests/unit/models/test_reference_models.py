@@ -39,6 +39,14 @@ def test_relative_fluxes_are_those_of_the_magnitudes_and_missing_where_they_are(
     assert np.isnan(found[1, 14:]).all()
 
 
+def test_a_magnitude_that_cannot_be_has_no_infinite_flux():
+    features = np.full((30, 14), 19.0)
+    features[0, 0], features[1, 2] = -999.0, 3000.0
+    assert np.isfinite(reference_models.with_relative_fluxes(features)).all()
+    for candidate in reference_models.candidates("extra_trees", 0, 30):
+        assert np.isfinite(candidate.fit(features, np.arange(30.0)).predict(features)).all()
+
+
 def test_the_nearest_come_first_and_equal_objects_share_the_weight():
     rng = np.random.default_rng(1)
     x = rng.normal(size=(30, 14))
