@@ -33,7 +33,7 @@ class XMatch:
 
     def answer(self, request: Request) -> Answer:
         """The sources, the names of tables, or an error."""
-        params = {name.lower(): value for name, value in request.params.items()}
+        params = {name.lower(): value for name, value in (request.query | request.form).items()}
         if params.get("action") == "getVizieRTableNames":
             return Answer(200, "\n".join(self._vizier).encode(), "text/plain")
         try:
