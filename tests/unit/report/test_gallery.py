@@ -77,6 +77,7 @@ def test_a_gallery_of_point_estimates_has_no_pdfs(survey, drawn):
 
 
 def test_every_figure_is_the_same_bytes_each_time(tmp_path, survey):
+    opened = style.plt.get_fignums()
     paths = predictions(tmp_path / "many", "crossmodal", "phot+img")
     binned, metrics, trained = (
         tmp_path / "binned.csv",
@@ -96,4 +97,4 @@ def test_every_figure_is_the_same_bytes_each_time(tmp_path, survey):
         "gallery": lambda out: gallery.write_gallery(**survey, figure=out),
     }.items():
         draw_twice(write, tmp_path, name)
-    assert not style.plt.get_fignums()
+    assert style.plt.get_fignums() == opened
