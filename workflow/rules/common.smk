@@ -74,6 +74,10 @@ def targets_file(wildcards):
     return config["targets"]
 
 
+def own_targets(wildcards):
+    return local(targets_file(wildcards))
+
+
 @functools.cache
 def header_needs_archive(path):
     if not Path(path).is_file():
@@ -95,7 +99,7 @@ def matched(wildcards):
 def targets_table(wildcards):
     """What the networks read of new objects: the user's table, or what the archive has of its positions."""
     found = "crossmatched" if target_radii(wildcards) else "targets"
-    return f"results/predict/{wildcards.name}/{found}.parquet" if matched(wildcards) else targets_file(wildcards)
+    return f"results/predict/{wildcards.name}/{found}.parquet" if matched(wildcards) else own_targets(wildcards)
 
 
 def target_radii(wildcards):
@@ -119,7 +123,7 @@ def target_images(wildcards):
 def networks_of_all_splits(wildcards):
     """The networks that estimate redshifts of new objects: a bundle, or model.pt and model.json of every split of the last dataset."""
     if config["bundle"] is not None:
-        return [config["bundle"]]
+        return [local(config["bundle"])]
     folder = f"results/models/{DATASETS[-1]}/{MAIN}"
     return [f"{folder}/{split}/{name}" for split in SPLITS for name in ("model.pt", "model.json")]
 
