@@ -258,3 +258,27 @@ def test_profiles_of_clusters_give_a_gpu_to_each_rule_that_uses_one(workdir):
         # Kubernetes takes a GPU only as a limit, which its plugin sets where `scale` is 0, and wants to know whose it is.
         for rule in using if name == "kubernetes" else ():
             assert (told[rule]["gpu_manufacturer"], told[rule]["scale"]) == ("nvidia", 0)
+
+
+def test_references_book_memory_and_threads_by_the_size_of_the_catalog(workdir):
+    booked = {}
+    for megabytes in (0.4, 180):  # of 1,000 objects, and of DR17
+        for path in ("catalog/baseline.parquet", "splits/baseline/0.parquet", "images.parquet"):
+            (workdir / "results" / path).parent.mkdir(parents=True, exist_ok=True)
+            with open(workdir / "results" / path, "wb") as handle:
+                handle.truncate(int(megabytes * 1e6) if "catalog" in path else 1000)
+        with api.SnakemakeApi(api.OutputSettings()) as smk:
+            workflow = smk.workflow(
+                snakefile=ROOT / "Snakefile",
+                workdir=workdir,
+                resource_settings=api.ResourceSettings(cores=8),
+                config_settings=api.ConfigSettings(configfiles=(ROOT / "config/config.yaml",)),
+            )
+            target = "results/predictions/baseline/knn/0/phot.parquet"
+            settings = api.DAGSettings(targets={target}, allowed_rules={"references"})
+            workflow.dag(settings).execute_workflow(executor="dryrun")
+            (job,) = workflow._workflow.dag.jobs
+            booked[megabytes] = job.resources.mem_mb, job.threads
+    assert booked[0.4] == (1003, 1)
+    assert booked[180][0] > 2000
+    assert booked[180][1] == 4

@@ -65,6 +65,11 @@ def figure(path, caption):
     return [report(f"{path}.png", caption=f"../report/{caption}.rst", category="Figures"), f"{path}.pdf"]
 
 
+def is_large(path):
+    """Whether a catalog has more than some thirty thousand rows, if it is there yet."""
+    return Path(path).is_file() and Path(path).stat().st_size > 10_000_000
+
+
 def targets_file(wildcards):
     """The table of new objects."""
     if config["targets"] is None:
