@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from crossz.estimates.search import best_of
+
 
 class Mixture(NamedTuple):
     """Mixtures of n objects with K components each: weights that sum to 1, means and sigmas, [n, K]."""
@@ -17,6 +19,8 @@ class Mixture(NamedTuple):
 
 ODDS_WIDTH = 0.06
 """Half the interval of `odds`, in units of 1 + z."""
+_TEMPERATURES = np.exp(np.linspace(np.log(0.3), np.log(3.0), 93))  # 2.5 % apart
+_CACHED = 2**15  # numbers of an array: in the processor's cache, and too few for torch to wake its threads
 _SPAN = 8.0  # sigmas beyond the outermost means that a grid covers
 _POINTS = 800
 _BLOCK = 64  # objects whose grids are in memory at once: in the processor's cache
@@ -102,18 +106,25 @@ def crps(pdf: Mixture, y: np.ndarray) -> np.ndarray:
     ----------
     Grimit et al. (2006), Q. J. R. Meteorol. Soc. 132, 2925: the closed form for Gaussian mixtures.
     """
-    first = _expected_distance(pdf.mean - np.asarray(y, float)[:, None], pdf.sigma)
-    apart = _expected_distance(
-        pdf.mean[:, :, None] - pdf.mean[:, None, :], np.hypot(pdf.sigma[:, :, None], pdf.sigma[:, None, :])
-    )
-    pairs = pdf.weight[:, :, None] * pdf.weight[:, None, :]
-    return (pdf.weight * first).sum(1) - (pairs * apart).sum((1, 2)) / 2
+    weight, mean, sigma = (np.ascontiguousarray(part.T, float) for part in pdf)
+    y, scores = np.asarray(y, float), np.empty(len(y))
+    step = max(_CACHED // len(weight), 1)
+    for rows in (slice(start, start + step) for start in range(0, len(y), step)):
+        w, m, s = weight[:, rows], mean[:, rows], sigma[:, rows]
+        score = (w * _expected_distance(m - y[rows], s)).sum(0) - (w * w * s).sum(0) / np.sqrt(np.pi)
+        for apart in range(1, len(w)):  # pairs of components k and k + apart, which count once each way
+            pairs = _expected_distance(m[apart:] - m[:-apart], np.sqrt(s[apart:] ** 2 + s[:-apart] ** 2))
+            score -= (w[apart:] * w[:-apart] * pairs).sum(0)
+        scores[rows] = score
+    return scores
 
 
 def _expected_distance(m: np.ndarray, s: np.ndarray) -> np.ndarray:
-    # E|X| of a Gaussian of mean m and sigma s.
-    t = m / s
-    return m * (2 * ndtr(t) - 1) + 2 * s * np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi)
+    # E|X| of a Gaussian of mean m and sigma s. The error function of torch is three times as fast as its ndtr.
+    import torch  # as in ndtr
+
+    t = m / (s * np.sqrt(2))
+    return m * torch.erf(torch.from_numpy(t)).numpy() + np.exp(-t * t) * s * np.sqrt(2 / np.pi)
 
 
 def temperature_scaled(pdf: Mixture, temperature: float) -> Mixture:
@@ -131,8 +142,12 @@ def fit_temperature(pdf: Mixture, y: np.ndarray) -> float:
     y
         Their true values [n].
     """
-    temperatures = np.exp(np.linspace(np.log(0.3), np.log(3.0), 93))
-    return float(min(temperatures, key=lambda t: crps(temperature_scaled(pdf, t), y).mean()))
+
+    def score(temperature: float, step: int) -> float:
+        some = Mixture(*(part[::step] for part in pdf))
+        return float(crps(temperature_scaled(some, temperature), y[::step]).mean())
+
+    return best_of(_TEMPERATURES, score, len(y))
 
 
 def ensemble(members: Sequence[Mixture]) -> Mixture:

@@ -36,6 +36,16 @@ def test_crps_is_the_integral_that_defines_it():
         assert pdf.crps(pdfs, y)[row] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("components", [1, 3, 12])
+def test_the_crps_of_an_object_does_not_depend_on_the_others(components, monkeypatch):
+    pdfs = mixtures(50, components)
+    y = draw(pdfs)
+    alone = [pdf.crps(Mixture(*(part[row : row + 1] for part in pdfs)), y[row : row + 1])[0] for row in range(50)]
+    np.testing.assert_allclose(pdf.crps(pdfs, y), alone, rtol=1e-13)
+    monkeypatch.setattr(pdf, "_CACHED", 84)  # blocks of 7 to 84 objects
+    np.testing.assert_allclose(pdf.crps(pdfs, y), alone, rtol=1e-13)
+
+
 @settings(max_examples=20, deadline=None)
 @given(shift=st.floats(-0.2, 0.2), width=st.floats(0.5, 2.0))
 def test_crps_is_proper_no_other_pdf_scores_better_than_the_true_one(shift, width):
