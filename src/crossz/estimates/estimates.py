@@ -137,10 +137,9 @@ class Pdf:
         """
         columns = {"z_phot": self.z_phot}
         if shares:
-            columns["z_median"] = pdf.interval(self.mixture, 0.0)[0]
-        for share in shares:
-            low, high = pdf.interval(self.mixture, share)
-            columns |= {f"z_low_{100 * share:.0f}": low, f"z_high_{100 * share:.0f}": high}
+            levels = [0.5, *((1 + side * share) / 2 for share in shares for side in (-1, 1))]
+            names = [f"z_{side}_{100 * share:.0f}" for share in shares for side in ("low", "high")]
+            columns |= dict(zip(["z_median", *names], np.expm1(pdf.quantiles(self.mixture, levels)).T, strict=True))
         for name, array in self.mixture._asdict().items():
             columns |= {f"{name}_{k}": array[:, k] for k in range(array.shape[1])}
         z, probability = pdf.peaks(self.mixture)
