@@ -103,7 +103,7 @@ class Pdf:
     @property
     def z_median(self) -> np.ndarray:
         """Redshift [n] with half of the probability on each side. It minimises the expected |dy|."""
-        return pdf.interval(self.mixture, 0.0)[0]
+        return np.expm1(pdf.quantiles(self.mixture, [0.5])[:, 0])
 
     @classmethod
     def mean(cls, members: Sequence[Self]) -> Self:
@@ -147,12 +147,12 @@ class Pdf:
         The PDF: weight_k, mean_k, sigma_k. Its two most probable peaks: z_peak_1 (= z_mode), p_peak_1, z_peak_2, p_peak_2.
         """
         z, probability = pdf.peaks(self.mixture)
+        levels = [0.5, *((1 + side * share) / 2 for share in shares for side in (-1, 1))]
+        names = [f"z_{side}_{100 * share:.0f}" for share in shares for side in ("low", "high")]
+        z_median, *ends = np.expm1(pdf.quantiles(self.mixture, levels)).T
         z_mean, z_mode = self.z_phot, z[:, 0]
-        columns = {"z_phot": z_mean, "z_mean": z_mean, "z_median": self.z_median, "z_mode": z_mode}
-        columns["odds"] = pdf.odds(self.mixture, z_mode)
-        for share in shares:
-            low, high = pdf.interval(self.mixture, share)
-            columns |= {f"z_low_{100 * share:.0f}": low, f"z_high_{100 * share:.0f}": high}
+        columns = {"z_phot": z_mean, "z_mean": z_mean, "z_median": z_median, "z_mode": z_mode}
+        columns |= {"odds": pdf.odds(self.mixture, z_mode), **dict(zip(names, ends, strict=True))}
         for name, array in self.mixture._asdict().items():
             columns |= {f"{name}_{k}": array[:, k] for k in range(array.shape[1])}
         for k in (0, 1):
