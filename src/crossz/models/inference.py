@@ -153,5 +153,10 @@ def _estimate_of(head: torch.Tensor, info: ModelInfo) -> Estimate:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Compute in `precision`: auto is bfloat16 where it pays, on a GPU, and float32 elsewhere."""
-    wanted = device.type == "cuda" if precision == "auto" else precision == "bfloat16"
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+    kind = "cpu" if device.type == "meta" else device.type  # tensors without content have no autocast of their own
+    return torch.autocast(kind, torch.bfloat16, enabled=in_bfloat16(device, precision))
+
+
+def in_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether `precision` means bfloat16 on `device`."""
+    return device.type == "cuda" if precision == "auto" else precision == "bfloat16"
