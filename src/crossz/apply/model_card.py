@@ -137,6 +137,7 @@ def _made(facts: Mapping[str, Any]) -> list[list[Any]]:
         ["device", ", ".join(sorted({split["device"] for split in splits}))],
         ["best epochs", ", ".join(str(member["best_epoch"]) for split in splits for member in split["members"])],
         ["magnitudes", facts["magnitudes"]],
+        ["features", facts.get("features", "colours")],
         *([name, value] for name, value in facts["crossmodal"].items()),
         *([f"train.{name}", value] for name, value in facts["train"].items()),
         *([f"code of {name}", digest] for name, digest in made["code"].items()),
