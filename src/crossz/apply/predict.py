@@ -36,6 +36,9 @@ FAINT = 22.0
 """g magnitude beyond which an object is flagged faint: where the paper's samples end."""
 IMAGES_AT_ONCE = 4096
 """Masks of this many images are in memory together."""
+_LETTERS = np.array(
+    ["".join(band for bit, band in enumerate(BANDS) if code >> bit & 1) for code in range(1 << len(BANDS))]
+)
 _PLACE = ("objID", "specObjID", "ra", "dec", "separation_arcsec", "duplicate_of")
 _TEXT = ("class", "run2d", "status", "why")
 
@@ -214,7 +217,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     if "why" in table:
         frame["why"] = table["why"].array
     frame["inputs"] = inputs
-    frame["missing"] = ["".join(np.array(list(BANDS))[bands]) for bands in phot.missing]
+    frame["missing"] = _LETTERS[phot.missing @ (1 << np.arange(len(BANDS)))]
     frame["image"] = np.full(count, "") if images is None else images.status
     frame["edge"] = _at_edge(images, row)
     frame["out_of_domain"] = known & _out_of_domain(phot, bundle)
@@ -271,7 +274,7 @@ def _recalibrated(mean: Estimate, inputs: np.ndarray, bundle: Bundle) -> Estimat
 def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:
     outside = np.zeros(len(phot.mag), bool)
     for networks in bundle.splits if bundle.splits[0].info.sees_photometry else ():
-        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True):
+        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot, networks.info.features), strict=True):
             outside |= ft.out_of_domain(networks.info.scalers[name], values)
     return outside
 

@@ -15,7 +15,9 @@ from crossz.models import features as ft
 from crossz.models.info import ModelInfo
 
 RESIDENT_BYTES = 2 << 30
-"""Images up to this size are gathered once and stay in memory; on a GPU, up to half of its free memory."""
+"""Images up to this size are gathered once and stay in a computer's memory; on a GPU, free memory decides (`_room`)."""
+IMAGE_BYTES = 2 * len(BANDS) * backbones.IMAGE_SIZE**2
+"""Of an image in memory: float16."""
 ROWS_AT_ONCE = 512
 """Objects whose images are gathered together, or that go through a network together."""
 
@@ -36,7 +38,7 @@ class Inputs(NamedTuple):
     x_mag: torch.Tensor
     """[n, 5, 3] float32, scaled."""
     x_colour: torch.Tensor
-    """[n, 4 + 2 k] float32, scaled; k extra columns of the catalog."""
+    """[n, `ModelInfo.colour_count`] float32, scaled."""
     fetch: Fetch | None
     """Their images; None where there are none to read."""
 
@@ -55,7 +57,9 @@ class Part(NamedTuple):
     """[n, 5] scaled; NaN where it is unknown, and then it is not learnt."""
 
 
-def image_source(pixels: Pixels, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
+def image_source(
+    pixels: Pixels, rows: np.ndarray, sky_noise: list[float], device: torch.device, reserve: int | None = None
+) -> Fetch:
     """A function from positions in `rows`, on `device`, to stretched images [b, 5, 64, 64] float16 there.
 
     Images that fit (RESIDENT_BYTES) are gathered and stretched once; others batch by batch. Both are rounded to float16,
@@ -71,6 +75,8 @@ def image_source(pixels: Pixels, rows: np.ndarray, sky_noise: list[float], devic
         [5] softening of the stretch, in store units.
     device
         Where the images go.
+    reserve
+        Bytes of a card's memory to leave free for other things; default: half of what is free.
     """
 
     def load(batch: np.ndarray) -> torch.Tensor:
@@ -79,34 +85,55 @@ def image_source(pixels: Pixels, rows: np.ndarray, sky_noise: list[float], devic
 
     known = rows[rows >= 0]
     shape = (len(known), len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE)
-    limit = RESIDENT_BYTES if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
-    if math.prod(shape) * 2 > limit:
+    if len(known) * IMAGE_BYTES > _room(device, reserve):
         return lambda positions: load(rows[positions.cpu().numpy()])
     resident = torch.empty(shape, dtype=torch.float16, device=device, memory_format=torch.channels_last)
-    for batch in np.array_split(np.arange(len(known)), max(1, math.ceil(len(known) / ROWS_AT_ONCE))):
-        resident[batch] = load(known[batch])
+    for begin in range(0, len(known), ROWS_AT_ONCE):  # into slices, in place: an index of rows would copy all images
+        some = slice(begin, begin + ROWS_AT_ONCE)
+        resident[some].copy_(load(known[some]))
     if len(known) == len(rows):
         return lambda positions: resident[positions]
     place = torch.from_numpy(np.cumsum(rows >= 0) - 1).to(device)
     return lambda positions: resident[place[positions]]
 
 
+def _room(device: torch.device, reserve: int | None) -> int:
+    """Bytes that images may take on `device`."""
+    if device.type == "cpu":
+        return RESIDENT_BYTES
+    free = int(torch.cuda.mem_get_info(device)[0])
+    return free // 2 if reserve is None else free - reserve
+
+
 def model_inputs(
-    phot: ft.Photometry, pixels: Pixels | None, rows: np.ndarray | None, info: ModelInfo, device: torch.device
+    phot: ft.Photometry,
+    pixels: Pixels | None,
+    rows: np.ndarray | None,
+    info: ModelInfo,
+    device: torch.device,
+    reserve: int | None = None,
 ) -> Inputs:
-    """What the networks of `info` read of n objects: photometry `phot`, and images of `pixels` at `rows` [n] (-1: none)."""
+    """What the networks of `info` read of n objects: photometry `phot`, and images of `pixels` at `rows` [n] (-1: none).
+
+    `reserve`: as in `image_source`.
+    """
     x_mag, x_colour = (
         torch.from_numpy(ft.apply_scaler(info.scalers[name], values)).to(device)
-        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True)
+        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot, info.features), strict=True)
     )
     fetch = None
     if info.sees_images and pixels is not None and rows is not None and (rows >= 0).any():
-        fetch = image_source(pixels, rows, info.sky_noise, device)
+        fetch = image_source(pixels, rows, info.sky_noise, device, reserve)
     return Inputs(x_mag, x_colour, fetch)
 
 
-def load_part(rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch.device) -> Part:
-    """The catalog `rows` of one part, each with its `row` in `pixels`, under the scalers of `info`."""
+def load_part(
+    rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch.device, reserve: int | None = None
+) -> Part:
+    """The catalog `rows` of one part, each with its `row` in `pixels`, under the scalers of `info`.
+
+    `reserve`: as in `image_source`.
+    """
     phot = ft.photometry(rows, info.magnitudes, info.columns)
     if info.classes:
         truth = target = classes.labels(rows, info.classes)
@@ -119,7 +146,7 @@ def load_part(rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch
     return Part(
         rows["objID"].to_numpy(),
         truth,
-        model_inputs(phot, pixels, rows["row"].to_numpy(), info, device),
+        model_inputs(phot, pixels, rows["row"].to_numpy(), info, device, reserve),
         torch.from_numpy(target).to(device),
         torch.from_numpy(extinction).to(device),
     )
@@ -138,7 +165,7 @@ def redshift_of(target: np.ndarray, kind: str) -> np.ndarray:
 def fit_scalers(train: pd.DataFrame, pixels: Pixels, info: ModelInfo) -> dict[str, Any]:
     """Everything that is fitted before a training, on the training part alone: `ModelInfo.scalers`."""
     phot = ft.photometry(train, info.magnitudes, info.columns)
-    x_mag, x_colour = ft.tokens(phot)
+    x_mag, x_colour = ft.tokens(phot, info.features)
     z = target_of(train["z"].to_numpy(), info.crossmodal["target"])
     sample = train["row"].to_numpy()[:: max(1, len(train) // 1000)]
     images = {"sky_noise": ft.sky_noise(*pixels.gather(sample))} if info.sees_images else {}

@@ -25,7 +25,7 @@ from crossz.core.files import atomic_path, sha256
 from crossz.core.names import ALONE
 from crossz.estimates import classes as labels
 from crossz.images.store import ImageStore
-from crossz.models import distributed
+from crossz.models import distributed, memory
 from crossz.models.checkpoint import Checkpoint, fingerprint
 from crossz.models.data import Part, augmented, fit_scalers, load_part
 from crossz.models.device import choose_device, compile_once, deterministic, on_device
@@ -112,7 +112,7 @@ def train(
     Raises
     ------
     CrosszError
-        The training diverged, was asked to stop, or a class has no object in a part.
+        The training diverged, was asked to stop, needs more memory than there is, or a class has no object in a part.
     """
     if processes > 1:
         settings = {name: value for name, value in locals().items() if name not in ("processes", "stop")}
@@ -122,11 +122,13 @@ def train(
     store, device = ImageStore(index, cutouts), choose_device()
     rows = load_rows(catalog, split, store)
     description = _describe(rows, crossmodal, training, photometry, classes, seed)
+    reserve = memory.require(description, device, distributed.count())
     train_rows = subsample(rows[rows["subset"] == "train"], training["share"])
     description = description.with_fields(
         n=description.n | {"train": len(train_rows)}, scalers=fit_scalers(train_rows, store, description)
     )
-    data = Data(*(load_part(part, store, description, device) for part in (train_rows, rows[rows["subset"] == "val"])))
+    parts = (train_rows, rows[rows["subset"] == "val"])
+    data = Data(*(load_part(part, store, description, device, reserve) for part in parts))
     for name, part in zip(("train", "val"), data, strict=True) if classes else ():
         labels.require_all(part.truth, classes, f"{split}, part {name}")
     kept = Checkpoint(Path(checkpoint), fingerprint(description, code, data, cutouts))
@@ -152,6 +154,7 @@ def _describe(
         crossmodal=dict(crossmodal),
         train=dict(training),
         magnitudes=photometry["magnitudes"],
+        features=photometry["features"],
         columns=tuple(photometry["columns"]),
         classes=tuple(classes),
         seed=seed,
@@ -333,6 +336,7 @@ def train_epoch(
                 alpha=crossmodal["alpha"],
                 beta=crossmodal["beta"],
                 pair_weight=crossmodal["pair_weight"],
+                nll_weight=crossmodal["nll_weight"],
                 reversal=_reversal(crossmodal, progress),
             )
         optimizer.zero_grad(set_to_none=True)
