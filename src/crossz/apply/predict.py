@@ -25,7 +25,7 @@ from crossz.estimates.estimates import Estimate, joined, mean_of
 from crossz.images.arrow import read_arrays
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
-from crossz.models.data import ROWS_AT_ONCE, Inputs, model_inputs
+from crossz.models.data import Fetch, Inputs, model_inputs
 from crossz.models.device import deterministic
 from crossz.models.inference import Networks, estimate, no_estimate
 from crossz.models.info import ModelInfo
@@ -36,8 +36,8 @@ SHARES = (0.68, 0.95)
 """Probabilities of the central intervals of z that are written."""
 FAINT = 22.0
 """g magnitude beyond which an object is flagged faint: where the paper's samples end."""
-IMAGES_AT_ONCE = 256
-"""So many images are in memory together."""
+ROWS_AT_ONCE, IMAGES_AT_ONCE = 8192, 256
+"""So many objects go to the networks together: without and with images."""
 _LETTERS = np.array(
     ["".join(band for bit, band in enumerate(BANDS) if code >> bit & 1) for code in range(1 << len(BANDS))]
 )
@@ -277,9 +277,12 @@ class _Split:
     def estimate(self, batch: np.ndarray, code: torch.Tensor | None, pattern: str) -> Estimate:
         """Of the objects `batch` [b], whose images are those of `code` [b, 5, y, x]."""
         here = torch.from_numpy(batch).to(self._networks.device)
-        fetch = None
+        fetch: Fetch | None = None
         if code is not None and (table := self._table) is not None:
-            fetch = lambda _: pixels.stretched(code, table)  # noqa: E731 (all: they go through the network at once)
+
+            def fetch(positions: torch.Tensor) -> torch.Tensor:
+                return pixels.stretched(code if len(positions) == len(code) else code[positions], table)
+
         seen = Inputs(self._seen.x_mag[here], self._seen.x_colour[here], fetch)
         return estimate(self._networks, seen, [pattern])[pattern]
 
