@@ -20,6 +20,7 @@ rule predict:
         mem_mb=1500,
     params:
         columns=lookup("catalog/columns", within=config),
+        units=lookup("catalog/units", within=config),
         code=code_digest("apply.predict"),
     script:
         "../scripts/predict.py"

@@ -81,14 +81,14 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict BUNDLE TARGETS OUT [--columns OURS=THEIRS ...] [--cutouts FILE ...] [--threads N]",
+        usage="crossz predict BUNDLE TARGETS OUT [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
     predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
     predict.add_argument(
         "targets",
         metavar="TARGETS",
-        help="table of photometry: CSV, FITS, VOTable or Parquet; `crossz info BUNDLE` names its columns",
+        help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info BUNDLE` names its columns",
     )
     predict.add_argument("out", metavar="OUT", help=f"table to write: {', '.join(WRITERS)}")
     predict.add_argument(
@@ -96,7 +96,12 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="OURS=THEIRS",
-        help="names of the table's columns where they differ from ours: dered_u=umag",
+        help="names of the table's columns where they differ from ours: dered_u=umag, or 'dered_*=*mag' for all bands; @FILE holds such pairs, one a line",
+    )
+    predict.add_argument(
+        "--units",
+        metavar="UNIT",
+        help="unit of its magnitudes and their errors: asinh, AB, nmgy, maggies, uJy, Jy ...; default: what the file says, else asinh magnitudes, as SDSS has them",
     )
     predict.add_argument(
         "--cutouts",
@@ -179,36 +184,44 @@ def _needed(facts: Mapping[str, Any]) -> list[str]:
 def _check_paths(targets: Path, out: Path) -> None:
     if out.suffix not in WRITERS:
         raise CrosszError(f"{out}: tables are written as {', '.join(WRITERS)}; end its name so")
-    if not targets.is_file():
+    if str(targets) != "-" and not targets.is_file():
         raise CrosszError(f"{targets}: no such table of targets")
     if out.exists() and out.samefile(targets):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
 
 
 def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "pa.Table":
-    """The table of targets under our names, with all columns that the bundle needs."""
+    """The table of targets under our names."""
     from crossz.catalog.columns import COLUMNS
-    from crossz.catalog.readers import read_table
+    from crossz.catalog.lists import read_list
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
-    columns = dict(_pair(text, {*COLUMNS, *extra_columns}) for text in options.columns)
-    targets = read_table(path, columns, extra_columns)
-    absent = [name for name in needed if name not in targets.column_names]
-    if absent and not options.cutouts:
-        raise CrosszError(
-            f"{path}: no column {', '.join(absent)}, which this bundle reads; "
-            f"if it has another name there: --columns {absent[0]}=NAME"
-        )
+    columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
+    targets = read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
     if options.cutouts and "objID" not in targets.column_names:
         raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
     return targets
 
 
+def _pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:
+    """The pairs OURS=THEIRS of --columns; @FILE has one a line."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        if text.startswith("@"):
+            if not Path(text[1:]).is_file():
+                raise CrosszError(f"--columns {text}: no file {text[1:]}, which should hold a pair OURS=THEIRS a line")
+            lines = Path(text[1:]).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            pairs |= _pairs([line.strip() for line in lines if line.strip() and line[0] not in "#@"], known)
+        else:
+            pairs |= dict([_pair(text, known)])
+    return pairs
+
+
 def _pair(text: str, known: set[str]) -> tuple[str, str]:
-    ours, mark, theirs = text.partition("=")
+    ours, mark, theirs = (part.strip() for part in text.partition("="))
     if not (ours and mark and theirs):
-        raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag")
-    if ours not in known:
+        raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag or 'dered_*=*mag'")
+    if ours.replace("*", "u") not in known:
         near = difflib.get_close_matches(ours, sorted(known), 1, 0.5)
         raise CrosszError(
             f"--columns {text}: crossz has no column {ours}" + (f"; did you mean {near[0]}?" if near else "")

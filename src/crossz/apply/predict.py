@@ -14,7 +14,7 @@ import torch
 
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
 from crossz.apply.bundle_folder import table_columns
-from crossz.catalog.readers import read_table
+from crossz.catalog.lists import read_list
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
@@ -156,16 +156,20 @@ def photometry_of(
     Raises
     ------
     CrosszError
-        A column is absent or, in a table of the user's, holds no number at all.
+        An extra column is absent, or no band has all of its columns.
     """
     numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets and name not in columns])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
-    if images or "status" in targets:  # matched: what the archive was not asked for is missing
-        wanted = (*table_columns(magnitudes), *columns) if images else columns
-        numbers = numbers.assign(**{name: np.nan for name in wanted if name not in numbers})
-    return ft.photometry(numbers, magnitudes, columns, complete=not images and "status" not in targets)
+    whole = table_columns(magnitudes)
+    absent = {name[-1] for name in whole if name not in numbers}
+    free = images or "status" in targets  # matched: what the archive was not asked for is missing
+    if not free and len(absent) == len(BANDS):
+        raise CrosszError(f"no band has all of its columns, which are {', '.join(whole)}")
+    wanted = (*whole, *columns) if free else whole
+    numbers = numbers.assign(**{name: np.nan for name in wanted if name not in numbers})
+    return ft.photometry(numbers, magnitudes, columns, complete=False)
 
 
 def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None) -> pd.DataFrame:
@@ -295,6 +299,7 @@ def write_redshifts(
     table: str | Path,
     images: Sequence[str | Path] = (),
     ensemble: Sequence[str | Path] = (),
+    units: str | None = None,
     threads: int = 1,
 ) -> None:
     """Write the estimates of `predict` for a table of targets.
@@ -313,6 +318,8 @@ def write_redshifts(
         Of matched positions: the index of their images, then the cutout files.
     ensemble
         Of the networks of a run: only the JSON file of `scores.ensemble`.
+    units
+        Of the table's magnitudes (`catalog.lists.read_table`).
     threads
         Threads of the processor.
 
@@ -331,7 +338,7 @@ def write_redshifts(
         objects = pd.read_parquet(targets)
         cutouts = images_of(objects["objID"], images[0], images[1:])
     else:
-        objects = read_table(targets, dict(columns), bundle.splits[0].info.columns).to_pandas()
+        objects = read_list(targets, bundle.columns, dict(columns), bundle.splits[0].info.columns, units).to_pandas()
         cutouts = None
     try:
         redshifts = predict(objects, bundle, cutouts)
