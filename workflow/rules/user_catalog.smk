@@ -5,7 +5,7 @@
 
 rule user_catalog:
     input:
-        source=lambda wildcards: config["catalog"]["files"][wildcards.dataset],
+        source=lambda wildcards: local(config["catalog"]["files"][wildcards.dataset]),
     output:
         raw="results/catalog/raw/{dataset}.parquet",
         receipt="results/catalog/raw/{dataset}.receipt.json",
