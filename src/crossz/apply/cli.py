@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import difflib
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +19,12 @@ from crossz.core.job import message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+    from crossz.catalog.lists import UserList
 
 log = logging.getLogger(__name__)
 
-WRITERS = (".parquet", ".csv", ".fits")
-"""Suffixes of the tables that are written."""
+SUFFIXES = (".parquet", ".csv", ".fits", ".vot", ".ecsv")
+"""Of the tables that are written: the keys of `writers.WRITERS`, which need libraries."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,7 +90,7 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         metavar="TARGETS",
         help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info BUNDLE` names its columns",
     )
-    predict.add_argument("out", metavar="OUT", help=f"table to write: {', '.join(WRITERS)}")
+    predict.add_argument("out", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}")
     predict.add_argument(
         "--columns",
         nargs="+",
@@ -120,10 +120,20 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
     predict.set_defaults(run=_predict)
 
 
+class _Red(logging.Formatter):
+    """Warnings in red."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"\033[31m{text}\033[0m" if record.levelno >= logging.WARNING else text
+
+
 @contextlib.contextmanager
 def _messages(level: int) -> Iterator[None]:
     """Write the messages of crossz from `level` on to stderr."""
     logger, handler = logging.getLogger("crossz"), logging.StreamHandler(sys.stderr)
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        handler.setFormatter(_Red())
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(level)
@@ -152,22 +162,28 @@ def _predict(options: argparse.Namespace) -> None:
     facts = bundle_folder.check(options.bundle)
     targets = _read_targets(path, options, facts)
 
+    from crossz.apply import answer
     from crossz.apply.bundle import load_bundle
     from crossz.apply.predict import images_in, predict, summary
+    from crossz.apply.writers import write_table
     from crossz.models.device import deterministic
 
     deterministic(max(options.threads, 1))
-    images = images_in(options.cutouts, targets["objID"].to_pylist()) if options.cutouts else None
+    images = images_in(options.cutouts, targets.known["objID"].to_pylist()) if options.cutouts else None
     bundle = load_bundle(options.bundle)
     log.info(
         f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
     )
     log.debug(f"{bundle!r}")
     try:
-        table = predict(targets, bundle, images)
+        table = predict(targets.known, bundle, images)
     except CrosszError as error:
         raise CrosszError(f"{path}: {error}") from error
-    _write_table(table, out)
+    header = answer.header_of(facts, bundle_folder.fingerprint(options.bundle))
+    whole = answer.finished(targets.given, targets.how.columns, table, header, text=out.suffix == ".csv")
+    write_table(whole, out)
+    if "warning" in header:
+        log.warning(header["warning"])
     log.info(f"{out}: {summary(table)}; {time.monotonic() - begin:.1f} s")
 
 
@@ -182,23 +198,23 @@ def _needed(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _check_paths(targets: Path, out: Path) -> None:
-    if out.suffix not in WRITERS:
-        raise CrosszError(f"{out}: tables are written as {', '.join(WRITERS)}; end its name so")
+    if out.suffix not in SUFFIXES:
+        raise CrosszError(f"{out}: tables are written as {', '.join(SUFFIXES)}; end its name so")
     if str(targets) != "-" and not targets.is_file():
         raise CrosszError(f"{targets}: no such table of targets")
     if out.exists() and out.samefile(targets):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
 
 
-def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "pa.Table":
-    """The table of targets under our names."""
+def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "UserList":
+    """The table of targets."""
     from crossz.catalog.columns import COLUMNS
     from crossz.catalog.lists import read_list
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
     columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
     targets = read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
-    if options.cutouts and "objID" not in targets.column_names:
+    if options.cutouts and "objID" not in targets.known.column_names:
         raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
     return targets
 
@@ -227,24 +243,3 @@ def _pair(text: str, known: set[str]) -> tuple[str, str]:
             f"--columns {text}: crossz has no column {ours}" + (f"; did you mean {near[0]}?" if near else "")
         )
     return ours, theirs
-
-
-def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The table for a CSV: a text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    texts = table.select_dtypes(include=["object", "string"]).columns
-    formula = r"^(?=[=+@\t\r]|-(?![0-9.]))"
-    return table.assign(**{name: table[name].replace(formula, "'", regex=True) for name in texts})
-
-
-def _write_table(table: "pd.DataFrame", path: Path) -> None:
-    from crossz.core.files import atomic_path
-
-    with atomic_path(path) as temporary:
-        if path.suffix == ".parquet":
-            table.to_parquet(temporary, index=False)
-        elif path.suffix == ".csv":
-            _spreadsheet_safe(table).to_csv(temporary, index=False)
-        else:
-            from astropy.table import Table
-
-            Table.from_pandas(table).write(temporary, format="fits")

@@ -12,12 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
+from crossz.apply.answer import finished, header_of
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
-from crossz.apply.bundle_folder import table_columns
-from crossz.catalog.lists import read_list
+from crossz.apply.bundle_folder import fingerprint, table_columns
+from crossz.apply.writers import write_table
+from crossz.catalog.lists import read_list, reading
+from crossz.catalog.readers import fields_of, read_all
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
-from crossz.core.files import atomic_path
 from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
 from crossz.estimates.estimates import Estimate, joined, mean_of
 from crossz.images.arrow import read_arrays
@@ -300,6 +302,8 @@ def write_redshifts(
     images: Sequence[str | Path] = (),
     ensemble: Sequence[str | Path] = (),
     units: str | None = None,
+    given: str | Path | None = None,
+    survey: str | None = None,
     threads: int = 1,
 ) -> None:
     """Write the estimates of `predict` for a table of targets.
@@ -320,6 +324,10 @@ def write_redshifts(
         Of the networks of a run: only the JSON file of `scores.ensemble`.
     units
         Of the table's magnitudes (`catalog.lists.read_table`).
+    given
+        Of matched positions: the user's own table, whose columns stand first in what is written.
+    survey
+        Of the networks of a run: where their training data came from.
     threads
         Threads of the processor.
 
@@ -334,18 +342,23 @@ def write_redshifts(
         bundle = load_bundle(networks[0])
     else:
         bundle = trained_networks(networks[::2], networks[1::2], *ensemble)
+    extra_columns, cutouts = bundle.splits[0].info.columns, None
     if images:
         objects = pd.read_parquet(targets)
         cutouts = images_of(objects["objID"], images[0], images[1:])
+        theirs = pa.table({}) if given is None else read_all(given)
+        names = reading(fields_of(theirs.schema), str(given), columns, extra_columns, units).columns if given else {}
     else:
-        objects = read_list(targets, bundle.columns, dict(columns), bundle.splits[0].info.columns, units).to_pandas()
-        cutouts = None
+        theirs, known, how = read_list(targets, bundle.columns, columns, extra_columns, units)
+        objects, names = known.to_pandas(), how.columns
     try:
         redshifts = predict(objects, bundle, cutouts)
     except CrosszError as error:
         raise CrosszError(f"{targets}: {error}") from error
-    with atomic_path(table) as temporary:
-        redshifts.to_parquet(temporary, index=False)
+    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
+    write_table(finished(theirs, names, redshifts, header, whole=not images), table)
+    if "warning" in header:
+        log.warning(header["warning"])
     log.info(f"{summary(redshifts)}; {time.monotonic() - begun:.1f} s")
 
 

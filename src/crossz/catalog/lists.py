@@ -46,6 +46,17 @@ class Reading(NamedTuple):
     """Whether the user said the unit, so that no value is doubted."""
 
 
+class UserList(NamedTuple):
+    """A table of targets."""
+
+    given: pa.Table
+    """All of its columns, as `readers.read_all` gives them."""
+    known: pa.Table
+    """The same rows under our names (`renamed`)."""
+    how: Reading
+    """What was taken for what."""
+
+
 def read_table(
     path: str | Path,
     columns: Mapping[str, str] | None = None,
@@ -86,7 +97,7 @@ def read_list(
     columns: Mapping[str, str] | None = None,
     extra_columns: Sequence[str] = (),
     units: str | None = None,
-) -> pa.Table:
+) -> UserList:
     """Read a table of targets as `read_table` does, and say what of it counts as missing.
 
     Parameters
@@ -104,7 +115,7 @@ def read_list(
     check_needed(how, needed)
     ours = renamed(table, how)
     note_missing(ours, how)
-    return ours
+    return UserList(table, ours, how)
 
 
 def reading(

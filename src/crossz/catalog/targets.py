@@ -196,7 +196,7 @@ def write_matched(
     finder
         What finds objects of the archive.
     """
-    rows = matched(read_list(table, (), columns, extra_columns, units).to_pandas(), finder, radius_arcsec)
+    rows = matched(read_list(table, (), columns, extra_columns, units).known.to_pandas(), finder, radius_arcsec)
     log.info(
         f"{table}: {len(rows):,} targets: "
         + ", ".join(f"{status} {count:,}" for status, count in rows["status"].value_counts().items())

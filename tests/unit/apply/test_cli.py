@@ -46,7 +46,14 @@ def error(capsys, *arguments, status=1):
 
 def test_predict_writes_what_the_python_call_gives(made, csv, tmp_path, capsys):
     wanted = predict(pd.read_csv(csv, dtype={"objID": str}), load_bundle(made))
-    for suffix, read in ((".parquet", pd.read_parquet), (".csv", pd.read_csv), (".fits", Table.read)):
+    formats = {
+        ".parquet": pd.read_parquet,
+        ".csv": pd.read_csv,
+        ".fits": Table.read,
+        ".vot": Table.read,
+        ".ecsv": Table.read,
+    }
+    for suffix, read in formats.items():
         out = tmp_path / "new" / f"out{suffix}"
         run("predict", made, csv, out, "--threads", "1")
         table = read(out)
@@ -77,7 +84,9 @@ def test_columns_of_other_names_are_mapped(made, csv, tmp_path):
     renamed = pd.read_csv(csv).rename(columns={"dered_u": "umag", "objID": "source"})
     renamed.to_csv(tmp_path / "theirs.csv", index=False)
     run("predict", made, tmp_path / "theirs.csv", tmp_path / "b.csv", "--columns", "dered_u=umag", "objID=source")
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    a, b = pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "b.csv")
+    assert list(b)[:11] == list(renamed)
+    pd.testing.assert_frame_equal(b.set_axis(list(a), axis=1), a)
 
 
 def test_patterns_units_and_a_file_of_names_bring_others_tables_under_ours(made, csv, tmp_path, monkeypatch, capsys):
@@ -147,6 +156,21 @@ def test_a_damaged_bundle_and_absent_targets_are_refused(made, csv, tmp_path, ca
     assert "--columns 'dered_*=mag*'" in message
     assert not (tmp_path / "out.csv").exists()
     assert "arguments are required: OUT" in error(capsys, "predict", made, csv, status=2)
+
+
+def test_a_synthetic_network_says_so_in_red_and_in_the_file(copy, csv, change_facts, tmp_path, monkeypatch, capsys):
+    run("predict", copy, csv, tmp_path / "real.csv")
+    assert "SYNTHETIC" not in capsys.readouterr().err + (tmp_path / "real.csv").read_text()
+    change_facts(copy, lambda facts: facts["made"].update(survey="embedded"))
+    run("predict", copy, csv, tmp_path / "out.csv", "--quiet")
+    assert capsys.readouterr().err.startswith("SYNTHETIC NETWORK: it was trained on an invented sky")
+    assert pd.read_csv(tmp_path / "out.csv")["crossz_network"].str.contains("SYNTHETIC").all()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    run("predict", copy, csv, tmp_path / "out.csv", "--quiet")
+    assert capsys.readouterr().err.startswith("\033[31mSYNTHETIC")
+    monkeypatch.setenv("NO_COLOR", "1")
+    run("predict", copy, csv, tmp_path / "out.csv", "--quiet")
+    assert capsys.readouterr().err.startswith("SYNTHETIC")
 
 
 def test_info_prints_fingerprint_columns_and_card(made, capsys):
