@@ -1,5 +1,7 @@
 # crossz: `make metrics` runs the main job, `make test` the tests. Both create .venv from the lock file first.
 CORES ?= 8
+# 0.5.1 of the plugin for Kubernetes ends the run at a failed container instead of trying it again.
+PLUGINS := 'snakemake-executor-plugin-kubernetes==0.5.0' 'snakemake-storage-plugin-s3==0.3.6'
 PYTHON ?= python3
 BIN := .venv/bin
 export NO_MKDOCS_2_WARNING := 1
@@ -30,6 +32,19 @@ fuzz: .venv/ready
 test-slurm: .venv/ready
 	$(BIN)/python -m pytest -n 0 tests/slurm
 
+# S3 and Kubernetes as this machine can play them: docs/clusters.md. The plugins go into an environment of their own,
+# since one of them needs an older version of a package than the lock has.
+build/storage/ready: .venv/ready Makefile
+	rm -rf build/storage
+	$(BIN)/python -m venv build/storage
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	    > $$(build/storage/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/crossz.pth
+	build/storage/bin/pip install --quiet --disable-pip-version-check $(PLUGINS) 'moto[server]==5.2.5' 'kubernetes-validate==1.37.0'
+	touch $@
+
+test-storage: build/storage/ready
+	PATH=$(CURDIR)/build/storage/bin:$$PATH build/storage/bin/python -m pytest -n 0 tests/storage
+
 # docs/performance.md, measured on this machine.
 benchmarks: .venv/ready
 	PYTHONPATH=src $(BIN)/python benchmarks/run.py
@@ -42,12 +57,14 @@ lint: .venv/ready
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python docs/settings.py --check
+	$(BIN)/python docs/columns.py --check
 	$(BIN)/mkdocs build --quiet --strict
 
 # The descriptions of the schema go into config/README.md and config/config.yaml; the figure of the network is drawn; then
 # the site is built, into site/.
 docs: .venv/ready
 	$(BIN)/python docs/settings.py
+	$(BIN)/python docs/columns.py
 	$(BIN)/python docs/network.py
 	$(BIN)/mkdocs build --strict
 
@@ -70,7 +87,7 @@ lock:
 	$(COMPILE) pyproject.toml requirements.in --all-extras -o requirements.txt
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements-uv.txt
 	cp requirements.txt requirements-container.txt # the plugins' own needs have these versions where they can
-	printf '%s\n' 'snakemake-executor-plugin-kubernetes<1' 'snakemake-storage-plugin-s3<1' \
+	printf '%s\n' $(PLUGINS) \
 	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-fast fuzz test-slurm benchmarks lint docs lock
+.PHONY: metrics report test test-fast fuzz test-slurm test-storage benchmarks lint docs lock

@@ -8,6 +8,7 @@ import yaml
 from helpers import ROOT
 from snakemake import api
 from snakemake.exceptions import WorkflowError
+from snakemake.io import is_flagged
 
 COMMON = {
     "catalog",
@@ -41,6 +42,11 @@ def workdir(tmp_path, monkeypatch):
 
 def jobs(workdir, *configfiles, ask=(), **overrides):
     """Names of the rules of all jobs that the targets `ask` (default: the whole) need, after touching every output."""
+    return [job.rule.name for job in graph(workdir, *configfiles, ask=ask, **overrides).dag.jobs]
+
+
+def graph(workdir, *configfiles, ask=(), **overrides):
+    """The engine's workflow with that graph."""
     with api.SnakemakeApi(api.OutputSettings()) as smk:
         workflow = smk.workflow(
             snakefile=ROOT / "Snakefile",
@@ -52,7 +58,7 @@ def jobs(workdir, *configfiles, ask=(), **overrides):
             ),
         )
         workflow.dag(api.DAGSettings(targets=set(ask))).execute_workflow(executor="touch")
-        return [job.rule.name for job in workflow._workflow.dag.jobs]  # no public accessor yet
+        return workflow._workflow  # no public accessor yet
 
 
 def test_jobs_run_this_folder_s_code_whichever_crossz_is_installed(workdir, monkeypatch):
@@ -214,3 +220,65 @@ def test_targets_that_cannot_do_are_named_before_anything_runs(workdir, text, wo
         (workdir / "mine.csv").write_text(text)
     with pytest.raises(WorkflowError, match=words):
         jobs(workdir, ROOT / "config/cutouts.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv")
+
+
+@pytest.mark.parametrize(
+    ("configfile", "ask"),
+    [
+        ("config", ["results/metrics.csv", "results/bundle/baseline-crossmodal"]),
+        ("config", ["results/predict/mine.html"]),
+        ("dr17", ["results/metrics.csv", "results/predict/mine.html"]),
+        ("photometry", ["results/metrics.csv"]),
+        ("cutouts", ["results/metrics.csv"]),
+    ],
+)
+def test_without_a_shared_disk_every_input_is_another_job_s_output_or_lies_where_snakemake_runs(
+    configfile, ask, workdir
+):
+    (workdir / "mine.csv").write_text("ra,dec\n10,20\n")
+    (workdir / "data/cutouts/mat").mkdir(parents=True)
+    for name in ("quasars", "cutouts/catalog"):
+        (workdir / f"data/{name}.csv").touch()
+    few = {"plan": {"shards": 2}, "splits": {"count": 1}}
+    dag = graph(workdir, ROOT / f"config/{configfile}.yaml", ask=ask, targets="mine.csv", **few).dag
+    made = {str(output) for job in dag.jobs for output in job.output}
+    inputs = {(job.rule.name, str(path), is_flagged(path, "local")) for job in dag.jobs for path in job.input}
+    assert {path for _, path, local in inputs if not local} <= made
+    assert {path for _, path, local in inputs if local}.isdisjoint(made)
+    heavy = {"train", "evaluate", "stamps", "cutouts", "references", "mml", "metrics"}
+    assert not heavy & {rule for rule, _, local in inputs if local}
+
+
+def test_profiles_of_clusters_give_a_gpu_to_each_rule_that_uses_one(workdir):
+    using = {rule.name for rule in graph(workdir).rules if "gpu" in rule.resources}
+    assert {"train", "evaluate", "mml"} <= using
+    for name in ("slurm", "kubernetes"):
+        told = yaml.safe_load((ROOT / f"profiles/{name}/profile.yaml").read_text())["set-resources"]
+        assert {rule for rule, resources in told.items() if resources.get("gpu")} == using
+        # Kubernetes takes a GPU only as a limit, which its plugin sets where `scale` is 0, and wants to know whose it is.
+        for rule in using if name == "kubernetes" else ():
+            assert (told[rule]["gpu_manufacturer"], told[rule]["scale"]) == ("nvidia", 0)
+
+
+def test_references_book_memory_and_threads_by_the_size_of_the_catalog(workdir):
+    booked = {}
+    for megabytes in (0.4, 180):  # of 1,000 objects, and of DR17
+        for path in ("catalog/baseline.parquet", "splits/baseline/0.parquet", "images.parquet"):
+            (workdir / "results" / path).parent.mkdir(parents=True, exist_ok=True)
+            with open(workdir / "results" / path, "wb") as handle:
+                handle.truncate(int(megabytes * 1e6) if "catalog" in path else 1000)
+        with api.SnakemakeApi(api.OutputSettings()) as smk:
+            workflow = smk.workflow(
+                snakefile=ROOT / "Snakefile",
+                workdir=workdir,
+                resource_settings=api.ResourceSettings(cores=8),
+                config_settings=api.ConfigSettings(configfiles=(ROOT / "config/config.yaml",)),
+            )
+            target = "results/predictions/baseline/knn/0/phot.parquet"
+            settings = api.DAGSettings(targets={target}, allowed_rules={"references"})
+            workflow.dag(settings).execute_workflow(executor="dryrun")
+            (job,) = workflow._workflow.dag.jobs
+            booked[megabytes] = job.resources.mem_mb, job.threads
+    assert booked[0.4] == (1003, 1)
+    assert booked[180][0] > 2000
+    assert booked[180][1] == 4

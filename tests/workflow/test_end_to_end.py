@@ -43,9 +43,9 @@ class TestMainJob:
         assert rows == {(dataset, *model, 0) for dataset in ("baseline", "extended") for model in models}
         assert metrics["rmse"].between(0, 2).all()
         assert metrics["rmse"].nunique() == len(metrics)
-        pdf = metrics.loc[metrics["model"] == "crossmodal", ["crps", "pit_ks", "coverage_68", "coverage_95", "nll"]]
-        assert pdf.notna().all(axis=None)
-        assert metrics.loc[metrics["model"] != "crossmodal", "crps"].isna().all()
+        pdf = metrics.set_index("model")[["crps", "pit_ks", "coverage_68", "coverage_95", "nll"]]
+        assert pdf.drop("mml").notna().all(axis=None)
+        assert pdf.loc["mml"].isna().all(axis=None)
         table = (run / "results/table1.md").read_text()
         assert "not run" not in table
         assert re.search(r"\| baseline \| mml \| phot \| 1 \| [\d.]+ ± 0.00 \(80.41\)", table)

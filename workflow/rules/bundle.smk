@@ -17,7 +17,9 @@ rule bundle:
         metrics="results/metrics.csv",
         record="results/run.yaml",
         ensemble="results/models/{dataset}/{model}/ensemble.json",
-        query=lambda wildcards: collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS),
+        query=lambda wildcards: local(
+            collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS)
+        ),
     output:
         bundle=directory("results/bundle/{dataset}-{model}"),
     log:

@@ -3,6 +3,11 @@
 # Makes   results/catalog/{dataset}.parquet (+ counts), results/plan/{shard}.parquet (the union of the datasets)
 
 
+# Seconds at any size: it need not wait for a scheduler. So are other local rules.
+localrules:
+    plan,
+
+
 rule catalog:
     input:
         raw="results/catalog/raw/{dataset}.parquet",

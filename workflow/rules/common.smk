@@ -65,6 +65,11 @@ def figure(path, caption):
     return [report(f"{path}.png", caption=f"../report/{caption}.rst", category="Figures"), f"{path}.pdf"]
 
 
+def is_large(path):
+    """Whether a catalog has more than some thirty thousand rows, if it is there yet."""
+    return Path(path).is_file() and Path(path).stat().st_size > 10_000_000
+
+
 def targets_file(wildcards):
     """The table of new objects."""
     if config["targets"] is None:
@@ -72,6 +77,10 @@ def targets_file(wildcards):
             f"which objects? --config targets=FILE names their table; it gives results/predict/{wildcards.name}.parquet"
         )
     return config["targets"]
+
+
+def own_targets(wildcards):
+    return local(targets_file(wildcards))
 
 
 @functools.cache
@@ -95,7 +104,7 @@ def matched(wildcards):
 def targets_table(wildcards):
     """What the networks read of new objects: the user's table, or what the archive has of its positions."""
     found = "crossmatched" if target_radii(wildcards) else "targets"
-    return f"results/predict/{wildcards.name}/{found}.parquet" if matched(wildcards) else targets_file(wildcards)
+    return f"results/predict/{wildcards.name}/{found}.parquet" if matched(wildcards) else own_targets(wildcards)
 
 
 def target_radii(wildcards):
@@ -119,7 +128,7 @@ def target_images(wildcards):
 def networks_of_all_splits(wildcards):
     """The networks that estimate redshifts of new objects: a bundle, or model.pt and model.json of every split of the last dataset."""
     if config["bundle"] is not None:
-        return [config["bundle"]]
+        return [local(config["bundle"])]
     folder = f"results/models/{DATASETS[-1]}/{MAIN}"
     return [f"{folder}/{split}/{name}" for split in SPLITS for name in ("model.pt", "model.json")]
 

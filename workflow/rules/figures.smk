@@ -19,6 +19,12 @@ MAIN_PREDICTIONS = collect(
 )
 
 
+localrules:
+    figure_error_vs_z,
+    figure_models,
+    figure_learning,
+
+
 rule figure_redshifts:
     input:
         catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),

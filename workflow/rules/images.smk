@@ -4,6 +4,10 @@
 #         results/missing.csv (every object without a usable image, and why), results/gate.json
 
 
+localrules:
+    gate,
+
+
 rule images:
     input:
         cutouts=collect("results/cutouts/{shard}.arrow", shard=SHARDS),

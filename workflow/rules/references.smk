@@ -14,8 +14,10 @@ rule references:
         "logs/references/{dataset}/{split}.log",
     conda:
         "../../envs/train.yaml"
+    # Of small samples, splits run side by side, one core each. At DR17's size a job takes 2 GB, and so gets more cores.
+    threads: lambda wildcards, input: 4 if is_large(input.catalog) else 1
     resources:
-        mem_mb=800,
+        mem_mb=lambda wildcards, input: 1000 + round(8 * input.size_mb),
     params:
         magnitudes=lookup("photometry/magnitudes", within=config),
         columns=seen_columns(config["photometry"]),

@@ -3,6 +3,10 @@
 # Makes   results/splits/{dataset}/{split}.parquet (objID, subset)
 
 
+localrules:
+    splits,
+
+
 rule splits:
     input:
         catalog="results/catalog/{dataset}.parquet",

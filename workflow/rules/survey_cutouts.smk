@@ -11,7 +11,7 @@ include: "user_catalog.smk"
 rule mat_cutouts:
     input:
         plan="results/plan/{shard}.parquet",
-        folder=ancient(str(config["cutouts"]["folder"])),
+        folder=ancient(local(str(config["cutouts"]["folder"]))),
     output:
         cutouts="results/cutouts/{shard}.arrow",
         counts="results/cutouts/{shard}.counts.json",

@@ -8,6 +8,15 @@ SPECTRA = "results/sky/spectra"
 include: "stamps.smk"
 
 
+# A job's folder in a bucket is not seen from outside the job (snakemake-storage-plugin-s3 0.3.6 remembers that it was
+# none): folders are made where Snakemake runs.
+if workflow.storage_settings.default_storage_provider:
+
+    localrules:
+        embedded_sky,
+        embedded_spectra,
+
+
 rule embedded_sky:
     output:
         database="results/sky/sky.sqlite",
@@ -47,7 +56,7 @@ rule embedded_spectra:
 
 rule query:
     input:
-        sql="workflow/sql/{dataset}.sql",
+        sql=local("workflow/sql/{dataset}.sql"),
         database="results/sky/sky.sqlite",
     output:
         raw="results/catalog/raw/{dataset}.parquet",
@@ -65,7 +74,7 @@ rule query:
 
 rule match:
     input:
-        table=targets_file,
+        table=own_targets,
         database="results/sky/sky.sqlite",
     output:
         targets="results/predict/{name}/targets.parquet",
@@ -76,6 +85,7 @@ rule match:
         "../../envs/pipeline.yaml"
     params:
         columns=lookup("catalog/columns", within=config),
+        units=lookup("catalog/units", within=config),
         extra_columns=EXTRA_COLUMNS,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
         code=code_digest("archive.embedded_crossid"),

@@ -15,7 +15,7 @@ include: "archive.smk"
 # Where the archive is and how patient we are (config: archive, catalog.backend) changes no row, so it is no parameter.
 rule archive_query:
     input:
-        sql="workflow/sql/{dataset}.sql",
+        sql=local("workflow/sql/{dataset}.sql"),
     output:
         raw="results/catalog/raw/{dataset}.parquet",
         receipt="results/catalog/raw/{dataset}.receipt.json",
@@ -38,7 +38,7 @@ rule archive_query:
 
 rule archive_match:
     input:
-        table=targets_file,
+        table=own_targets,
     output:
         targets="results/predict/{name}/targets.parquet",
         catalog="results/predict/{name}/catalog.parquet",
@@ -50,6 +50,7 @@ rule archive_match:
         queries=1,
     params:
         columns=lookup("catalog/columns", within=config),
+        units=lookup("catalog/units", within=config),
         extra_columns=EXTRA_COLUMNS,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
         code=code_digest("archive.crossid"),

@@ -5,7 +5,7 @@
 
 rule user_catalog:
     input:
-        source=lambda wildcards: config["catalog"]["files"][wildcards.dataset],
+        source=lambda wildcards: local(config["catalog"]["files"][wildcards.dataset]),
     output:
         raw="results/catalog/raw/{dataset}.parquet",
         receipt="results/catalog/raw/{dataset}.receipt.json",
@@ -17,6 +17,7 @@ rule user_catalog:
         "../../envs/pipeline.yaml"
     params:
         columns=lookup("catalog/columns", within=config),
+        units=lookup("catalog/units", within=config),
         extra_columns=EXTRA_COLUMNS,
         code=code_digest("catalog.raw"),
     script:

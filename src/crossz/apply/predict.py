@@ -14,12 +14,14 @@ import pyarrow as pa
 import torch
 
 from crossz.apply import pixels
+from crossz.apply.answer import finished, header_of
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
-from crossz.apply.bundle_folder import table_columns
-from crossz.catalog.readers import read_table
+from crossz.apply.bundle_folder import fingerprint, table_columns
+from crossz.apply.writers import write_table
+from crossz.catalog.lists import read_list, reading
+from crossz.catalog.readers import fields_of, read_all
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
-from crossz.core.files import atomic_path
 from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
 from crossz.estimates.estimates import Estimate, joined, mean_of
 from crossz.images.arrow import read_arrays
@@ -161,16 +163,20 @@ def photometry_of(
     Raises
     ------
     CrosszError
-        A column is absent or, in a table of the user's, holds no number at all.
+        An extra column is absent, or no band has all of its columns.
     """
     numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets and name not in columns])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
-    if images or "status" in targets:  # matched: what the archive was not asked for is missing
-        wanted = (*table_columns(magnitudes), *columns) if images else columns
-        numbers = numbers.assign(**{name: np.nan for name in wanted if name not in numbers})
-    return ft.photometry(numbers, magnitudes, columns, complete=not images and "status" not in targets)
+    whole = table_columns(magnitudes)
+    absent = {name[-1] for name in whole if name not in numbers}
+    free = images or "status" in targets  # matched: what the archive was not asked for is missing
+    if not free and len(absent) == len(BANDS):
+        raise CrosszError(f"no band has all of its columns, which are {', '.join(whole)}")
+    wanted = (*whole, *columns) if free else whole
+    numbers = numbers.assign(**{name: np.nan for name in wanted if name not in numbers})
+    return ft.photometry(numbers, magnitudes, columns, complete=False)
 
 
 def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None) -> pd.DataFrame:
@@ -310,6 +316,9 @@ def write_redshifts(
     table: str | Path,
     images: Sequence[str | Path] = (),
     ensemble: Sequence[str | Path] = (),
+    units: str | None = None,
+    given: str | Path | None = None,
+    survey: str | None = None,
     threads: int = 1,
 ) -> None:
     """Write the estimates of `predict` for a table of targets.
@@ -328,6 +337,12 @@ def write_redshifts(
         Of matched positions: the index of their images, then the cutout files.
     ensemble
         Of the networks of a run: only the JSON file of `scores.ensemble`.
+    units
+        Of the table's magnitudes (`catalog.lists.read_table`).
+    given
+        Of matched positions: the user's own table, whose columns stand first in what is written.
+    survey
+        Of the networks of a run: where their training data came from.
     threads
         Threads of the processor.
 
@@ -342,18 +357,23 @@ def write_redshifts(
         bundle = load_bundle(networks[0])
     else:
         bundle = trained_networks(networks[::2], networks[1::2], *ensemble)
+    extra_columns, cutouts = bundle.splits[0].info.columns, None
     if images:
         objects = pd.read_parquet(targets)
         cutouts = images_of(objects["objID"], images[0], images[1:])
+        theirs = pa.table({}) if given is None else read_all(given)
+        names = reading(fields_of(theirs.schema), str(given), columns, extra_columns, units).columns if given else {}
     else:
-        objects = read_table(targets, dict(columns), bundle.splits[0].info.columns).to_pandas()
-        cutouts = None
+        theirs, known, how = read_list(targets, bundle.columns, columns, extra_columns, units)
+        objects, names = known.to_pandas(), how.columns
     try:
         redshifts = predict(objects, bundle, cutouts)
     except CrosszError as error:
         raise CrosszError(f"{targets}: {error}") from error
-    with atomic_path(table) as temporary:
-        redshifts.to_parquet(temporary, index=False)
+    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
+    write_table(finished(theirs, names, redshifts, header, whole=not images), table)
+    if "warning" in header:
+        log.warning(header["warning"])
     log.info(f"{summary(redshifts)}; {time.monotonic() - begun:.1f} s")
 
 

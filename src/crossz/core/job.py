@@ -5,6 +5,7 @@ import errno
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -69,14 +70,14 @@ def logged(log_path: str | Path) -> Iterator[None]:
     Parameters
     ----------
     log_path
-        The job's log. Lines on the terminal begin with its folders and name below the first folder.
+        The job's log. Lines on the terminal begin with its folders and name below the folder `logs`.
 
     Raises
     ------
     SystemExit
         After an error that the user can mend, or after Ctrl-C, with its message.
     """
-    name = " ".join(Path(log_path).with_suffix("").parts[1:])
+    name = re.split("(?:^|/)logs/", Path(log_path).with_suffix("").as_posix(), maxsplit=1)[-1].replace("/", " ")
     logger = logging.getLogger("crossz")
     shown = _LEVELS.get(os.environ.get("CROSSZ_LOG", ""), logging.INFO)
     with open(log_path, "w", buffering=1) as log:

@@ -6,7 +6,7 @@ CROSSMODAL = "crossmodal"
 """The network of the paper, as the blocks crossmodal, train, cutouts and photometry of the configuration have it."""
 MML = "mml"
 """The baseline PhotoRedshift-MML (Hong et al. 2023), which reads spectra."""
-REFERENCES = ("mean", "knn", "random_forest", "gradient_boosting", "mlp")
+REFERENCES = ("mean", "knn", "random_forest", "extra_trees", "gradient_boosting", "mlp")
 """Models of photometry alone that every other one is compared with."""
 TAKEN = (CROSSMODAL, MML, *REFERENCES)
 """Names that no variant of the network may take."""

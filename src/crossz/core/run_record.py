@@ -1,5 +1,6 @@
 """The run record, `results/run.yaml`: what made the numbers beside it."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -45,14 +46,14 @@ def write_run_record(
     info_paths
         model.json of every trained network.
     """
-    infos = {str(Path(name).parent): read_json(name) for name in info_paths}
+    infos = {_name(Path(path).parent): read_json(path) for path in info_paths}
     content = {
         "config": config,
         "seed": config["seed"],
         "code": code,
         "versions": versions(*DISTRIBUTIONS),
         "device": sorted({info["device"] for info in infos.values()}),
-        "counts": {str(name): read_json(name) for name in counts_paths},
+        "counts": {_name(path): read_json(path) for path in counts_paths},
         "models": {
             name: {key: info[key] for key in ("n", "members", "best_epoch", "model_sha256") if key in info}
             for name, info in infos.items()
@@ -60,3 +61,8 @@ def write_run_record(
     }
     with atomic_path(path) as temporary:
         temporary.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def _name(path: str | Path) -> str:
+    # From the folder `results` on: a job reads its copy of a file of a bucket at .snakemake/storage/s3/BUCKET/results/...
+    return "results/" + re.split("(?:^|/)results/", Path(path).as_posix(), maxsplit=1)[-1]

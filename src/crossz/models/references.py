@@ -2,121 +2,75 @@
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.impute import SimpleImputer
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from crossz.core.errors import CrosszError
 from crossz.estimates.classes import labels, require_all
-from crossz.estimates.estimates import ClassProbabilities, Point
+from crossz.estimates.estimates import ClassProbabilities, Pdf, Point
+from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
+from crossz.models import reference_models, reference_pdfs
 from crossz.models.rows import load_rows
 
 log = logging.getLogger(__name__)
 
-_LIMIT = 6.0  # scaled features beyond this are outliers of the photometry
-
-_REGRESSORS = (DummyRegressor, KNeighborsRegressor, RandomForestRegressor, HistGradientBoostingRegressor, MLPRegressor)
-_CLASSIFIERS = (
-    DummyClassifier,
-    KNeighborsClassifier,
-    RandomForestClassifier,
-    HistGradientBoostingClassifier,
-    MLPClassifier,
-)
+_CALIBRATED_ON = 20_000  # validation objects that a temperature is fitted on: many more than one number needs
 
 
 class Part(NamedTuple):
-    """The training or validation part of a split."""
+    """The training part of a split."""
+
+    features: np.ndarray  # [t, 14 + k]
+    truth: np.ndarray  # [t] redshifts, or labels of classes (int64)
+
+
+class Held(NamedTuple):
+    """The validation and test parts of a split. The truth of the test part is not here."""
 
     features: np.ndarray  # [n, 14 + k]
-    truth: np.ndarray  # [n] redshifts, or labels of classes (int64)
+    val: np.ndarray  # [m] rows of the validation part among them
+    truth: np.ndarray  # [m] redshifts or labels of the validation part
 
 
-def candidates(model: str, seed: int, count: int, classify: bool = False) -> list[BaseEstimator]:
-    """Estimators of one reference that differ in a hyperparameter. The validation part chooses among them.
-
-    Parameters
-    ----------
-    model
-        One of `names.REFERENCES`.
-    seed
-        Seed of the random generator.
-    count
-        Number of training objects.
-    classify
-        Whether they estimate class probabilities. `mean` then gives the shares of the classes.
-
-    Raises
-    ------
-    ValueError
-        There is no reference of this name.
-    """
-    mean, neighbours, forest, boosting, dense = _CLASSIFIERS if classify else _REGRESSORS
-    if model == "mean":
-        return [mean()]
-    if model == "knn":
-        return [_scaled(neighbours(n_neighbors=k, weights="distance")) for k in (5, 10, 20, 40) if k <= count]
-    if model == "random_forest":
-        return [
-            make_pipeline(_filled(), forest(200, min_samples_leaf=leaf, max_features=0.5, random_state=seed))
-            for leaf in (1, 5)
-        ]
-    if model == "gradient_boosting":
-        return [
-            boosting(max_iter=150, learning_rate=0.06, max_leaf_nodes=leaves, l2_regularization=1.0, random_state=seed)
-            for leaves in (8, 16)
-        ]
-    if model == "mlp":
-        settings = {"hidden_layer_sizes": (64, 32), "learning_rate_init": 3e-3, "max_iter": 200, "random_state": seed}
-        return [_scaled(dense(alpha=alpha, **settings)) for alpha in (0.01, 0.3, 1.0)]
-    raise ValueError(f"no reference is called {model!r}")
+class _Attempt(NamedTuple):
+    # One candidate: what it says of each held object, ln(1 + z) [n] or probabilities [n, c], and what gives its PDFs.
+    said: np.ndarray
+    pdfs: Callable[[], Mixture] | None = None  # None of a classification
 
 
-def _filled() -> SimpleImputer:
-    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+def estimate(
+    model: str, train: Part, held: Held, seed: int, classes: Sequence[str] = (), threads: int = 1
+) -> Pdf | ClassProbabilities:
+    """What a reference says of the held objects: its candidate with the smallest error of the validation part.
 
-
-def _scaled(model: BaseEstimator) -> BaseEstimator:
-    clip = FunctionTransformer(np.clip, kw_args={"a_min": -_LIMIT, "a_max": _LIMIT})
-    return make_pipeline(_filled(), StandardScaler(), clip, model)
-
-
-def fit(model: str, train: Part, val: Part, seed: int, classes: Sequence[str] = ()) -> BaseEstimator:
-    """The candidate of a reference with the smallest error of the validation part, fitted on the training part alone.
-
-    The error is the RMSE of dz, or the log loss of class probabilities.
+    Candidates are fitted on the training part alone. The error is the RMSE of dz, or the log loss of class probabilities.
 
     Parameters
     ----------
     model
         One of `names.REFERENCES`.
-    train, val
+    train, held
         Parts of a split. Redshifts are fitted as ln(1 + z), whose error is dz to first order.
     seed
         Seed of the random generator.
     classes
         Names of the classes of a classification.
+    threads
+        Threads to use.
+
+    Returns
+    -------
+    Pdf or ClassProbabilities
+        z_phot is the estimate of the candidate. The temperature of the PDFs is fitted on the validation part.
 
     Raises
     ------
@@ -124,25 +78,75 @@ def fit(model: str, train: Part, val: Part, seed: int, classes: Sequence[str] = 
         No candidate can be fitted.
     """
     best, smallest = None, np.inf
-    for estimator in candidates(model, seed, len(train.truth), bool(classes)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the validation part decides, not the optimiser
-            estimator.fit(train.features, train.truth if classes else np.log1p(train.truth))
-        error = estimate(estimator, val.features, classes).score(val.truth)
-        if error < smallest:
-            best, smallest = estimator, error
+    for attempt in _attempts(model, train, held, seed, classes, threads):
+        said = attempt.said[held.val]
+        found = ClassProbabilities(said, tuple(classes)) if classes else Point(np.expm1(said))
+        if (error := found.score(held.truth)) < smallest:
+            best, smallest = attempt, error
     if best is None:
         raise CrosszError(
             f"{model}: no candidate can be fitted on {len(train.truth)} objects; leave it out of references.models"
         )
-    return best
+    if best.pdfs is None:
+        return ClassProbabilities(best.said, tuple(classes))
+    return _calibrated(best.said, best.pdfs(), held)
 
 
-def estimate(estimator: BaseEstimator, features: np.ndarray, classes: Sequence[str] = ()) -> Point | ClassProbabilities:
-    """What a fitted estimator says of objects by their features [n, 14 + k]."""
-    if classes:
-        return ClassProbabilities(estimator.predict_proba(features), tuple(classes))
-    return Point(np.expm1(estimator.predict(features)))
+def _calibrated(said: np.ndarray, mixture: Mixture, held: Held) -> Pdf:
+    width = reference_pdfs.kernel(said[held.val], np.log1p(held.truth))
+    pdfs = Pdf(reference_pdfs.blurred(mixture, width))
+    some = np.arange(0, len(held.val), -(-len(held.val) // _CALIBRATED_ON))
+    return pdfs.recalibrated(pdfs.take(held.val[some]).fit_temperature(held.truth[some]))
+
+
+def _attempts(
+    model: str, train: Part, held: Held, seed: int, classes: Sequence[str], threads: int
+) -> Iterator[_Attempt]:
+    if model == "knn":
+        yield from _neighbours(train, held, classes, threads)
+        return
+    y = train.truth if classes else np.log1p(train.truth)
+    for estimator in reference_models.candidates(model, seed, len(y), bool(classes), threads):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the validation part decides, not the optimiser
+            estimator.fit(train.features, y)
+        if classes:
+            if model in reference_models.TREES:
+                estimator[-1].n_jobs = 1  # threads would add up the votes in any order
+            yield _Attempt(estimator.predict_proba(held.features))
+        elif model in reference_models.TREES:
+            mixture = reference_pdfs.of_trees(estimator, held.features)
+            yield _known(mixture)
+        else:
+            said = estimator.predict(held.features)
+            yield _Attempt(said, _pdfs(model, estimator, train.features, y, held, said))
+        del estimator  # before the next one grows
+
+
+def _known(mixture: Mixture) -> _Attempt:
+    return _Attempt(reference_pdfs.means(mixture), lambda: mixture)
+
+
+def _pdfs(
+    model: str, estimator: BaseEstimator, features: np.ndarray, y: np.ndarray, held: Held, said: np.ndarray
+) -> Callable[[], Mixture]:
+    # What gives the PDFs of an estimator that has no parts.
+    if model == "mean":
+        return lambda: reference_pdfs.of_sample(said, y)
+    if model == "gradient_boosting":
+        return lambda: reference_pdfs.of_quantiles(estimator, features, y, held.features, said)
+    return lambda: reference_pdfs.of_sample(said, np.log1p(held.truth) - said[held.val])
+
+
+def _neighbours(train: Part, held: Held, classes: Sequence[str], threads: int) -> Iterator[_Attempt]:
+    row, distance = reference_models.nearest(train.features, held.features, threads)
+    for k in (k for k in reference_models.NEIGHBOURS if k <= row.shape[1]):
+        weight = reference_models.closeness(distance[:, :k])
+        if classes:
+            votes = [(weight * (train.truth[row[:, :k]] == label)).sum(1) for label in range(len(classes))]
+            yield _Attempt(np.stack(votes, axis=1))
+        else:
+            yield _known(reference_pdfs.of_neighbours(np.log1p(train.truth), row[:, :k], weight))
 
 
 def write_references(
@@ -183,13 +187,19 @@ def write_references(
     phot = ft.flat(ft.photometry(rows, magnitudes, columns))
     subset = rows["subset"].to_numpy()
     truth = labels(rows, classes) if classes else rows["z"].to_numpy()
-    held = subset != "train"
+    learnt = subset == "train"
     if classes:
-        require_all(truth[~held], classes, f"{split}, part train")
-    train, val = (Part(phot[subset == name], truth[subset == name]) for name in ("train", "val"))
+        require_all(truth[learnt], classes, f"{split}, part train")
+    train = Part(phot[learnt], truth[learnt])
+    held = Held(phot[~learnt], np.flatnonzero(subset[~learnt] == "val"), truth[subset == "val"])
+    written = rows.loc[~learnt, ["objID", "class" if classes else "z", "subset"]]
+    del rows, phot  # half a gigabyte of DR17
     for model, path in predictions.items():
         with threadpool_limits(threads):
-            estimates = estimate(fit(model, train, val, seed, classes), phot[held], classes)
-        write_predictions(path, pd.DataFrame(rows[held]), estimates)
-        error = estimates.take(np.flatnonzero(subset[held] == "val")).score(val.truth)
-        log.info(f"{model}: val {'log loss' if classes else 'RMSE'} {error:.4f}")
+            estimates = estimate(model, train, held, seed, classes, threads)
+        write_predictions(path, written, estimates)
+        val = estimates.take(held.val)
+        if isinstance(val, Pdf):
+            log.info(f"{model}: val RMSE {val.error(held.truth):.4f}, CRPS {val.score(held.truth):.4f}")
+        else:
+            log.info(f"{model}: val log loss {val.score(held.truth):.4f}")

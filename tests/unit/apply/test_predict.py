@@ -168,9 +168,14 @@ def test_every_row_comes_back_with_what_is_wrong_with_it(run, targets, tmp_path)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda rows: rows.drop(columns="dered_i"), "no values in dered_i"),
-        (lambda rows: rows.assign(psfMagErr_z="x"), "no values in psfMagErr_z"),
-        (lambda rows: rows.head(0), "no values in"),
+        (lambda rows: rows[["objID"]], "no column dered_u, .* name them: --columns"),
+        (
+            lambda rows: rows.assign(
+                **{f"dered_{band}": 10 ** (0.4 * (22.5 - rows[f"dered_{band}"])) for band in BANDS}
+            ),
+            "What are they",
+        ),
+        (lambda rows: rows.head(0), "no rows, only a header"),
     ],
 )
 def test_targets_that_cannot_be_used_are_named_with_the_remedy(run, targets, tmp_path, change, words):
@@ -179,6 +184,17 @@ def test_targets_that_cannot_be_used_are_named_with_the_remedy(run, targets, tmp
     with pytest.raises(CrosszError, match=rf"mine.csv: .*{words}"):
         write_redshifts(targets=path, columns={}, networks=paths(run), table=tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_band_that_is_absent_is_missing_and_flagged(bundle, targets):
+    for rows in (targets.drop(columns="dered_i"), targets.assign(psfMagErr_i="x"), targets.drop(columns="psfMagErr_i")):
+        table = predict(rows, bundle)
+        assert set(table["status"]) == {"ok"}
+        assert set(table["missing"]) == {"i"}
+    wanted = predict(targets.assign(dered_i=np.nan), bundle)
+    assert wanted["z_phot"].tolist() == predict(targets.drop(columns="dered_i"), bundle)["z_phot"].tolist()
+    with pytest.raises(CrosszError, match="no band has all of its columns, which are dered_u, "):
+        predict(targets[["objID"]], bundle)
 
 
 def test_a_network_that_was_tampered_with_is_refused(run, targets, tmp_path):

@@ -19,15 +19,17 @@ from crossz.core.errors import CrosszError
 log = logging.getLogger("crossz.tests")
 
 
-def test_messages_go_to_the_terminal_and_to_the_log(tmp_path, capsys):
-    path = tmp_path / "log"
+@pytest.mark.parametrize("folder", ["logs", ".snakemake/storage/s3/bucket/catalogs/logs"])
+def test_messages_go_to_the_terminal_and_to_the_log(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path(folder, "train/0.log")
+    path.parent.mkdir(parents=True)
     with job.logged(path):
         log.info("two\nlines, 100 %")
         log.debug("unseen")
     log.info("after the job")
-    name = " ".join(path.parts[1:])
     assert path.read_text() == "two\nlines, 100 %\n"
-    assert capsys.readouterr().err == f"[{name}] two\n[{name}] lines, 100 %\n"
+    assert capsys.readouterr().err == "[train 0] two\n[train 0] lines, 100 %\n"
 
 
 @pytest.mark.parametrize(
