@@ -219,6 +219,37 @@ def test_equal_tables_give_equal_bytes(answer, tmp_path, suffix):
     assert written(answer, tmp_path, suffix).read_bytes() == first
 
 
+AWKWARD = pa.table(
+    {
+        "flux": pa.array([[1.5, 2.5, np.nan], [3.0, 4.0, 5.0]], pa.list_(pa.float64(), 3)),
+        "flag": pa.array([True, None]),
+        "small": pa.array([None, 7], pa.int16()),
+        "text": ['<b> & "q"', "two words\tand\x01more"],
+        "list": pa.array([[1, 2], None]),
+        "none": pa.array([None, None], pa.string()),
+        "real": pa.array([1e-300, None], pa.float32()),
+    }
+)
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_any_column_of_the_user_is_written(tmp_path, suffix):
+    read = read_all(written(AWKWARD, tmp_path, suffix))
+    assert read.column_names == AWKWARD.column_names
+    assert read.num_rows == 2
+    if suffix == ".csv":
+        return
+    assert read["flux"].to_pylist()[1] == [3.0, 4.0, 5.0]
+    assert read["small"].to_pylist() == [None, 7]
+    assert read["real"].to_pylist()[1] in (None, pytest.approx(np.nan, nan_ok=True))
+    if suffix == ".fits":
+        assert read["text"].to_pylist()[0] == AWKWARD["text"].to_pylist()[0]
+        assert read["flag"].to_pylist() == ["True", None]
+    else:
+        assert read["flag"].to_pylist() == [True, None]
+        assert read["text"].to_pylist()[0] == AWKWARD["text"].to_pylist()[0]
+
+
 @pytest.mark.skipif(shutil.which("stilts") is None, reason="STILTS (Debian: stilts) is not installed")
 @pytest.mark.parametrize("suffix", [".fits", ".vot", ".csv"])  # Debian's STILTS has neither ECSV nor Parquet
 def test_stilts_reads_it_without_a_warning(answer, tmp_path, suffix):
