@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crossz.apply.bundle import load_bundle
     from crossz.apply.predict import images_in, predict
-    from crossz.catalog.readers import read_table
+    from crossz.catalog.lists import read_table
     from crossz.core.constants import BANDS
     from crossz.core.errors import CrosszError
     from crossz.core.version import VERSION as __version__
@@ -43,7 +43,7 @@ _PLACES = {
     "images_in": "apply.predict",
     "load_bundle": "apply.bundle",
     "predict": "apply.predict",
-    "read_table": "catalog.readers",
+    "read_table": "catalog.lists",
 }
 
 

@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import difflib
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +19,12 @@ from crossz.core.job import message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+    from crossz.catalog.lists import UserList
 
 log = logging.getLogger(__name__)
 
-WRITERS = (".parquet", ".csv", ".fits")
-"""Suffixes of the tables that are written."""
+SUFFIXES = (".parquet", ".csv", ".fits", ".vot", ".ecsv")
+"""Of the tables that are written: the keys of `writers.WRITERS`, which need libraries."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,22 +81,27 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict BUNDLE TARGETS OUT [--columns OURS=THEIRS ...] [--cutouts FILE ...] [--threads N]",
+        usage="crossz predict BUNDLE TARGETS OUT [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
     predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
     predict.add_argument(
         "targets",
         metavar="TARGETS",
-        help="table of photometry: CSV, FITS, VOTable or Parquet; `crossz info BUNDLE` names its columns",
+        help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info BUNDLE` names its columns",
     )
-    predict.add_argument("out", metavar="OUT", help=f"table to write: {', '.join(WRITERS)}")
+    predict.add_argument("out", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}")
     predict.add_argument(
         "--columns",
         nargs="+",
         default=[],
         metavar="OURS=THEIRS",
-        help="names of the table's columns where they differ from ours: dered_u=umag",
+        help="names of the table's columns where they differ from ours: dered_u=umag, or 'dered_*=*mag' for all bands; @FILE holds such pairs, one a line",
+    )
+    predict.add_argument(
+        "--units",
+        metavar="UNIT",
+        help="unit of its magnitudes and their errors: asinh, AB, nmgy, maggies, uJy, Jy ...; default: what the file says, else asinh magnitudes, as SDSS has them",
     )
     predict.add_argument(
         "--cutouts",
@@ -115,10 +120,20 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
     predict.set_defaults(run=_predict)
 
 
+class _Red(logging.Formatter):
+    """Warnings in red."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return f"\033[31m{text}\033[0m" if record.levelno >= logging.WARNING else text
+
+
 @contextlib.contextmanager
 def _messages(level: int) -> Iterator[None]:
     """Write the messages of crossz from `level` on to stderr."""
     logger, handler = logging.getLogger("crossz"), logging.StreamHandler(sys.stderr)
+    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
+        handler.setFormatter(_Red())
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(level)
@@ -147,22 +162,28 @@ def _predict(options: argparse.Namespace) -> None:
     facts = bundle_folder.check(options.bundle)
     targets = _read_targets(path, options, facts)
 
+    from crossz.apply import answer
     from crossz.apply.bundle import load_bundle
     from crossz.apply.predict import images_in, predict, summary
+    from crossz.apply.writers import write_table
     from crossz.models.device import deterministic
 
     deterministic(max(options.threads, 1))
-    images = images_in(options.cutouts, targets["objID"].to_pylist()) if options.cutouts else None
+    images = images_in(options.cutouts, targets.known["objID"].to_pylist()) if options.cutouts else None
     bundle = load_bundle(options.bundle)
     log.info(
         f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
     )
     log.debug(f"{bundle!r}")
     try:
-        table = predict(targets, bundle, images)
+        table = predict(targets.known, bundle, images)
     except CrosszError as error:
         raise CrosszError(f"{path}: {error}") from error
-    _write_table(table, out)
+    header = answer.header_of(facts, bundle_folder.fingerprint(options.bundle))
+    whole = answer.finished(targets.given, targets.how.columns, table, header, text=out.suffix == ".csv")
+    write_table(whole, out)
+    if "warning" in header:
+        log.warning(header["warning"])
     log.info(f"{out}: {summary(table)}; {time.monotonic() - begin:.1f} s")
 
 
@@ -177,61 +198,48 @@ def _needed(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _check_paths(targets: Path, out: Path) -> None:
-    if out.suffix not in WRITERS:
-        raise CrosszError(f"{out}: tables are written as {', '.join(WRITERS)}; end its name so")
-    if not targets.is_file():
+    if out.suffix not in SUFFIXES:
+        raise CrosszError(f"{out}: tables are written as {', '.join(SUFFIXES)}; end its name so")
+    if str(targets) != "-" and not targets.is_file():
         raise CrosszError(f"{targets}: no such table of targets")
     if out.exists() and out.samefile(targets):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
 
 
-def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "pa.Table":
-    """The table of targets under our names, with all columns that the bundle needs."""
+def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "UserList":
+    """The table of targets."""
     from crossz.catalog.columns import COLUMNS
-    from crossz.catalog.readers import read_table
+    from crossz.catalog.lists import read_list
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
-    columns = dict(_pair(text, {*COLUMNS, *extra_columns}) for text in options.columns)
-    targets = read_table(path, columns, extra_columns)
-    absent = [name for name in needed if name not in targets.column_names]
-    if absent and not options.cutouts:
-        raise CrosszError(
-            f"{path}: no column {', '.join(absent)}, which this bundle reads; "
-            f"if it has another name there: --columns {absent[0]}=NAME"
-        )
-    if options.cutouts and "objID" not in targets.column_names:
+    columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
+    targets = read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
+    if options.cutouts and "objID" not in targets.known.column_names:
         raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
     return targets
 
 
+def _pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:
+    """The pairs OURS=THEIRS of --columns; @FILE has one a line."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        if text.startswith("@"):
+            if not Path(text[1:]).is_file():
+                raise CrosszError(f"--columns {text}: no file {text[1:]}, which should hold a pair OURS=THEIRS a line")
+            lines = Path(text[1:]).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            pairs |= _pairs([line.strip() for line in lines if line.strip() and line[0] not in "#@"], known)
+        else:
+            pairs |= dict([_pair(text, known)])
+    return pairs
+
+
 def _pair(text: str, known: set[str]) -> tuple[str, str]:
-    ours, mark, theirs = text.partition("=")
+    ours, mark, theirs = (part.strip() for part in text.partition("="))
     if not (ours and mark and theirs):
-        raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag")
-    if ours not in known:
+        raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag or 'dered_*=*mag'")
+    if ours.replace("*", "u") not in known:
         near = difflib.get_close_matches(ours, sorted(known), 1, 0.5)
         raise CrosszError(
             f"--columns {text}: crossz has no column {ours}" + (f"; did you mean {near[0]}?" if near else "")
         )
     return ours, theirs
-
-
-def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The table for a CSV: a text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    texts = table.select_dtypes(include=["object", "string"]).columns
-    formula = r"^(?=[=+@\t\r]|-(?![0-9.]))"
-    return table.assign(**{name: table[name].replace(formula, "'", regex=True) for name in texts})
-
-
-def _write_table(table: "pd.DataFrame", path: Path) -> None:
-    from crossz.core.files import atomic_path
-
-    with atomic_path(path) as temporary:
-        if path.suffix == ".parquet":
-            table.to_parquet(temporary, index=False)
-        elif path.suffix == ".csv":
-            _spreadsheet_safe(table).to_csv(temporary, index=False)
-        else:
-            from astropy.table import Table
-
-            Table.from_pandas(table).write(temporary, format="fits")

@@ -40,7 +40,7 @@ class Inputs(NamedTuple):
     x_mag: torch.Tensor
     """[n, 5, 3] float32, scaled."""
     x_colour: torch.Tensor
-    """[n, 4 + 2 k] float32, scaled; k extra columns of the catalog."""
+    """[n, `ModelInfo.colour_count`] float32, scaled."""
     fetch: Fetch | None
     """Their images; None where there are none to read."""
     resident: bool = True
@@ -156,7 +156,7 @@ def model_inputs(
     """
     x_mag, x_colour = (
         torch.from_numpy(ft.apply_scaler(info.scalers[name], values)).to(device)
-        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True)
+        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot, info.features), strict=True)
     )
     fetch, resident = None, True
     if info.sees_images and pixels is not None and rows is not None and (rows >= 0).any():
@@ -202,7 +202,7 @@ def redshift_of(target: np.ndarray, kind: str) -> np.ndarray:
 def fit_scalers(train: pd.DataFrame, pixels: Pixels, info: ModelInfo) -> dict[str, Any]:
     """Everything that is fitted before a training, on the training part alone: `ModelInfo.scalers`."""
     phot = ft.photometry(train, info.magnitudes, info.columns)
-    x_mag, x_colour = ft.tokens(phot)
+    x_mag, x_colour = ft.tokens(phot, info.features)
     z = target_of(train["z"].to_numpy(), info.crossmodal["target"])
     sample = train["row"].to_numpy()[:: max(1, len(train) // 1000)]
     images = {"sky_noise": ft.sky_noise(*pixels.gather(sample))} if info.sees_images else {}

@@ -34,9 +34,10 @@ def build(info: ModelInfo) -> CrossModal:
     """A network as `info` describes it, with random weights."""
     block = info.crossmodal
     settings = {key: block[key] for key in ("backbone", "stem", "attention", "attention_layers", "dropout")}
-    settings["image_mlp_layers"] = block.get("image_mlp_layers", 1)  # older bundles know of one
+    for layers in ("image_mlp_layers", "hidden_layers"):
+        settings[layers] = block.get(layers, 1)  # older bundles know of one
     components = block["components"] if block["head"] == "mixture" else 0
-    return CrossModal(**settings, components=components, extra_columns=len(info.columns), classes=len(info.classes))
+    return CrossModal(**settings, components=components, colours=info.colour_count, classes=len(info.classes))
 
 
 def load_networks(model: str | Path, info: str | Path, device: torch.device) -> Networks:

@@ -64,7 +64,9 @@ def needed(info: ModelInfo, objects: int, device: torch.device) -> Need:
         batch = _batch(info, objects)
         half = in_bfloat16(device, info.train["precision"])
         with torch.autocast("cpu", torch.bfloat16, enabled=half), saved_tensors_hooks(pack, lambda tensor: tensor):
-            net(*batch, patterns=info.trained_inputs, alpha=0.1, beta=0.1, pair_weight=0.1, reversal=1.0)
+            net(
+                *batch, patterns=info.trained_inputs, alpha=0.1, beta=0.1, pair_weight=0.1, nll_weight=0.1, reversal=1.0
+            )
         activations = sum(storage.nbytes() for place, storage in saved.items() if place not in own)
     moments = int(info.train["momentum"] > 0) if info.train["optimizer"] == "sgd" else 2
     return Need(3 * size, moments * size, activations)
@@ -75,7 +77,7 @@ def _batch(info: ModelInfo, objects: int) -> tuple[torch.Tensor | None, ...]:
     x_mag = x_colour = image = None
     if info.sees_photometry:
         x_mag = torch.zeros(objects, len(BANDS), TOKEN)
-        x_colour = torch.zeros(objects, len(BANDS) - 1 + 2 * len(info.columns))
+        x_colour = torch.zeros(objects, info.colour_count)
     if info.sees_images:
         shape = (objects, len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE)
         image = torch.zeros(shape).contiguous(memory_format=torch.channels_last)
@@ -125,7 +127,9 @@ def _network(info: ModelInfo) -> str:
 def _remedy(info: ModelInfo, need: Need, there: int, device: torch.device, processes: int) -> str:
     fixed = need.weights + need.optimizer
     a_object = need.activations * processes / info.train["batch_size"]
-    most = math.floor((there / MARGIN - fixed) / a_object) * processes
+    most = (
+        math.floor((there / MARGIN - fixed) / a_object) - 1
+    ) * processes  # a part of the activations is of no object
     ways = [f"set train.batch_size to {most} or less"] if most >= 2 * processes else []
     if info.crossmodal["stem"] == "small" and info.crossmodal["backbone"] != "small":
         published = info.with_fields(crossmodal=info.crossmodal | {"stem": "imagenet"})
@@ -150,6 +154,7 @@ def forecast(*, networks: Mapping[str, Mapping[str, Any]], classes: Sequence[str
             crossmodal=dict(blocks["crossmodal"]),
             train=dict(blocks["train"]),
             magnitudes=blocks["photometry"]["magnitudes"],
+            features=blocks["photometry"]["features"],
             columns=tuple(blocks["photometry"]["columns"]),
             classes=tuple(classes),
             seed=0,

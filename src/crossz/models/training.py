@@ -155,6 +155,7 @@ def _describe(
         crossmodal=dict(crossmodal),
         train=dict(training),
         magnitudes=photometry["magnitudes"],
+        features=photometry["features"],
         columns=tuple(photometry["columns"]),
         classes=tuple(classes),
         seed=seed,
@@ -323,6 +324,7 @@ def train_epoch(
                 alpha=crossmodal["alpha"],
                 beta=crossmodal["beta"],
                 pair_weight=crossmodal["pair_weight"],
+                nll_weight=crossmodal["nll_weight"],
                 reversal=_reversal(crossmodal, progress),
             )
         optimizer.zero_grad(set_to_none=True)

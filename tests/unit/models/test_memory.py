@@ -44,7 +44,15 @@ def test_the_forecast_is_what_a_real_pass_saves(crossmodal):
 
     net = inference.build(info).train()
     with saved_tensors_hooks(pack, lambda tensor: tensor):
-        net(*memory._batch(info, 6), patterns=info.trained_inputs, alpha=0.1, beta=0.1, pair_weight=0.1, reversal=1.0)
+        net(
+            *memory._batch(info, 6),
+            patterns=info.trained_inputs,
+            alpha=0.1,
+            beta=0.1,
+            pair_weight=0.1,
+            nll_weight=0.1,
+            reversal=1.0,
+        )
     own = {parameter.untyped_storage()._cdata for parameter in net.parameters()}
     expected = sum(storage.nbytes() for place, storage in saved.items() if place not in own)
     need = memory.needed(info, 6, CPU)
