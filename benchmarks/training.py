@@ -39,7 +39,7 @@ from crossz.models.training import train_epoch
 
 CROSSMODAL = {
     "backbone": "small", "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.3, "alpha": 0.2, "beta": 0.1,
-    "reversal": 0.1, "reversal_ramp": True, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 4, "target": "log1p",
+    "reversal": 0.1, "reversal_ramp": True, "z_patterns": "all", "pair_weight": 0.0, "hidden_layers": 2, "nll_weight": 0.1, "head": "mixture", "components": 4, "target": "log1p",
 }  # fmt: skip
 SHAPE = (len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE)
 RESNETS = {

@@ -38,7 +38,7 @@ SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
 
 LARGEST_TEXT, LARGEST_WEIGHTS = 64 << 20, 8 << 30
 """Bytes of a file of a bundle: text, and weights."""
-BOUNDS = {"attention_layers": (1, 12), "components": (1, 20), "dropout": (0, 1)}
+BOUNDS = {"attention_layers": (1, 12), "hidden_layers": (1, 12), "components": (1, 20), "dropout": (0, 1)}
 """Least and largest values of settings of `crossmodal` that decide how large a network is, as in the configuration's schema."""
 _MOST_NAMES = 1000
 _MALFORMED = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)

@@ -41,15 +41,30 @@ PHOTOMETRIC_PASSES = 3
 LARGEST_SHIFT = 30
 """Network A is trained on spectra shifted by up to so many of its pixels, 6 % of 1 + z: a few spectra show many redshifts."""
 
+_BLOCK = 1024  # rows that go through a network together
+
 Score = Callable[[nn.Module], float]
 """The error of a network on the validation part."""
 
 
 @torch.no_grad()
-def applied(function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
-    """`function` of `inputs` [n, ...], 1,024 rows at a time on the device; the result is on the processor."""
+def applied(
+    function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, rows: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`function` of `inputs` [n, ...], 1,024 rows at a time on the device; the result is on the processor.
+
+    Of the rows `rows` [m] int64 alone, if they are given: a copy of their inputs is not made.
+    """
     device = choose_device()
-    return torch.cat([function(block.to(device).float()).cpu() for block in inputs.split(1024)])
+    count = len(inputs if rows is None else rows)
+    blocks = inputs.split(_BLOCK) if rows is None else (inputs[block] for block in rows.split(_BLOCK))
+    result = torch.empty(0)
+    for number, block in enumerate(blocks):
+        values = function(block.to(device).float()).cpu()
+        if number == 0:
+            result = values.new_empty(count, *values.shape[1:])
+        result[number * _BLOCK :][: len(block)] = values
+    return result
 
 
 def shifted(spectrum: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
@@ -83,9 +98,11 @@ class Task:
     name: str
     """Its name in messages."""
     x: torch.Tensor
-    """Inputs [n, ...] of the training part."""
+    """Inputs [n, ...] of all rows."""
     y: torch.Tensor
     """Targets [n, ...]."""
+    rows: torch.Tensor
+    """[m] int64, the rows to train on."""
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     score: Score
     epochs: int
@@ -124,8 +141,9 @@ def fit(net: nn.Module, task: Task, mml: Mapping[str, Any]) -> Outcome:
     started = printed = time.monotonic()
     for epoch in range(task.epochs):
         net.train()
-        for batch in torch.randperm(len(task.x)).chunk(math.ceil(len(task.x) / mml["batch_size"])):
-            inputs, target = task.x[batch].to(device).float(), task.y[batch]
+        for batch in torch.randperm(len(task.rows)).chunk(math.ceil(len(task.rows) / mml["batch_size"])):
+            rows = task.rows[batch]
+            inputs, target = task.x[rows].to(device).float(), task.y[rows]
             if task.shift:
                 pixels = torch.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (len(batch),))
                 inputs, target = shifted(inputs, pixels), target + task.shift * pixels
@@ -170,13 +188,18 @@ class Data:
     limits: Range  # of phot
     scale: Scale  # of target
 
-    def redshift(self, net: nn.Module, x: torch.Tensor) -> np.ndarray:
-        """z_phot [n] that `net` estimates from inputs `x` [n, ...]."""
-        return np.expm1(applied(net, x).numpy().astype(float) * self.scale.width + self.scale.centre)
+    def redshift(self, net: nn.Module, x: torch.Tensor, rows: torch.Tensor | None = None) -> np.ndarray:
+        """z_phot [m] that `net` estimates from inputs `x` [n, ...] of the rows `rows` [m]; default: all."""
+        return np.expm1(applied(net, x, rows).numpy().astype(float) * self.scale.width + self.scale.centre)
 
-    def rmse(self, x: torch.Tensor, rows: np.ndarray) -> Score:
-        """The score of a network that estimates z from `x`: RMSE of dz of the rows `rows` [n] bool."""
-        return lambda net: float(np.sqrt(np.mean(dz(self.redshift(net, x[rows]), self.z[rows]) ** 2)))
+    def rmse(self, x: torch.Tensor, rows: torch.Tensor) -> Score:
+        """The score of a network that estimates z from `x`: RMSE of dz of the rows `rows` [m]."""
+        return lambda net: float(np.sqrt(np.mean(dz(self.redshift(net, x, rows), self.z[rows.numpy()]) ** 2)))
+
+    def rows(self, part: str, seen: bool = False) -> torch.Tensor:
+        """The rows [m] int64 of a subset; those with a spectrum alone, if they have to be `seen`."""
+        chosen = (self.subset == part) & (self.there if seen else True)
+        return torch.from_numpy(np.flatnonzero(chosen))
 
 
 def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) -> Data:
@@ -226,36 +249,46 @@ def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
         The configuration's block: epochs, learning_rate, batch_size.
     """
     l1, many = nn.functional.l1_loss, PHOTOMETRIC_PASSES * mml["epochs"]
-    train, val = data.subset == "train", data.subset == "val"
-    seen, scored = train & data.there, val & data.there
+    train, val = data.rows("train"), data.rows("val")
     outcomes = {}
 
     a = SpectrumNet(data.spectra.shape[2])
-    score, shift = data.rmse(data.spectra, scored), POOL * STEP * math.log(10) / data.scale.width
-    task = Task("A, spectrum", data.spectra[seen], data.target[seen], l1, score, mml["epochs"], shift)
+    score, shift = data.rmse(data.spectra, data.rows("val", True)), POOL * STEP * math.log(10) / data.scale.width
+    task = Task("A, spectrum", data.spectra, data.target, data.rows("train", True), l1, score, mml["epochs"], shift)
     outcomes["a"] = fit(a, task, mml)
 
-    feature = applied(a.features, data.spectra)
-    mean, spread = feature[seen].mean(0), feature[seen].std(0, correction=0).clamp_min(1e-6)
-    feature = (feature - mean) / spread
     b = generator()
-
-    def distance(net: nn.Module) -> float:
-        return float(log_cosh(applied(net, data.phot[scored]), feature[scored]))
-
-    task = Task("B, feature", data.phot[seen], feature[seen], log_cosh, distance, many)
-    outcomes["b"] = fit(b, task, mml)
+    feature, outcomes["b"] = _train_generator(a, b, data, mml)
 
     both = torch.cat([data.phot, applied(b, data.phot)], 1)
     c, plain = regressor(PHOTOMETRIC + FEATURES), regressor(PHOTOMETRIC)
     for key, net, x, name in (("c", c, both, "C, photometry and feature"), ("phot", plain, data.phot, "photometry")):
-        task = Task(name, x[train], data.target[train], l1, data.rmse(x, val), many)
+        task = Task(name, x, data.target, train, l1, data.rmse(x, val), many)
         outcomes[key] = fit(net, task, mml)
 
     z_phot = {"phot": data.redshift(plain, data.phot), "phot+spec_gen": data.redshift(c, both)}
     z_phot["spec"] = np.where(data.there, data.redshift(a, data.spectra), z_phot["phot+spec_gen"])
     weights = {name: net.cpu().state_dict() for name, net in (("a", a), ("b", b), ("c", c), ("phot", plain))}
-    return Trained(weights | {"feature": {"mean": mean, "spread": spread}}, z_phot, outcomes)
+    return Trained(weights | {"feature": feature}, z_phot, outcomes)
+
+
+def _train_generator(
+    a: SpectrumNet, b: nn.Module, data: Data, mml: Mapping[str, Any]
+) -> tuple[dict[str, torch.Tensor], Outcome]:
+    """Train network B; mean and spread of A's feature. The features of all rows are forgotten when it ends."""
+    seen, scored = data.rows("train", True), data.rows("val", True)
+    feature = applied(a.features, data.spectra)
+    known = feature[seen]
+    mean, spread = known.mean(0), known.std(0, correction=0).clamp_min(1e-6)
+    del known
+    feature.sub_(mean).div_(spread)
+
+    def distance(net: nn.Module) -> float:
+        return float(log_cosh(applied(net, data.phot, scored), feature[scored]))
+
+    task = Task("B, feature", data.phot, feature, seen, log_cosh, distance, PHOTOMETRIC_PASSES * mml["epochs"])
+    outcome = fit(b, task, mml)
+    return {"mean": mean, "spread": spread}, outcome
 
 
 @torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, and outside as it was
