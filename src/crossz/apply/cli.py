@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossz.core.errors import CrosszError
-from crossz.core.job import message_of
+from crossz.core.job import harmless, message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -131,20 +131,20 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
     predict.set_defaults(run=_predict, error=predict.error)
 
 
-class _Red(logging.Formatter):
-    """Warnings in red."""
+class _Lines(logging.Formatter):
+    """Messages for the terminal; warnings in red where it has colours."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return f"\033[31m{text}\033[0m" if record.levelno >= logging.WARNING else text
+        text = harmless(super().format(record))
+        red = record.levelno >= logging.WARNING and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        return f"\033[31m{text}\033[0m" if red else text
 
 
 @contextlib.contextmanager
 def _messages(level: int) -> Iterator[None]:
     """Write the messages of crossz from `level` on to stderr."""
     logger, handler = logging.getLogger("crossz"), logging.StreamHandler(sys.stderr)
-    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
-        handler.setFormatter(_Red())
+    handler.setFormatter(_Lines())
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(level)

@@ -173,6 +173,19 @@ def test_a_synthetic_network_says_so_in_red_and_in_the_file(copy, csv, change_fa
     assert capsys.readouterr().err.startswith("SYNTHETIC")
 
 
+def test_no_name_or_value_of_a_table_is_obeyed_by_the_terminal(made, csv, tmp_path, capsys):
+    rows = pd.read_csv(csv, dtype=str)
+    rows.loc[0, "dered_u"] = "1\x1b[31m9"
+    rows.to_csv(csv, index=False)
+    run("predict", made, csv, tmp_path / "out.csv")
+    shown = capsys.readouterr().err
+    assert "1 value(s) count as missing magnitudes or errors: 1[31m9 (1)" in shown
+    assert "\x1b" not in shown
+    csv.write_text("a\x1bb,c\n1,2\n")
+    message = error(capsys, "predict", made, csv, tmp_path / "out.csv", "--columns", "dered_u=x")
+    assert "it has: ab, c" in message
+
+
 def test_a_zip_file_is_the_bundle_that_it_holds(made, csv, tmp_path, capsys):
     pack(bundle=made, archive=tmp_path / "toy.zip")
     run("predict", made, csv, tmp_path / "a.csv")

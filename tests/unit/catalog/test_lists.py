@@ -232,7 +232,7 @@ def test_marks_alone_do_not_raise_the_question_and_are_counted(tmp_path, caplog)
     table = read_table(tmp_path / "mine.csv")
     note_missing(table, reading(fields_of(table.schema), "mine.csv"))
     assert (
-        "44 values count as missing magnitudes or errors: -9999.0 (31), 99 (6), inf (4) and 2 other values"
+        "44 value(s) count as missing magnitudes or errors: -9999.0 (31), 99 (6), inf (4) and 2 other values"
         in caplog.text
     )
 
