@@ -299,4 +299,4 @@ def note_missing(table: pa.Table, how: Reading) -> None:
         ordered = sorted(marks.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = ", ".join(f"{text[:20]} ({count:,})" for text, count in ordered[:_SHOWN])
         more = f" and {len(ordered) - _SHOWN:,} other values" if len(ordered) > _SHOWN else ""
-        log.info(f"{how.source}: {sum(marks.values()):,} values count as missing magnitudes or errors: {shown}{more}")
+        log.info(f"{how.source}: {sum(marks.values()):,} value(s) count as missing magnitudes or errors: {shown}{more}")
