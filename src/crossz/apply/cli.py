@@ -113,7 +113,7 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="cutout files, as results/cutouts/*.arrow; images are found by objID",
+        help="images: cutout files, as results/cutouts/*.arrow; a folder of them, or of .npy or FITS files named by objID; or one .npy file, an image a row",
     )
     predict.add_argument(
         "--threads",
@@ -190,9 +190,14 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: P
     facts = bundle_folder.check(folder)
     targets = _read_targets(path, options, facts)
 
-    from crossz.apply.predict import images_in, predict, summary
+    from crossz.apply.predict import predict, summary
+    from crossz.apply.user_images import images_for
 
-    images = images_in(options.cutouts, targets.known["objID"].to_pylist()) if options.cutouts else None
+    images = None
+    if options.cutouts:
+        known = targets.known
+        objID = known["objID"].to_pylist() if "objID" in known.column_names else None
+        images = images_for(options.cutouts, objID, len(targets.given), str(path))
     bundle = _loaded(options, folder, facts)
     try:
         table = predict(targets.known, bundle, images)
@@ -282,10 +287,7 @@ def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, A
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
     columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
-    targets = read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
-    if options.cutouts and "objID" not in targets.known.column_names:
-        raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
-    return targets
+    return read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
 
 
 def _pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:
