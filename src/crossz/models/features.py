@@ -16,6 +16,14 @@ _FARTHEST = 10.0  # mag between two bands of an object: no flux of any number, h
 _CLIP = 6.0  # scaled values beyond this say "out of domain" and nothing more
 
 
+_KINDS = {kind: (name, "psfMagErr", "extinction") for kind, name in (("dered_model", "dered"), ("psf", "psfMag"))}
+
+
+def photometry_columns(magnitudes: str) -> list[str]:
+    """The columns of a catalog that `photometry` reads."""
+    return [f"{kind}_{band}" for kind in _KINDS[magnitudes] for band in BANDS]
+
+
 class Photometry(NamedTuple):
     """Photometry of n objects, NaN where missing."""
 
@@ -62,9 +70,7 @@ def photometry(
     ----------
     Zhang et al. (2023), section 2.3.
     """
-    name = {"dered_model": "dered", "psf": "psfMag"}[magnitudes]
-    table = {kind: _columns(catalog, kind, magnitudes, complete) for kind in (name, "psfMagErr", "extinction")}
-    mag, err, extinction = table[name], table["psfMagErr"], table["extinction"]
+    mag, err, extinction = (_columns(catalog, kind, magnitudes, complete) for kind in _KINDS[magnitudes])
     extinction = np.where((extinction >= 0) & (extinction < _FAINTEST), extinction, np.nan)
     missing = ~((mag > 0) & (mag < _FAINTEST) & (err > 0) & (err < _LARGEST_ERROR))
     if magnitudes == "psf":

@@ -29,6 +29,7 @@ from crossz.core.names import MML_INPUTS
 from crossz.estimates.estimates import Point, dz
 from crossz.estimates.predictions import write_predictions
 from crossz.images.store import ImageStore
+from crossz.models import features as ft
 from crossz.models.device import choose_device, deterministic
 from crossz.models.mml import FEATURES, PHOTOMETRIC, POOL, STEP, SpectrumNet, generator, log_cosh, regressor
 from crossz.models.mml_inputs import Range, apply_range, fit_range, load_spectra, photometric_inputs
@@ -41,7 +42,7 @@ PHOTOMETRIC_PASSES = 3
 LARGEST_SHIFT = 30
 """Network A is trained on spectra shifted by up to so many of its pixels, 6 % of 1 + z: a few spectra show many redshifts."""
 
-_BLOCK = 1024  # rows that go through a network together
+_BLOCK = 256  # rows that go through a network together
 
 Score = Callable[[nn.Module], float]
 """The error of a network on the validation part."""
@@ -257,8 +258,7 @@ def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
     task = Task("A, spectrum", data.spectra, data.target, data.rows("train", True), l1, score, mml["epochs"], shift)
     outcomes["a"] = fit(a, task, mml)
 
-    b = generator()
-    feature, outcomes["b"] = _train_generator(a, b, data, mml)
+    b, feature, outcomes["b"] = _train_generator(a, data, mml)
 
     both = torch.cat([data.phot, applied(b, data.phot)], 1)
     c, plain = regressor(PHOTOMETRIC + FEATURES), regressor(PHOTOMETRIC)
@@ -273,22 +273,22 @@ def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
 
 
 def _train_generator(
-    a: SpectrumNet, b: nn.Module, data: Data, mml: Mapping[str, Any]
-) -> tuple[dict[str, torch.Tensor], Outcome]:
-    """Train network B; mean and spread of A's feature. The features of all rows are forgotten when it ends."""
+    a: SpectrumNet, data: Data, mml: Mapping[str, Any]
+) -> tuple[nn.Module, dict[str, torch.Tensor], Outcome]:
+    """Network B; mean and spread of A's feature of the training part; how B was trained."""
     seen, scored = data.rows("train", True), data.rows("val", True)
-    feature = applied(a.features, data.spectra)
-    known = feature[seen]
-    mean, spread = known.mean(0), known.std(0, correction=0).clamp_min(1e-6)
-    del known
-    feature.sub_(mean).div_(spread)
+    feature, feature_val = (applied(a.features, data.spectra, rows) for rows in (seen, scored))
+    mean, spread = feature.mean(0), feature.std(0, correction=0).clamp_min(1e-6)
+    for part in (feature, feature_val):
+        part.sub_(mean).div_(spread)
 
     def distance(net: nn.Module) -> float:
-        return float(log_cosh(applied(net, data.phot, scored), feature[scored]))
+        return float(log_cosh(applied(net, data.phot, scored), feature_val))
 
-    task = Task("B, feature", data.phot, feature, seen, log_cosh, distance, PHOTOMETRIC_PASSES * mml["epochs"])
+    b, passes = generator(), PHOTOMETRIC_PASSES * mml["epochs"]
+    task = Task("B, feature", data.phot[seen], feature, torch.arange(len(seen)), log_cosh, distance, passes)
     outcome = fit(b, task, mml)
-    return {"mean": mean, "spread": spread}, outcome
+    return b, {"mean": mean, "spread": spread}, outcome
 
 
 @torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, and outside as it was
@@ -338,16 +338,17 @@ def write_mml(
     """
     deterministic(threads)
     torch.manual_seed(seed)
-    rows = load_rows(catalog, split, ImageStore(index, []))
+    rows = load_rows(catalog, split, ImageStore(index, []), ["z", *ft.photometry_columns(magnitudes)])
     data = prepare(rows, spectra, magnitudes)
+    held = data.subset != "train"
+    rows = rows.loc[held, ["objID", "z", "subset"]]
     trained = train_networks(data, mml)
     weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
     torch.save(trained.weights, weights)
     with atomic_path(model) as temporary:
         temporary.write_bytes(weights.getvalue())
-    held = data.subset != "train"
     for inputs in MML_INPUTS:
-        write_predictions(predictions[inputs], pd.DataFrame(rows[held]), Point(trained.z_phot[inputs][held]))
+        write_predictions(predictions[inputs], rows, Point(trained.z_phot[inputs][held]))
     settings = {"mml": dict(mml), "magnitudes": magnitudes, "seed": seed}
     write_json(info, settings | _description(data, trained.outcomes) | {"model_sha256": sha256(model)})
 

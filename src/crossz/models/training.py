@@ -188,11 +188,13 @@ def _recalibrate(members: list[dict[str, Any]], val: Part, info: ModelInfo) -> M
     estimates = raw_estimate(Networks(nets, info), val.inputs, info.inputs)
     fitted = {pattern: mean.fit_temperature(val.truth) for pattern, mean in estimates.items()}
     temperature = {pattern: value for pattern, value in fitted.items() if value is not None}
-    outcomes = tuple(
-        {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
-        for member in members
-    )
-    return info.with_fields(temperature=temperature or None, members=outcomes)
+    return info.with_fields(temperature=temperature or None, members=tuple(map(_outcome, members)))
+
+
+def _outcome(member: Mapping[str, Any]) -> dict[str, Any]:
+    kept = member["history"][member["best_epoch"]]
+    found = {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
+    return found | ({"discriminator_accuracy": kept["accuracy"]} if "accuracy" in kept else {})
 
 
 def _write(
