@@ -57,12 +57,14 @@ lint: .venv/ready
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python docs/settings.py --check
+	$(BIN)/python docs/columns.py --check
 	$(BIN)/mkdocs build --quiet --strict
 
 # The descriptions of the schema go into config/README.md and config/config.yaml; the figure of the network is drawn; then
 # the site is built, into site/.
 docs: .venv/ready
 	$(BIN)/python docs/settings.py
+	$(BIN)/python docs/columns.py
 	$(BIN)/python docs/network.py
 	$(BIN)/mkdocs build --strict
 

@@ -22,7 +22,7 @@ CROSSMODAL = {
 TRAIN = {
     "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4, "members": 1, "share": 1.0,
     "schedule": "cosine", "patience": 40, "gradient_clip": 1.0, "augment": True,
-    "precision": "auto", "compile": False,
+    "precision": "auto", "deterministic": True, "compile": False,
 }  # fmt: skip
 
 BIG = 1237654669735362939  # a real objID; as a float it becomes ...362944

@@ -24,7 +24,7 @@ from crossz.apply import bundle_folder, cli
 from crossz.archive import reply, xmatch
 from crossz.archive.http import Client, limits
 from crossz.archive.responses import Denied, Missing, Unranged
-from crossz.catalog.header import column_names
+from crossz.catalog.header import columns_of
 from crossz.catalog.objects import write_catalog
 from crossz.catalog.raw import write_user_catalog
 from crossz.core.errors import CrosszError, Refused
@@ -211,7 +211,7 @@ def table(folder: Path, suffix: str) -> Target:
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
-        for read in (lambda: column_names(path), catalog, lambda: called("predict", bundle, path, folder / "out.csv")):
+        for read in (lambda: columns_of(path), catalog, lambda: called("predict", bundle, path, folder / "out.csv")):
             with contextlib.suppress(*REFUSALS):
                 read()
 

@@ -12,8 +12,8 @@ from crossz.apply import cli
 from crossz.apply.bundle_folder import check
 from crossz.catalog import splits
 from crossz.catalog.columns import conform
+from crossz.catalog.lists import read_table
 from crossz.catalog.objects import dedupe, groups
-from crossz.catalog.readers import read_table
 from crossz.estimates.predictions import mixtures_of
 from crossz.images import mat
 from crossz.images.index import write_index

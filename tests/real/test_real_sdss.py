@@ -10,8 +10,8 @@ from local_archive import serve
 
 from crossz.archive import sas
 from crossz.catalog.columns import conform
+from crossz.catalog.lists import read_table
 from crossz.catalog.objects import dedupe, groups
-from crossz.catalog.readers import read_table
 from crossz.core.constants import BANDS
 from crossz.core.errors import Refused
 from crossz.images import cutouts, mat, stamps

@@ -7,6 +7,7 @@
 rule predict:
     input:
         targets=targets_table,
+        given=own_targets,
         networks=networks_of_all_splits,
         ensemble=ensemble_of_all_splits,
         images=target_images,
@@ -20,6 +21,8 @@ rule predict:
         mem_mb=1500,
     params:
         columns=lookup("catalog/columns", within=config),
+        units=lookup("catalog/units", within=config),
+        survey=lookup("survey", within=config),
         code=code_digest("apply.predict"),
     script:
         "../scripts/predict.py"

@@ -85,6 +85,7 @@ rule match:
         "../../envs/pipeline.yaml"
     params:
         columns=lookup("catalog/columns", within=config),
+        units=lookup("catalog/units", within=config),
         extra_columns=EXTRA_COLUMNS,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
         code=code_digest("archive.embedded_crossid"),

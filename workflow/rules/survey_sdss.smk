@@ -50,6 +50,7 @@ rule archive_match:
         queries=1,
     params:
         columns=lookup("catalog/columns", within=config),
+        units=lookup("catalog/units", within=config),
         extra_columns=EXTRA_COLUMNS,
         radius_arcsec=lookup("catalog/match_radius_arcsec", within=config),
         code=code_digest("archive.crossid"),

@@ -17,6 +17,7 @@ rule user_catalog:
         "../../envs/pipeline.yaml"
     params:
         columns=lookup("catalog/columns", within=config),
+        units=lookup("catalog/units", within=config),
         extra_columns=EXTRA_COLUMNS,
         code=code_digest("catalog.raw"),
     script:

@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import difflib
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,17 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossz.core.errors import CrosszError
-from crossz.core.job import message_of
+from crossz.core.job import harmless, message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from crossz.apply.bundle import Bundle
+    from crossz.catalog.lists import UserList
+
 log = logging.getLogger(__name__)
 
-WRITERS = (".parquet", ".csv", ".fits")
-"""Suffixes of the tables that are written."""
+SUFFIXES = (".parquet", ".csv", ".fits", ".vot", ".ecsv")
+"""Of the tables that are written: the keys of `writers.WRITERS`, which need libraries."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -71,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
         help="fingerprint and model card of a bundle",
         description="Check a bundle, and print its fingerprint, the columns that it needs, and its model card.",
     )
-    info.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
+    info.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or its zip file")
     info.set_defaults(run=_info)
     return main_parser
 
@@ -81,29 +85,41 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict BUNDLE TARGETS OUT [--columns OURS=THEIRS ...] [--cutouts FILE ...] [--threads N]",
+        usage="crossz predict BUNDLE (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
-    predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
+    predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or its zip file")
     predict.add_argument(
         "targets",
+        nargs="?",
         metavar="TARGETS",
-        help="table of photometry: CSV, FITS, VOTable or Parquet; `crossz info BUNDLE` names its columns",
+        help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info BUNDLE` names its columns",
     )
-    predict.add_argument("out", metavar="OUT", help=f"table to write: {', '.join(WRITERS)}")
+    predict.add_argument("out", nargs="?", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}")
     predict.add_argument(
         "--columns",
         nargs="+",
         default=[],
         metavar="OURS=THEIRS",
-        help="names of the table's columns where they differ from ours: dered_u=umag",
+        help="names of the table's columns where they differ from ours: dered_u=umag, or 'dered_*=*mag' for all bands; @FILE holds such pairs, one a line",
+    )
+    predict.add_argument(
+        "--units",
+        metavar="UNIT",
+        help="unit of its magnitudes and their errors: asinh, AB, nmgy, maggies, uJy, Jy ...; default: what the file says, else asinh magnitudes, as SDSS has them",
     )
     predict.add_argument(
         "--cutouts",
         nargs="+",
         default=[],
         metavar="FILE",
-        help="cutout files, as results/cutouts/*.arrow; images are found by objID",
+        help="images: cutout files, as results/cutouts/*.arrow; a folder of them, or of .npy or FITS files named by objID; or one .npy file, an image a row",
+    )
+    predict.add_argument(
+        "--pdf",
+        choices=("mixture", "grid", "none"),
+        default="mixture",
+        help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, or not at all",
     )
     predict.add_argument(
         "--threads",
@@ -112,13 +128,29 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads of the processor (default: 1; large backbones profit from more)",
     )
-    predict.set_defaults(run=_predict)
+    predict.add_argument(
+        "--at",
+        nargs="+",
+        metavar=("RA", "DEC"),
+        help="one object of SDSS instead of a table: its position in degrees, or '10:40:50.9 -0:12:3', or a name that SIMBAD knows; magnitudes come from SkyServer",
+    )
+    predict.set_defaults(run=_predict, error=predict.error)
+
+
+class _Lines(logging.Formatter):
+    """Messages for the terminal; warnings in red where it has colours."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = harmless(super().format(record))
+        red = record.levelno >= logging.WARNING and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        return f"\033[31m{text}\033[0m" if red else text
 
 
 @contextlib.contextmanager
 def _messages(level: int) -> Iterator[None]:
     """Write the messages of crossz from `level` on to stderr."""
     logger, handler = logging.getLogger("crossz"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines())
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(level)
@@ -132,38 +164,105 @@ def _messages(level: int) -> Iterator[None]:
 def _info(options: argparse.Namespace) -> None:
     from crossz.apply import bundle_folder
 
-    columns = _needed(bundle_folder.check(options.bundle))
-    card = (Path(options.bundle) / bundle_folder.CARD).read_text(encoding="utf-8", errors="replace")
+    with bundle_folder.opened(options.bundle) as folder:
+        columns = _needed(bundle_folder.check(folder))
+        card = (folder / bundle_folder.CARD).read_text(encoding="utf-8", errors="replace")
+        fingerprint = bundle_folder.fingerprint(folder)
     card = "".join(char for char in card if char.isprintable() or char == "\n")  # a terminal would obey the others
-    sys.stdout.write(f"fingerprint {bundle_folder.fingerprint(options.bundle)}\ncolumns {' '.join(columns)}\n\n{card}")
+    sys.stdout.write(f"fingerprint {fingerprint}\ncolumns {' '.join(columns)}\n\n{card}")
 
 
 def _predict(options: argparse.Namespace) -> None:
     from crossz.apply import bundle_folder
 
+    paths = [Path(path) for path in (options.targets, options.out) if path is not None]
+    if options.at is None and len(paths) != 2:
+        options.error("the following arguments are required: TARGETS and OUT, or --at")
+    if options.at is not None and (len(paths) == 2 or options.cutouts):
+        options.error("--at is one object of the archive: it takes neither a table of targets nor --cutouts")
+    if paths:
+        _check_paths(None if options.at else paths[0], paths[-1])
+    with bundle_folder.opened(options.bundle) as folder:
+        if options.at:
+            _predict_at(options, folder, paths[0] if paths else None)
+        else:
+            _predict_table(options, folder, *paths)
+
+
+def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: Path) -> None:
+    from crossz.apply import bundle_folder
+
     begin = time.monotonic()
-    path, out = Path(options.targets), Path(options.out)
-    _check_paths(path, out)
-    facts = bundle_folder.check(options.bundle)
+    facts = bundle_folder.check(folder)
     targets = _read_targets(path, options, facts)
 
+    from crossz.apply.predict import predict, summary
+    from crossz.apply.user_images import images_for
+
+    images = None
+    if options.cutouts:
+        known = targets.known
+        objID = known["objID"].to_pylist() if "objID" in known.column_names else None
+        images = images_for(options.cutouts, objID, len(targets.given), str(path))
+    bundle = _loaded(options, folder, facts)
+    try:
+        table = predict(targets.known, bundle, images)
+    except CrosszError as error:
+        raise CrosszError(f"{path}: {error}") from error
+    _write(table, targets.given, targets.how.columns, out, _header(facts, folder), options.pdf)
+    log.info(f"{out}: {summary(table)}; {time.monotonic() - begin:.1f} s")
+
+
+def _predict_at(options: argparse.Namespace, folder: Path, out: Path | None) -> None:
+    """The estimate of one object of the archive, in words, and as a table if there is an `out`."""
+    from crossz.apply import bundle_folder
+
+    facts = bundle_folder.check(folder)
+
+    import pyarrow as pa
+
+    from crossz.apply.at import in_words, target_at
+    from crossz.apply.predict import predict
+
+    target = target_at(options.at)
+    table = predict(target, _loaded(options, folder, facts))
+    header = _header(facts, folder)
+    if out is not None:
+        _write(table, pa.table({"target": [" ".join(options.at)]}), {}, out, header, options.pdf)
+    sys.stdout.write(f"{in_words(table.iloc[0])}\n")
+
+
+def _loaded(options: argparse.Namespace, folder: Path, facts: Mapping[str, Any]) -> "Bundle":
     from crossz.apply.bundle import load_bundle
-    from crossz.apply.predict import images_in, predict, summary
     from crossz.models.device import deterministic
 
     deterministic(max(options.threads, 1))
-    images = images_in(options.cutouts, targets["objID"].to_pylist()) if options.cutouts else None
-    bundle = load_bundle(options.bundle)
+    bundle = load_bundle(folder)
     log.info(
         f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
     )
     log.debug(f"{bundle!r}")
-    try:
-        table = predict(targets, bundle, images)
-    except CrosszError as error:
-        raise CrosszError(f"{path}: {error}") from error
-    _write_table(table, out)
-    log.info(f"{out}: {summary(table)}; {time.monotonic() - begin:.1f} s")
+    return bundle
+
+
+def _header(facts: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """What the answer says of its making; a warning in it is said here, too."""
+    from crossz.apply.answer import header_of
+    from crossz.apply.bundle_folder import fingerprint
+
+    header = header_of(facts, fingerprint(folder))
+    if "warning" in header:
+        log.warning(header["warning"])
+    return header
+
+
+def _write(
+    table: "pd.DataFrame", given: "pa.Table", columns: Mapping[str, str], out: Path, header: Mapping[str, str], pdf: str
+) -> None:
+    from crossz.apply.answer import finished
+    from crossz.apply.writers import write_table
+
+    write_table(finished(given, columns, table, header, text=out.suffix == ".csv", pdf=pdf), out)
 
 
 def _needed(facts: Mapping[str, Any]) -> list[str]:
@@ -176,62 +275,48 @@ def _needed(facts: Mapping[str, Any]) -> list[str]:
         raise CrosszError(f"{FACTS}: incomplete ({error!r}); get the bundle again") from error
 
 
-def _check_paths(targets: Path, out: Path) -> None:
-    if out.suffix not in WRITERS:
-        raise CrosszError(f"{out}: tables are written as {', '.join(WRITERS)}; end its name so")
+def _check_paths(targets: Path | None, out: Path) -> None:
+    if out.suffix not in SUFFIXES:
+        raise CrosszError(f"{out}: tables are written as {', '.join(SUFFIXES)}; end its name so")
+    if targets is None or str(targets) == "-":
+        return
     if not targets.is_file():
         raise CrosszError(f"{targets}: no such table of targets")
     if out.exists() and out.samefile(targets):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
 
 
-def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "pa.Table":
-    """The table of targets under our names, with all columns that the bundle needs."""
+def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "UserList":
+    """The table of targets."""
     from crossz.catalog.columns import COLUMNS
-    from crossz.catalog.readers import read_table
+    from crossz.catalog.lists import read_list
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
-    columns = dict(_pair(text, {*COLUMNS, *extra_columns}) for text in options.columns)
-    targets = read_table(path, columns, extra_columns)
-    absent = [name for name in needed if name not in targets.column_names]
-    if absent and not options.cutouts:
-        raise CrosszError(
-            f"{path}: no column {', '.join(absent)}, which this bundle reads; "
-            f"if it has another name there: --columns {absent[0]}=NAME"
-        )
-    if options.cutouts and "objID" not in targets.column_names:
-        raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
-    return targets
+    columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
+    return read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
+
+
+def _pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:
+    """The pairs OURS=THEIRS of --columns; @FILE has one a line."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        if text.startswith("@"):
+            if not Path(text[1:]).is_file():
+                raise CrosszError(f"--columns {text}: no file {text[1:]}, which should hold a pair OURS=THEIRS a line")
+            lines = Path(text[1:]).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            pairs |= _pairs([line.strip() for line in lines if line.strip() and line[0] not in "#@"], known)
+        else:
+            pairs |= dict([_pair(text, known)])
+    return pairs
 
 
 def _pair(text: str, known: set[str]) -> tuple[str, str]:
-    ours, mark, theirs = text.partition("=")
+    ours, mark, theirs = (part.strip() for part in text.partition("="))
     if not (ours and mark and theirs):
-        raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag")
-    if ours not in known:
+        raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag or 'dered_*=*mag'")
+    if ours.replace("*", "u") not in known:
         near = difflib.get_close_matches(ours, sorted(known), 1, 0.5)
         raise CrosszError(
             f"--columns {text}: crossz has no column {ours}" + (f"; did you mean {near[0]}?" if near else "")
         )
     return ours, theirs
-
-
-def _spreadsheet_safe(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The table for a CSV: a text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    texts = table.select_dtypes(include=["object", "string"]).columns
-    formula = r"^(?=[=+@\t\r]|-(?![0-9.]))"
-    return table.assign(**{name: table[name].replace(formula, "'", regex=True) for name in texts})
-
-
-def _write_table(table: "pd.DataFrame", path: Path) -> None:
-    from crossz.core.files import atomic_path
-
-    with atomic_path(path) as temporary:
-        if path.suffix == ".parquet":
-            table.to_parquet(temporary, index=False)
-        elif path.suffix == ".csv":
-            _spreadsheet_safe(table).to_csv(temporary, index=False)
-        else:
-            from astropy.table import Table
-
-            Table.from_pandas(table).write(temporary, format="fits")

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from crossz.apply.answer import read_answer
 from crossz.apply.predict import Images, images_of, summary
 from crossz.apply.templating import clean, html_environment
 from crossz.core.constants import OK
@@ -54,14 +55,14 @@ def write_html_page(*, table: str | Path, images: Sequence[str | Path], html: st
     html
         The file to write.
     """
-    targets = pd.read_parquet(table)
+    targets, header = read_answer(table)
     cutouts = images_of(targets["objID"], images[0], images[1:]) if images else None
-    text = page(targets, Path(table).stem, cutouts)
+    text = page(targets, Path(table).stem, cutouts, header.get("warning", ""))
     with atomic_path(html) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def page(table: pd.DataFrame, title: str, images: Images | None = None) -> str:
+def page(table: pd.DataFrame, title: str, images: Images | None = None, warning: str = "") -> str:
     """The HTML page, in one file without scripts.
 
     Parameters
@@ -72,6 +73,8 @@ def page(table: pd.DataFrame, title: str, images: Images | None = None) -> str:
         The heading.
     images
         Cutouts of the same n targets, if there are any.
+    warning
+        What every reader must know; it is written in red.
     """
     shown = table.head(ROWS)
     headings, rows = cells(shown)
@@ -79,12 +82,18 @@ def page(table: pd.DataFrame, title: str, images: Images | None = None) -> str:
         title=title,
         subject="classes" if "class_phot" in table else "redshifts",
         summary=summary(table),
+        warnings=[text for text in (warning, _outside(table)) if text],
         figures=pictures(table, images),
         count=len(table),
         headings=headings,
         rows=rows,
         text_columns=_TEXT_COLUMNS,
     )  # fmt: skip
+
+
+def _outside(table: pd.DataFrame) -> str:
+    count = int(table["out_of_domain"].sum())
+    return f"{count:,} target(s) lie outside the training domain: do not trust their estimates" if count else ""
 
 
 def pictures(table: pd.DataFrame, images: Images | None) -> list[Picture]:

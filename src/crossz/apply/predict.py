@@ -1,6 +1,7 @@
 """Redshifts of new objects: the estimates of the networks of all splits, from the data that each object has."""
 
 import logging
+import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -12,18 +13,21 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
+from crossz.apply import pixels
+from crossz.apply.answer import finished, header_of
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
-from crossz.apply.bundle_folder import table_columns
-from crossz.catalog.readers import read_table
+from crossz.apply.bundle_folder import fingerprint, table_columns
+from crossz.apply.writers import write_table
+from crossz.catalog.lists import read_list, reading
+from crossz.catalog.readers import fields_of, read_all
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
-from crossz.core.files import atomic_path
 from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
 from crossz.estimates.estimates import Estimate, joined, mean_of
 from crossz.images.arrow import read_arrays
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
-from crossz.models.data import Inputs, model_inputs
+from crossz.models.data import Fetch, Inputs, model_inputs
 from crossz.models.device import deterministic
 from crossz.models.inference import Networks, estimate, no_estimate
 from crossz.models.info import ModelInfo
@@ -34,8 +38,8 @@ SHARES = (0.68, 0.95)
 """Probabilities of the central intervals of z that are written."""
 FAINT = 22.0
 """g magnitude beyond which an object is flagged faint: where the paper's samples end."""
-IMAGES_AT_ONCE = 4096
-"""Masks of this many images are in memory together."""
+ROWS_AT_ONCE, IMAGES_AT_ONCE = 8192, 256
+"""So many objects go to the networks together: without and with images."""
 _LETTERS = np.array(
     ["".join(band for bit, band in enumerate(BANDS) if code >> bit & 1) for code in range(1 << len(BANDS))]
 )
@@ -159,16 +163,20 @@ def photometry_of(
     Raises
     ------
     CrosszError
-        A column is absent or, in a table of the user's, holds no number at all.
+        An extra column is absent, or no band has all of its columns.
     """
     numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets and name not in columns])
     numbers = numbers.apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
-    if images or "status" in targets:  # matched: what the archive was not asked for is missing
-        wanted = (*table_columns(magnitudes), *columns) if images else columns
-        numbers = numbers.assign(**{name: np.nan for name in wanted if name not in numbers})
-    return ft.photometry(numbers, magnitudes, columns, complete=not images and "status" not in targets)
+    whole = table_columns(magnitudes)
+    absent = {name[-1] for name in whole if name not in numbers}
+    free = images or "status" in targets  # matched: what the archive was not asked for is missing
+    if not free and len(absent) == len(BANDS):
+        raise CrosszError(f"no band has all of its columns, which are {', '.join(whole)}")
+    wanted = (*whole, *columns) if free else whole
+    numbers = numbers.assign(**{name: np.nan for name in wanted if name not in numbers})
+    return ft.photometry(numbers, magnitudes, columns, complete=False)
 
 
 def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None) -> pd.DataFrame:
@@ -219,10 +227,9 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     frame["inputs"] = inputs
     frame["missing"] = _LETTERS[phot.missing @ (1 << np.arange(len(BANDS)))]
     frame["image"] = np.full(count, "") if images is None else images.status
-    frame["edge"] = _at_edge(images, row)
+    estimates, frame["edge"] = _estimates(phot, inputs, row, images, bundle)
     frame["out_of_domain"] = known & _out_of_domain(phot, bundle)
     frame["faint"] = phot.mag[:, BANDS.index("g")] > FAINT
-    estimates = _estimates(phot, inputs, row, images, bundle)
     values = pd.DataFrame(estimates.columns(SHARES), np.flatnonzero(known)).reindex(frame.index)
     return pd.concat([frame, values], axis=1).set_axis(table.index)
 
@@ -238,37 +245,52 @@ def input_patterns(info: ModelInfo, has_phot: np.ndarray, has_image: np.ndarray)
 
 def _estimates(
     phot: ft.Photometry, inputs: np.ndarray, row: np.ndarray, images: Images | None, bundle: Bundle
-) -> Estimate:
-    """The estimate of all objects with an input pattern, in their order: the mean over the splits."""
-    patterns = np.unique(inputs[inputs != ""]).tolist()
-    if not patterns:
-        return mean_of([no_estimate(networks) for networks in bundle.splits])
-    members: list[Estimate] = []
-    for networks in bundle.splits:
-        store = None if images is None else images.store
-        seen = model_inputs(phot, store, row, networks.info, networks.device)
-        members.append(_by_pattern(networks, seen, inputs, patterns))
-    return _recalibrated(mean_of(members), inputs[inputs != ""], bundle)
+) -> tuple[Estimate, np.ndarray]:
+    """The estimate of all objects with an input pattern, in their order, and whether the image of each object [n] is at an edge.
 
-
-def _by_pattern(networks: Networks, seen: Inputs, inputs: np.ndarray, patterns: list[str]) -> Estimate:
-    parts, rows = [], []
-    for pattern in patterns:
+    The networks of all splits see one batch of objects before the next is read. The estimate is the mean over the splits, at
+    the temperature of the input pattern.
+    """
+    edge = np.zeros(len(row), bool)
+    splits = [_Split(networks, phot, images is not None) for networks in bundle.splits]
+    parts, rows = [mean_of([no_estimate(networks) for networks in bundle.splits])], [np.zeros(0, np.int64)]
+    for pattern in np.unique(inputs[inputs != ""]).tolist():
         here = np.flatnonzero(inputs == pattern)
-        positions = torch.from_numpy(here).to(networks.device)
-        parts.append(estimate(networks, seen, [pattern], positions)[pattern])
-        rows.append(here)
-    return joined(parts).take(np.argsort(np.concatenate(rows)))
+        reads = images is not None and pattern.endswith("img")
+        for batch in np.array_split(here, math.ceil(len(here) / (IMAGES_AT_ONCE if reads else ROWS_AT_ONCE))):
+            code = None
+            if images is not None and reads:
+                image, mask = images.store.gather(row[batch])
+                edge[batch] = mask.any((1, 2))
+                code = pixels.codes(image, mask, bundle.splits[0].device)
+            mean = mean_of([split.estimate(batch, code, pattern) for split in splits])
+            parts.append(mean.recalibrated(bundle.temperature.get(pattern)))
+            rows.append(batch)
+    if images is not None:
+        _at_edge(images, row, np.flatnonzero((row >= 0) & ~np.char.endswith(inputs, "img")), edge)
+    return joined(parts).take(np.argsort(np.concatenate(rows))), edge
 
 
-def _recalibrated(mean: Estimate, inputs: np.ndarray, bundle: Bundle) -> Estimate:
-    """The mean over the splits at the temperature of each object's input pattern."""
-    parts, rows = [], []
-    for pattern in np.unique(inputs).tolist():
-        here = np.flatnonzero(inputs == pattern)
-        parts.append(mean.take(here).recalibrated(bundle.temperature.get(pattern)))
-        rows.append(here)
-    return joined(parts).take(np.argsort(np.concatenate(rows)))
+class _Split:
+    """The networks of one split, and what they read of n objects."""
+
+    def __init__(self, networks: Networks, phot: ft.Photometry, images: bool):
+        self._networks = networks
+        self._seen = model_inputs(phot, None, None, networks.info, networks.device)
+        sees = images and networks.info.sees_images
+        self._table = pixels.stretch_table(networks.info.sky_noise, networks.device) if sees else None
+
+    def estimate(self, batch: np.ndarray, code: torch.Tensor | None, pattern: str) -> Estimate:
+        """Of the objects `batch` [b], whose images are those of `code` [b, 5, y, x]."""
+        here = torch.from_numpy(batch).to(self._networks.device)
+        fetch: Fetch | None = None
+        if code is not None and (table := self._table) is not None:
+
+            def fetch(positions: torch.Tensor) -> torch.Tensor:
+                return pixels.stretched(code if len(positions) == len(code) else code[positions], table)
+
+        seen = Inputs(self._seen.x_mag[here], self._seen.x_colour[here], fetch)
+        return estimate(self._networks, seen, [pattern])[pattern]
 
 
 def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:
@@ -279,15 +301,11 @@ def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:
     return outside
 
 
-def _at_edge(images: Images | None, row: np.ndarray) -> np.ndarray:
-    edge = np.zeros(len(row), bool)
-    if images is None:
-        return edge
-    known = np.flatnonzero(row >= 0)
-    for start in range(0, len(known), IMAGES_AT_ONCE):
-        batch = known[start : start + IMAGES_AT_ONCE]
+def _at_edge(images: Images, row: np.ndarray, rest: np.ndarray, edge: np.ndarray) -> None:
+    """Fill in `edge` [n] of the objects `rest`, whose images no network reads."""
+    for start in range(0, len(rest), IMAGES_AT_ONCE):
+        batch = rest[start : start + IMAGES_AT_ONCE]
         edge[batch] = images.store.gather(row[batch])[1].any((1, 2))
-    return edge
 
 
 def write_redshifts(
@@ -298,6 +316,9 @@ def write_redshifts(
     table: str | Path,
     images: Sequence[str | Path] = (),
     ensemble: Sequence[str | Path] = (),
+    units: str | None = None,
+    given: str | Path | None = None,
+    survey: str | None = None,
     threads: int = 1,
 ) -> None:
     """Write the estimates of `predict` for a table of targets.
@@ -316,6 +337,12 @@ def write_redshifts(
         Of matched positions: the index of their images, then the cutout files.
     ensemble
         Of the networks of a run: only the JSON file of `scores.ensemble`.
+    units
+        Of the table's magnitudes (`catalog.lists.read_table`).
+    given
+        Of matched positions: the user's own table, whose columns stand first in what is written.
+    survey
+        Of the networks of a run: where their training data came from.
     threads
         Threads of the processor.
 
@@ -330,18 +357,23 @@ def write_redshifts(
         bundle = load_bundle(networks[0])
     else:
         bundle = trained_networks(networks[::2], networks[1::2], *ensemble)
+    extra_columns, cutouts = bundle.splits[0].info.columns, None
     if images:
         objects = pd.read_parquet(targets)
         cutouts = images_of(objects["objID"], images[0], images[1:])
+        theirs = pa.table({}) if given is None else read_all(given)
+        names = reading(fields_of(theirs.schema), str(given), columns, extra_columns, units).columns if given else {}
     else:
-        objects = read_table(targets, dict(columns), bundle.splits[0].info.columns).to_pandas()
-        cutouts = None
+        theirs, known, how = read_list(targets, bundle.columns, columns, extra_columns, units)
+        objects, names = known.to_pandas(), how.columns
     try:
         redshifts = predict(objects, bundle, cutouts)
     except CrosszError as error:
         raise CrosszError(f"{targets}: {error}") from error
-    with atomic_path(table) as temporary:
-        redshifts.to_parquet(temporary, index=False)
+    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
+    write_table(finished(theirs, names, redshifts, header, whole=not images), table)
+    if "warning" in header:
+        log.warning(header["warning"])
     log.info(f"{summary(redshifts)}; {time.monotonic() - begun:.1f} s")
 
 

@@ -1,35 +1,31 @@
-"""Names of a table's columns, from its header alone: what the workflow needs to know of a user's table.
+"""A table's columns, from its header alone: what the workflow needs to know of a user's table.
 
 Readers are imported where they are needed. A CSV's header needs none; to draw the graph of jobs should not cost seconds.
 """
 
-import csv
 import xml.etree.ElementTree as xml
 from collections.abc import Mapping
 from pathlib import Path
 
+from crossz.catalog.formats import Field, layout, opened
+from crossz.catalog.naming import suggestion, taken
 from crossz.core.constants import BANDS
-from crossz.core.errors import CrosszError, Refused
-from crossz.core.foreign import refusing
+from crossz.core.errors import CrosszError
+
+_MAGNITUDES = tuple(f"{kind}_{band}" for kind in ("dered", "psfMag") for band in BANDS)
+_NEEDED = tuple(f"{kind}_{band}" for kind in ("dered", "psfMagErr") for band in BANDS)
 
 
-def column_names(path: str | Path) -> list[str]:
-    """The columns of a CSV, FITS, VOTable or Parquet file, in their order and as the file writes them.
+def columns_of(path: str | Path) -> list[Field]:
+    """The columns of a table of any format that `readers.read_all` reads, in their order and as the file writes them.
 
     Raises
     ------
     CrosszError
         The file has no header that can be read.
     """
-    path = Path(path)
-    readers = (
-        {".parquet": _parquet} | dict.fromkeys((".fits", ".fit"), _fits) | dict.fromkeys((".vot", ".xml"), _votable)
-    )
-    try:
-        with refusing(f"not a readable {path.suffix or 'CSV'} table"):
-            return readers.get(path.suffix, _csv)(path)
-    except Refused as error:
-        raise CrosszError(f"{path}: {error}") from error
+    with opened(path) as (file, kind):
+        return _READERS[kind](file)
 
 
 def needs_archive(path: str | Path, columns: Mapping[str, str]) -> bool:
@@ -47,56 +43,57 @@ def needs_archive(path: str | Path, columns: Mapping[str, str]) -> bool:
     CrosszError
         The table has neither magnitudes nor ra and dec, nor objID.
     """
-    theirs = {name.lower() for name in column_names(path)}
-
-    def has(*names: str) -> bool:
-        return all(columns.get(name, name).lower() in theirs for name in names)
-
-    if any(has(f"{kind}_{band}") for kind in ("dered", "psfMag") for band in BANDS):
+    fields = columns_of(path)
+    found = taken(fields, columns, ("objID", "ra", "dec", *_MAGNITUDES), str(path))
+    if any(name in found for name in _MAGNITUDES):
         return False
-    if not (has("ra", "dec") or has("objID")):
+    if not ({"ra", "dec"} <= {*found} or "objID" in found):
         raise CrosszError(
             f"{path}: no ra and dec (degrees), no objID and no magnitudes (dered_u ... z, psfMagErr_u ... z); "
-            "name its columns so, or map them in catalog.columns"
+            f"name its columns so, or map them in catalog.columns, or {suggestion(fields, _NEEDED)}"
         )
     return True
 
 
-def _csv(path: Path) -> list[str]:
-    with open(path, newline="", encoding="utf-8-sig") as handle:
-        rows = csv.reader(handle)
-        first = next(rows, [])
-        if first and first[0].startswith("#"):  # SkyServer's opens with "#Table1"
-            first = next(rows, [])
-        if not first:
-            raise ValueError("its first line is empty; a table begins with the names of its columns")
-        return first
+def _text(path: Path) -> list[Field]:
+    return layout(path).fields
 
 
-def _parquet(path: Path) -> list[str]:
+def _parquet(path: Path) -> list[Field]:
     import pyarrow.parquet as pq
 
-    return pq.read_schema(path).names
+    from crossz.catalog.readers import fields_of
+
+    return fields_of(pq.read_schema(path))
 
 
-def _fits(path: Path) -> list[str]:
-    from astropy.io import fits
+def _fits(path: Path) -> list[Field]:
+    from crossz.catalog.readers import fits_fields
 
-    with fits.open(path) as hdus:
-        return list(hdus[1].columns.names)
+    return fits_fields(path)[1]
 
 
-def _votable(path: Path) -> list[str]:
+def _votable(path: Path) -> list[Field]:
     from crossz.catalog.readers import check_votable  # the graph of jobs of a CSV needs none
 
     check_votable(path)
-    names: list[str] = []
+    fields: list[Field] = []
     for _, element in xml.iterparse(path, events=("start",)):
         tag = element.tag.rpartition("}")[2]
         if tag == "FIELD":
-            names.append(element.get("ID") or element.attrib["name"])
+            name = element.get("ID") or element.attrib["name"]
+            fields.append(Field(name, element.get("unit", ""), element.get("ucd", "")))
         elif tag == "DATA":
             break
-    if not names:
+    if not fields:
         raise ValueError("it has no FIELD")
-    return names
+    return fields
+
+
+def _others(path: Path) -> list[Field]:
+    from crossz.catalog.readers import fields_of, read_all
+
+    return fields_of(read_all(path).schema)
+
+
+_READERS = {"text": _text, "parquet": _parquet, "fits": _fits, "votable": _votable, "ecsv": _others, "ipac": _others}

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crossz.catalog.columns import conform
-from crossz.catalog.readers import read_table
+from crossz.catalog.lists import read_table
 from crossz.core.errors import fail_if
 from crossz.core.files import atomic_path, digests, sha256, write_json
 
@@ -55,6 +55,7 @@ def write_user_catalog(
     raw: str | Path,
     receipt: str | Path,
     columns: Mapping[str, str],
+    units: str | None = None,
     extra_columns: Sequence[str] = (),
 ) -> None:
     """Check a finished query of the user, and write its rows under our names, with a receipt.
@@ -67,9 +68,11 @@ def write_user_catalog(
         What is written.
     columns
         The file's name of each of our columns, where the two differ.
+    units
+        Of the file's magnitudes (`lists.read_table`).
     extra_columns
         Names of `photometry.columns`.
     """
-    table = read_table(source, columns, extra_columns)
+    table = read_table(source, columns, extra_columns, units)
     origin = {"source": str(source), "source_sha256": sha256(source)}
     write_raw(table, str(source), raw, receipt, origin, extra_columns)

@@ -1,62 +1,63 @@
-"""Reading a table of the user: a finished query, or targets."""
+"""Reading a table of the user, whatever its format: all of its columns, as they are."""
 
+import functools
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from crossz.catalog.columns import with_extra
-from crossz.core.errors import CrosszError, Refused, fail_if
-from crossz.core.foreign import refusing
+from crossz.catalog.formats import Field, layout, opened
+from crossz.core.errors import CrosszError, Refused
+
+log = logging.getLogger(__name__)
+
+_NULLS = ["null", "NULL"]
 
 
-def read_table(
-    path: str | Path, columns: Mapping[str, str] | None = None, extra_columns: Sequence[str] = ()
-) -> pa.Table:
-    """Read a table under our names.
+def read_all(path: str | Path) -> pa.Table:
+    """All columns of a table: CSV, TSV, text separated by ; or | or blanks, ECSV, IPAC, FITS, VOTable, Parquet; also by gzip.
 
-    Names match regardless of case, as SQL Server's do. Ids and text of a CSV are read as text first, so that no id
-    passes through a float.
+    Text stays text, so that no id passes through a float. Units, UCDs and descriptions are metadata of the fields.
 
     Parameters
     ----------
     path
-        A CSV, FITS, VOTable or Parquet file.
-    columns
-        The file's name of each of our columns, where the two differ.
-    extra_columns
-        Columns that are kept beside those of a catalog.
+        The file; `-` is what comes through a pipe.
 
     Raises
     ------
     CrosszError
-        The file cannot be read, two of its columns have one name, or a column of `columns` is not there.
+        It cannot be read, or has no rows. The message says what was found.
     """
-    path, columns = Path(path), columns or {}
-    if not path.is_file():
-        raise CrosszError(f"{path}: no such file")
-    readers = {".parquet": pq.read_table} | dict.fromkeys((".fits", ".fit", ".vot", ".xml"), _read_astropy)
-    try:
-        with refusing(f"not a readable {path.suffix or 'CSV'} table"):
-            table = readers.get(path.suffix, _read_csv)(path)
-            given = [name.lower() for name in table.column_names]
-    except Refused as error:
-        raise CrosszError(f"{path}: {error}") from error
-    if repeated := sorted({name for name in given if given.count(name) > 1}):
-        raise CrosszError(f"{path}: more than one column is named {', '.join(repeated)}; rename or remove the others")
-    theirs = {name.lower(): name for name in table.column_names}
-    absent = [
-        f"{ours} is mapped to {name}, which is no column"
-        for ours, name in columns.items()
-        if name.lower() not in theirs
-    ]
-    fail_if(absent, f"{path} (it has: {', '.join(table.column_names)})")
-    names = {columns.get(name, name).lower(): name for name in with_extra(extra_columns)}
-    kept = [(names[low], table[name]) for low, name in theirs.items() if low in names]
-    return pa.table(dict(kept))
+    with opened(path) as (file, kind):
+        table: pa.Table = _READERS[kind](file)
+    if not len(table):
+        raise CrosszError(f"{path}: no rows, only columns: {', '.join(table.column_names)}")
+    return table
+
+
+def fields_of(schema: pa.Schema) -> list[Field]:
+    """The columns of a table that `read_all` gave."""
+    parts = []
+    for field in schema:
+        said = {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
+        parts.append(Field(field.name, *(said.get(name, "") for name in Field._fields[1:])))
+    return parts
+
+
+def with_fields(table: pa.Table, fields: list[Field]) -> pa.Table:
+    """The table with the names, units, UCDs and descriptions of `fields`, one for each column."""
+    made = []
+    for kind, field in zip(table.schema.types, fields, strict=True):
+        said = {name: value for name, value in zip(Field._fields[1:], field[1:], strict=True) if value}
+        made.append(pa.field(field.name, kind, metadata=said or None))
+    return pa.Table.from_arrays(table.columns, schema=pa.schema(made))
 
 
 def check_fits(path: Path) -> None:
@@ -85,31 +86,107 @@ def check_votable(path: Path) -> None:
             before = text[-5000:]
 
 
-def _read_astropy(path: Path) -> pa.Table:
+def _read_text(path: Path) -> pa.Table:
+    plan = layout(path)
+    names = [field.name for field in plan.fields]
+    if plan.separator == " ":
+        import pandas as pd  # pyarrow takes one character for a separator
+
+        rows = pd.read_csv(
+            path, sep=r"\s+", names=names, skiprows=plan.skip, dtype=str, comment="#", keep_default_na=False
+        )
+        return with_fields(pa.table([pa.array(rows.iloc[:, i], pa.string()) for i in range(len(names))], names), plan.fields)  # fmt: skip
+    numbered = [str(number) for number in range(len(names))]  # two columns of one name are a matter of `naming`
+    convert = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(numbered, pa.string()), strings_can_be_null=True, null_values=_NULLS
+    )
+    parse = pa.csv.ParseOptions(
+        delimiter=plan.separator,
+        invalid_row_handler=lambda row: "skip" if row.text.lstrip().startswith("#") else "error",
+    )
+    read = pa.csv.ReadOptions(column_names=numbered, skip_rows=plan.skip)
+    with open(path, "rb") as handle:
+        handle.seek(-1, 2)
+        if handle.read(1) not in b"\r\n":
+            log.warning(
+                f"{path.name}: its last line has no end; if its download was cut, its last value may be cut, too"
+            )
+    return with_fields(pa.csv.read_csv(path, read, parse, convert), plan.fields)
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    table = pq.read_table(path)
+    # What pandas writes for itself would be applied again to a table with other columns.
+    rest = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
+    return table.replace_schema_metadata(rest or None)
+
+
+def fits_fields(path: Path) -> tuple[int, list[Field]]:
+    """The number of the first table of a FITS file, and its columns. Raises Refused if it has none."""
+    from astropy.io import fits
+
+    with fits.open(path) as hdus:
+        number = next((number for number, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)), None)  # fmt: skip
+        if number is None:
+            raise Refused("it has images and no table" if any(hdu.data is not None for hdu in hdus) else "no table")
+        header = hdus[number].header
+        said = [
+            Field(name, *(str(header.get(f"{key}{column}", "")) for key in ("TUNIT", "TUCD", "TCOMM")))
+            for column, name in enumerate(hdus[number].columns.names, 1)
+        ]
+    return number, said
+
+
+def _read_fits(path: Path) -> pa.Table:
     from astropy.table import Table  # half a second, which no other reader should pay
 
-    fits = path.suffix in (".fits", ".fit")
-    if fits:
-        check_fits(path)
-    else:
+    check_fits(path)
+    number, said = fits_fields(path)
+    return with_fields(_arrow(Table.read(path, hdu=number, format="fits")), said)
+
+
+def _read_astropy(path: Path, kind: str) -> pa.Table:
+    from astropy.table import Table
+
+    if kind == "votable":
         check_votable(path)
-    table = Table.read(path, **({"hdu": 1} if fits else {"format": "votable"}))
+    table = Table.read(path, format={"ecsv": "ascii.ecsv", "ipac": "ascii.ipac"}.get(kind, kind))
+    fields = []
+    for name in table.colnames:
+        column = table[name]
+        ucd = str((getattr(column, "meta", None) or {}).get("ucd", ""))
+        fields.append(Field(name, str(column.info.unit or ""), ucd, str(column.info.description or "")))
+    return with_fields(_arrow(table), fields)
+
+
+def _arrow(table: Any) -> pa.Table:
+    """An Arrow table of one of astropy. A masked value, and an empty float, is null."""
     table.convert_bytestring_to_unicode()
-    return pa.Table.from_pandas(table.to_pandas(use_nullable_int=True), preserve_index=False)
+    return pa.Table.from_arrays([_array(table[name]) for name in table.colnames], names=list(table.colnames))
 
 
-def _read_csv(path: Path) -> pa.Table:
-    with open(path, "rb") as handle:
-        comment = handle.readline().lstrip(b"\xef\xbb\xbf").startswith(b"#")  # SkyServer's CSV opens with "#Table1"
-        handle.seek(-1, 2)
-        if handle.read(1) != b"\n":
-            raise pa.ArrowInvalid("its last line has no end: the download may be cut; if it is whole, add a line break")
-    read = pa.csv.ReadOptions(skip_rows=int(comment))
-    with pa.csv.open_csv(path, read_options=read) as reader:
-        header = reader.schema.names
-    convert = pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.string()),
-        strings_can_be_null=True,
-        null_values=["null", "NULL"],
-    )
-    return pa.csv.read_csv(path, read_options=read, convert_options=convert)
+def _array(column: Any) -> pa.Array:
+    mask = np.ma.getmaskarray(column) if hasattr(column, "mask") else None
+    values = np.ma.getdata(column) if mask is not None else np.asarray(getattr(column, "value", column))
+    values = np.asarray(values)
+    if values.dtype.kind == "O":
+        plain = [None if np.ma.is_masked(value) and np.ndim(value) == 0 else value for value in column.tolist()]
+        return pa.array([value.decode() if isinstance(value, bytes) else value for value in plain])
+    if values.dtype.kind in "US":
+        values = values.astype(object)
+    elif values.dtype.kind not in "biuf":
+        return pa.array([str(value) for value in values])
+    else:
+        values = values.astype(values.dtype.newbyteorder("="))
+    if values.ndim > 1:
+        rows = values.reshape(len(values), -1)
+        return pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
+    return pa.array(values, mask=mask)
+
+
+_READERS: dict[str, Callable[[Path], pa.Table]] = {
+    "text": _read_text,
+    "parquet": _read_parquet,
+    "fits": _read_fits,
+    **{kind: functools.partial(_read_astropy, kind=kind) for kind in ("votable", "ecsv", "ipac")},
+}

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from crossz.catalog import plan
 from crossz.catalog.columns import FIELD, REQUIRED
-from crossz.catalog.readers import read_table
+from crossz.catalog.lists import read_list
 from crossz.core.constants import BANDS, OK
 from crossz.core.files import atomic_path
 from crossz.core.names import MALFORMED, NO_MATCH
@@ -178,6 +178,7 @@ def write_matched(
     targets: str | Path,
     catalog: str | Path,
     columns: dict[str, str],
+    units: str | None = None,
     extra_columns: Sequence[str] = (),
     radius_arcsec: float,
     finder: Finder,
@@ -187,7 +188,7 @@ def write_matched(
     Parameters
     ----------
     table
-        The user's table; `columns` maps its names to ours, `extra_columns` are kept.
+        The user's table; `columns` maps its names to ours, `extra_columns` are kept, `units` are those of its magnitudes.
     targets, catalog
         Written: `matched` of the table, and one row for each different object, for the plan of cutouts.
     radius_arcsec
@@ -195,7 +196,7 @@ def write_matched(
     finder
         What finds objects of the archive.
     """
-    rows = matched(read_table(table, columns, extra_columns).to_pandas(), finder, radius_arcsec)
+    rows = matched(read_list(table, (), columns, extra_columns, units).known.to_pandas(), finder, radius_arcsec)
     log.info(
         f"{table}: {len(rows):,} targets: "
         + ", ".join(f"{status} {count:,}" for status, count in rows["status"].value_counts().items())

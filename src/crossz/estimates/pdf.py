@@ -26,7 +26,6 @@ _OFFSETS = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0])  # of po
 _BLOCK = 64  # objects whose points are in memory at once: in the processor's cache
 _ROOTS = 512  # objects whose quantiles are sought together
 _STEPS, _NEWTON = 100, 8  # steps to a root at most; after the first eight, every second one halves the bracket
-_ROOT_2PI = math.sqrt(2 * math.pi)
 _EXACT = 1e-10  # of y: how well a root is known
 
 
@@ -228,7 +227,8 @@ def peaks(pdf: Mixture) -> tuple[np.ndarray, np.ndarray]:
         row, top, low, high = _turns(block)
         parts = _columns(block, row)
         y = _roots(_slope, low, high, (low + high) / 2, (np.where(top, -1.0, 1.0), *parts))
-        below = np.where(top, 0.0, _share_below(y, *parts))
+        weight, mean, scale = parts
+        below = np.where(top, 0.0, _share_below((y - mean) * scale, weight))
         # Tops and valleys take turns in each row, from a top to a top.
         change = row[1:] != row[:-1]
         first, last = np.append(True, change), np.append(change, True)
@@ -246,41 +246,44 @@ def _turns(pdf: Mixture) -> tuple[np.ndarray, ...]:
     # lie between the outermost means: left of these the density rises, right of them it falls.
     narrow = np.ptp(pdf.mean, axis=1) > (_EVEN - 1) * _STEP * pdf.sigma.min(1)
     found = []
-    for grid, chosen in ((_even_grid, np.flatnonzero(~narrow)), (_own_grid, np.flatnonzero(narrow))):
-        for start in range(0, len(chosen), _BLOCK):
-            here = chosen[start : start + _BLOCK]
-            block = Mixture(*(part[here] for part in pdf))
+    for grid, size, chosen in (
+        (_even_grid, 4 * _BLOCK, np.flatnonzero(~narrow)),
+        (_own_grid, _BLOCK, np.flatnonzero(narrow)),
+    ):
+        for start in range(0, len(chosen), size):
+            here = chosen[start : start + size]
+            block = Mixture(*(np.ascontiguousarray(part[here].T) for part in pdf))
             points = grid(block)
             rises = _slopes(block, points) > 0
-            rises[:, 0], rises[:, -1] = True, False
-            row, place = np.nonzero(rises[:, 1:] != rises[:, :-1])
-            found.append((here[row], rises[row, place], points[row, place], points[row, place + 1]))
+            rises[0], rises[-1] = True, False
+            row, place = np.nonzero((rises[1:] != rises[:-1]).T)
+            found.append((here[row], rises[place, row], points[place, row], points[place + 1, row]))
     row, *others = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.argsort(row, kind="stable")
     return row[order], *(other[order] for other in others)
 
 
 def _even_grid(block: Mixture) -> np.ndarray:
-    # Evenly spaced points [n, 64] between the outermost means.
-    low, high = block.mean.min(1, keepdims=True), block.mean.max(1, keepdims=True)
-    return low + (high - low) * np.linspace(0, 1, _EVEN)
+    # Evenly spaced points [64, n] between the outermost means of mixtures [K, n].
+    low, high = block.mean.min(0), block.mean.max(0)
+    return low + (high - low) * np.linspace(0, 1, _EVEN)[:, None]
 
 
 def _own_grid(block: Mixture) -> np.ndarray:
-    # Points [n, 21 K] between the outermost means, close on the scale of each component, which an even grid may step over.
-    offsets = np.concatenate([-_OFFSETS, [0.0], _OFFSETS])
-    points = (block.mean[:, :, None] + block.sigma[:, :, None] * offsets).reshape(len(block.mean), -1)
-    return np.sort(np.clip(points, block.mean.min(1, keepdims=True), block.mean.max(1, keepdims=True)), axis=1)
+    # Points [21 K, n] between the outermost means, close on the scale of each component, which an even grid may step over.
+    offsets = np.concatenate([-_OFFSETS, [0.0], _OFFSETS])[:, None, None]
+    points = (block.mean + block.sigma * offsets).reshape(-1, block.mean.shape[1])
+    return np.sort(np.clip(points, block.mean.min(0), block.mean.max(0)), axis=0)
 
 
 def _slopes(block: Mixture, points: np.ndarray) -> np.ndarray:
-    # p' at points [n, m], but for one factor; component by component, as in `_sum`, and without new arrays.
-    slope, u, bell = (np.zeros_like(points) for _ in range(3))
-    parts = (block.weight / block.sigma**2, block.mean, 1 / block.sigma)
-    for factor, mean, scale in zip(*(part.T[:, :, None] for part in parts), strict=True):
-        np.multiply(np.subtract(points, mean, out=u), scale, out=u)
-        _bell(u, bell)
-        slope -= np.multiply(np.multiply(u, factor, out=u), bell, out=u)
+    # p', but for one factor, of mixtures [K, n] at points [m, n]; component by component, as in `_sum`, and without new arrays.
+    slope, t, bell = (np.zeros_like(points) for _ in range(3))
+    for weight, mean, scale in zip(block.weight, block.mean, math.sqrt(0.5) / block.sigma, strict=True):
+        np.multiply(np.subtract(points, mean, out=t), scale, out=t)
+        _bell(t, bell)
+        bell *= weight * scale**2
+        slope -= np.multiply(t, bell, out=t)
     return slope
 
 
@@ -312,40 +315,40 @@ def _roots(
 
 
 def _above_level(
-    y: np.ndarray, level: np.ndarray, weight: np.ndarray, mean: np.ndarray, sigma: np.ndarray
+    y: np.ndarray, level: np.ndarray, weight: np.ndarray, mean: np.ndarray, scale: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     # F - level and its derivative p, of mixtures [K, n] at y [n].
-    bell = _bell((y - mean) / sigma)
-    return _share_below(y, weight, mean, sigma) - level, np.einsum("kn,kn->n", weight / sigma, bell) / _ROOT_2PI
+    t = (y - mean) * scale
+    below = _share_below(t, weight)
+    return below - level, np.einsum("kn,kn,kn->n", weight, scale, _bell(t)) / math.sqrt(math.pi)
 
 
-def _share_below(y: np.ndarray, weight: np.ndarray, mean: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    # F of mixtures [K, n] at y [n]. erf costs a third of ndtr, whose tails matter to no quantile.
+def _share_below(t: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    # F of mixtures [K, n] at t [K, n]. erf costs a third of ndtr, whose tails matter to no quantile.
     import torch
 
-    erf = torch.erf(torch.from_numpy((y - mean) * (math.sqrt(0.5) / sigma))).numpy()
-    return 0.5 + 0.5 * np.einsum("kn,kn->n", weight, erf)
+    return 0.5 + 0.5 * np.einsum("kn,kn->n", weight, torch.erf(torch.from_numpy(t)).numpy())
 
 
 def _slope(
-    y: np.ndarray, sign: np.ndarray, weight: np.ndarray, mean: np.ndarray, sigma: np.ndarray
+    y: np.ndarray, sign: np.ndarray, weight: np.ndarray, mean: np.ndarray, scale: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     # sign * p' and sign * p'', but for one factor, of mixtures [K, n] at y [n].
-    u = (y - mean) / sigma
-    bell = weight / sigma**2 * _bell(u)
-    return -sign * np.einsum("kn,kn->n", u, bell), sign * np.einsum("kn,kn->n", (u * u - 1) / sigma, bell)
+    t = (y - mean) * scale
+    bell = weight * scale**2 * _bell(t)
+    return -sign * np.einsum("kn,kn->n", t, bell), sign * np.einsum("kn,kn->n", (2 * t * t - 1) * scale, bell)
 
 
-def _bell(u: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    # exp(-u^2 / 2), at least 1e-304: numbers below the normal ones are slow.
-    out = np.multiply(u, u, out=out)
-    out *= -0.5
-    return np.exp(np.maximum(out, -700.0, out=out), out=out)
+def _bell(t: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    # exp(-t^2), at least 1e-304: numbers below the normal ones are slow.
+    out = np.multiply(t, t, out=out)
+    return np.exp(np.maximum(np.negative(out, out=out), -700.0, out=out), out=out)
 
 
 def _columns(pdf: Mixture, rows: np.ndarray) -> list[np.ndarray]:
-    # Weights of sum 1, means and sigmas of `rows` [n] as arrays [K, n].
-    return [part.T[:, rows] for part in (_normalised(pdf.weight), pdf.mean, pdf.sigma)]
+    # Weights of sum 1, means, and factors from y - mean to t = (y - mean) / (sqrt(2) sigma), of `rows` [n], as arrays [K, n].
+    parts = _normalised(pdf.weight), pdf.mean, math.sqrt(0.5) / pdf.sigma
+    return [np.ascontiguousarray(part.T)[:, rows] for part in parts]
 
 
 def _normalised(weight: np.ndarray) -> np.ndarray:

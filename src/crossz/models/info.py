@@ -38,7 +38,7 @@ class ModelInfo:
     temperature: dict[str, float] | None = None
     """By input pattern: what recalibrates PDFs or probabilities; None before training has ended, and of points."""
     members: tuple[dict[str, Any], ...] = ()
-    """Of each network: best_epoch, best_score, epochs_run."""
+    """Of each network: best_epoch, best_score, epochs_run, discriminator_accuracy (of that epoch; 0.5 is a guess)."""
     processes: int = 1
     """How many processes trained together."""
     device: str = "cpu"

@@ -127,7 +127,9 @@ def _network(info: ModelInfo) -> str:
 def _remedy(info: ModelInfo, need: Need, there: int, device: torch.device, processes: int) -> str:
     fixed = need.weights + need.optimizer
     a_object = need.activations * processes / info.train["batch_size"]
-    most = math.floor(0.999 * (there / MARGIN - fixed) / a_object) * processes  # a little does not grow with the batch
+    most = (
+        math.floor((there / MARGIN - fixed) / a_object) - 1
+    ) * processes  # a part of the activations is of no object
     ways = [f"set train.batch_size to {most} or less"] if most >= 2 * processes else []
     if info.crossmodal["stem"] == "small" and info.crossmodal["backbone"] != "small":
         published = info.with_fields(crossmodal=info.crossmodal | {"stem": "imagenet"})

@@ -211,6 +211,27 @@ def table1(metrics: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _discriminators(accuracy: Mapping[tuple[str, str], list[float]]) -> str:
+    if not accuracy:
+        return ""
+    lines = [
+        "",
+        "## Discriminators",
+        "",
+        "How often they tell a real feature from a generated one, in the epoch that is kept.",
+    ]
+    lines += [
+        "50 %: the two modalities look the same to them.",
+        "",
+        "| dataset | model | accuracy (%) |",
+        "|---" * 3 + "|",
+    ]
+    for key, values in accuracy.items():
+        sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        lines.append(_line([*key, text(float(np.mean(values)), sd, 1, 100)]))
+    return "\n".join(lines) + "\n"
+
+
 def _estimates(metrics: pd.DataFrame) -> list[str]:
     names = {"rmse": "RMSE", "sigma_nmad": "sigma_NMAD", "frac_lt_0.1": "dz < 0.1 (%)", "outlier_0.15": "dz > 0.15 (%)"}
     ours = over_splits(metrics, [*MODEL_KEYS, "estimate"], list(names))
@@ -283,14 +304,19 @@ def write_metrics(
         Models of one split were scored on different objects.
     """
     train_sizes, trained_on = {}, {}
+    accuracy: dict[tuple[str, str], list[float]] = {}
     for path in splits:
         dataset, split = parse_split(path)
         train_sizes[dataset, split] = train_size(path, index)
     for path in infos:
         dataset, model, split, _ = parse_model(path)
-        trained_on[dataset, model, split] = read_json(path)["n"]["train"]
+        info = read_json(path)
+        trained_on[dataset, model, split] = info["n"]["train"]
+        members = [member for member in info.get("members", ()) if "discriminator_accuracy" in member]
+        accuracy.setdefault((dataset, model), []).extend(member["discriminator_accuracy"] for member in members)
     scores = metrics_table(predictions, train_sizes, trained_on)
     page = class_scores.markdown(scores) if "accuracy" in scores else table1(scores)
+    page += _discriminators({key: values for key, values in accuracy.items() if values})
     with atomic_path(table) as temporary:
         temporary.write_text(page)
     with atomic_path(metrics) as temporary:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from crossz.core.constants import BANDS
 from crossz.sdss import identifiers
+from crossz.sdss.magnitudes import asinh_magnitude
 from crossz.sky import filters, geometry
 from crossz.sky.sources import Measured, Sources
 
@@ -145,7 +146,7 @@ def _photo(
     size = np.concatenate([np.zeros(sources.galaxy0), sources.shapes[:, 0]])[source]
     photo["petroRad_r"] = np.hypot(np.exp(rng.normal(np.log(1.55), 0.12, len(at))), 2 * size)
     extinction = sources.ebv[source][:, None] * filters.EXTINCTION
-    psfMag, psfMagErr = filters.asinh_magnitude(psf_flux[at], psf_error[at])
+    psfMag, psfMagErr = asinh_magnitude(psf_flux[at], psf_error[at])
     model = _model_magnitudes(rng, sources, source, psfMag, psfMagErr, psf_error[at])
     photo["petroMag_r"] = model[:, BANDS.index("r")].round(5)
     for name, values in (
@@ -174,7 +175,7 @@ def _model_magnitudes(
     if extended.any():
         error = psf_error[extended]
         total = sources.flux[source[extended]] + rng.normal(0, 1.5, error.shape) * error
-        model[extended] = filters.asinh_magnitude(total, error)[0]
+        model[extended] = asinh_magnitude(total, error)[0]
     return model
 
 

@@ -1,4 +1,4 @@
-"""Broad-band fluxes of spectra through the SDSS filters, and asinh magnitudes.
+"""Broad-band fluxes of spectra through the SDSS filters.
 
 Fluxes are in nanomaggies: 1 nmgy is magnitude 22.5 on the AB scale.
 """
@@ -10,8 +10,6 @@ import speclite.filters
 
 from crossz.core.constants import BANDS
 
-SOFTENING = np.array([1.4e-10, 0.9e-10, 1.2e-10, 1.8e-10, 7.4e-10])
-"""Softening b of the asinh magnitudes, ugriz, in maggies (Lupton, Gunn & Szalay 1999; SDSS DR7, Table 21)."""
 SDSS_MINUS_AB = np.array([0.04, 0.0, 0.0, 0.0, -0.02])
 """SDSS minus AB magnitude: u_AB = u_SDSS - 0.04, z_AB = z_SDSS + 0.02 (SDSS photometric flux calibration)."""
 EXTINCTION = np.array([5.155, 3.793, 2.751, 2.086, 1.479])
@@ -36,10 +34,3 @@ def _weights() -> np.ndarray:
 def fluxes(spectra: np.ndarray) -> np.ndarray:
     """Fluxes [n, 5] in nmgy, SDSS system, of `spectra` [n, p]: f_lambda in erg/s/cm^2/A on WAVELENGTH."""
     return spectra @ _weights()
-
-
-def asinh_magnitude(flux: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Asinh magnitudes and their errors, [..., 5] each, of fluxes and errors in nmgy (Lupton et al. 1999, eq. 3)."""
-    x = np.asarray(flux) * 1e-9
-    magnitude = -2.5 / np.log(10) * (np.arcsinh(x / (2 * SOFTENING)) + np.log(SOFTENING))
-    return magnitude, 2.5 / np.log(10) * np.asarray(error) * 1e-9 / np.hypot(x, 2 * SOFTENING)

@@ -1,5 +1,6 @@
 """The command `crossz`: the Python call's answers in files, and errors in one line."""
 
+import io
 import logging
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from helpers import ROOT
 
 from crossz.apply import cli
 from crossz.apply.bundle import load_bundle
-from crossz.apply.bundle_folder import CARD, fingerprint
+from crossz.apply.bundle_folder import CARD, fingerprint, pack
 from crossz.apply.predict import images_of, predict
 from crossz.core.constants import BANDS
 from crossz.core.version import VERSION
@@ -45,7 +46,14 @@ def error(capsys, *arguments, status=1):
 
 def test_predict_writes_what_the_python_call_gives(made, csv, tmp_path, capsys):
     wanted = predict(pd.read_csv(csv, dtype={"objID": str}), load_bundle(made))
-    for suffix, read in ((".parquet", pd.read_parquet), (".csv", pd.read_csv), (".fits", Table.read)):
+    formats = {
+        ".parquet": pd.read_parquet,
+        ".csv": pd.read_csv,
+        ".fits": Table.read,
+        ".vot": Table.read,
+        ".ecsv": Table.read,
+    }
+    for suffix, read in formats.items():
         out = tmp_path / "new" / f"out{suffix}"
         run("predict", made, csv, out, "--threads", "1")
         table = read(out)
@@ -76,7 +84,29 @@ def test_columns_of_other_names_are_mapped(made, csv, tmp_path):
     renamed = pd.read_csv(csv).rename(columns={"dered_u": "umag", "objID": "source"})
     renamed.to_csv(tmp_path / "theirs.csv", index=False)
     run("predict", made, tmp_path / "theirs.csv", tmp_path / "b.csv", "--columns", "dered_u=umag", "objID=source")
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    a, b = pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "b.csv")
+    assert list(b)[:11] == list(renamed)
+    pd.testing.assert_frame_equal(b.set_axis(list(a), axis=1), a)
+
+
+def test_patterns_units_and_a_file_of_names_bring_others_tables_under_ours(made, csv, tmp_path, monkeypatch, capsys):
+    run("predict", made, csv, tmp_path / "a.csv")
+    rows = pd.read_csv(csv)
+    for band in BANDS:
+        flux = 10 ** (0.4 * (22.5 - rows.pop(f"dered_{band}")))
+        rows[f"{band}Flux"] = flux
+        rows[f"{band}FluxErr"] = rows.pop(f"psfMagErr_{band}") * flux * np.log(10) / 2.5
+    rows.to_csv(tmp_path / "flux.tsv", sep="\t", index=False)
+    (tmp_path / "names.txt").write_text("# of my survey\ndered_* = *Flux\npsfMagErr_*=*FluxErr\n")
+    call = ["predict", made, tmp_path / "flux.tsv", tmp_path / "b.csv", "--columns", f"@{tmp_path / 'names.txt'}"]
+    assert "What are they? Say it: --units" in error(capsys, *call)
+    run(*call, "--units", "nmgy")
+    a, b = pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "b.csv")
+    assert b["z_phot"].to_numpy() == pytest.approx(a["z_phot"].to_numpy(), abs=2e-3)  # asinh differs a little
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(csv.read_bytes())))
+    run("predict", made, "-", tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
+    assert "no file absent.txt" in error(capsys, "predict", made, csv, tmp_path / "d.csv", "--columns", "@absent.txt")
 
 
 def test_cutouts_make_the_estimate_that_of_both(survey, made, csv, targets, tmp_path, capsys):
@@ -92,7 +122,7 @@ def test_cutouts_make_the_estimate_that_of_both(survey, made, csv, targets, tmp_
     assert "no such cutout file" in error(capsys, "predict", made, csv, out, "--cutouts", tmp_path / "x.arrow")
     pd.read_csv(csv).drop(columns="objID").to_csv(csv, index=False)
     message = error(capsys, "predict", made, csv, out, "--cutouts", *twice)
-    assert "no column objID, by which images are found" in message
+    assert "mine.csv: no column objID, by which images are found" in message
 
 
 @pytest.mark.parametrize(
@@ -119,12 +149,51 @@ def test_a_damaged_bundle_and_absent_targets_are_refused(made, csv, tmp_path, ca
     (copy / CARD).write_text("# a better card\n")
     for command in (["predict", copy, csv, tmp_path / "out.csv"], ["info", copy]):
         assert "card.md: not the bytes that the bundle was made with" in error(capsys, *command)
-    pd.read_csv(csv).drop(columns=["dered_i", "dered_z"]).to_csv(csv, index=False)
+    rows = pd.read_csv(csv)
+    rows.rename(columns={name: name.replace("dered_", "mag") for name in rows}).to_csv(csv, index=False)
     message = error(capsys, "predict", made, csv, tmp_path / "out.csv")
-    assert "mine.csv: no column dered_i, dered_z, which this bundle reads" in message
-    assert "--columns dered_i=NAME" in message
+    assert "mine.csv: no column dered_u, dered_g, dered_r, dered_i, dered_z, which these networks read" in message
+    assert "--columns 'dered_*=mag*'" in message
     assert not (tmp_path / "out.csv").exists()
-    assert "arguments are required: OUT" in error(capsys, "predict", made, csv, status=2)
+    assert "arguments are required: TARGETS and OUT" in error(capsys, "predict", made, csv, status=2)
+
+
+def test_a_synthetic_network_says_so_in_red_and_in_the_file(copy, csv, change_facts, tmp_path, monkeypatch, capsys):
+    run("predict", copy, csv, tmp_path / "real.csv")
+    assert "SYNTHETIC" not in capsys.readouterr().err + (tmp_path / "real.csv").read_text()
+    change_facts(copy, lambda facts: facts["made"].update(survey="embedded"))
+    run("predict", copy, csv, tmp_path / "out.csv", "--quiet")
+    assert capsys.readouterr().err.startswith("SYNTHETIC NETWORK: it was trained on an invented sky")
+    assert pd.read_csv(tmp_path / "out.csv")["crossz_network"].str.contains("SYNTHETIC").all()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    run("predict", copy, csv, tmp_path / "out.csv", "--quiet")
+    assert capsys.readouterr().err.startswith("\033[31mSYNTHETIC")
+    monkeypatch.setenv("NO_COLOR", "1")
+    run("predict", copy, csv, tmp_path / "out.csv", "--quiet")
+    assert capsys.readouterr().err.startswith("SYNTHETIC")
+
+
+def test_no_name_or_value_of_a_table_is_obeyed_by_the_terminal(made, csv, tmp_path, capsys):
+    rows = pd.read_csv(csv, dtype=str)
+    rows.loc[0, "dered_u"] = "1\x1b[31m9"
+    rows.to_csv(csv, index=False)
+    run("predict", made, csv, tmp_path / "out.csv")
+    shown = capsys.readouterr().err
+    assert "1 value(s) count as missing magnitudes or errors: 1[31m9 (1)" in shown
+    assert "\x1b" not in shown
+    csv.write_text("a\x1bb,c\n1,2\n")
+    message = error(capsys, "predict", made, csv, tmp_path / "out.csv", "--columns", "dered_u=x")
+    assert "it has: ab, c" in message
+
+
+def test_a_zip_file_is_the_bundle_that_it_holds(made, csv, tmp_path, capsys):
+    pack(bundle=made, archive=tmp_path / "toy.zip")
+    run("predict", made, csv, tmp_path / "a.csv")
+    run("predict", tmp_path / "toy.zip", csv, tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    capsys.readouterr()
+    run("info", tmp_path / "toy.zip")
+    assert capsys.readouterr().out.startswith(f"fingerprint {fingerprint(made)}\n")
 
 
 def test_info_prints_fingerprint_columns_and_card(made, capsys):

@@ -5,11 +5,14 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from crossz.apply import html_page
+from crossz.apply.answer import SYNTHETIC, finished
 from crossz.apply.bundle import load_bundle
 from crossz.apply.predict import images_of, predict
+from crossz.apply.writers import write_table
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "h1", "p", "figure", "img", "figcaption", "div", "table", "tr",
@@ -44,7 +47,7 @@ def figures(text):
 
 
 def test_the_page_shows_every_target_and_escapes_what_users_write(estimates, survey, tmp_path):
-    estimates.to_parquet(tmp_path / "mine.parquet")
+    write_table(finished(pa.table({}), {}, estimates, {"warning": SYNTHETIC}), tmp_path / "mine.parquet")
     images = [survey.index, *survey.cutouts]
     html_page.write_html_page(table=tmp_path / "mine.parquet", images=images, html=tmp_path / "mine.html")
     text = (tmp_path / "mine.html").read_text()
@@ -54,6 +57,7 @@ def test_the_page_shows_every_target_and_escapes_what_users_write(estimates, sur
     assert "<title>mine: redshifts</title>" in text
     assert str(estimates["objID"][0]) in text
     assert "20 targets" in text
+    assert f'<p class="warning">{SYNTHETIC}.</p>' in text
     assert Elements(text).tags == TAGS
     html_page.write_html_page(table=tmp_path / "mine.parquet", images=images, html=tmp_path / "again.html")
     assert (tmp_path / "again.html").read_bytes() == (tmp_path / "mine.html").read_bytes()

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 import toy
 
 from crossz.apply import predict as module
@@ -16,6 +17,7 @@ from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.estimates import pdf
+from crossz.estimates.estimates import mean_of
 from crossz.estimates.predictions import mixtures_of
 from crossz.images.arrow import to_units, write_arrays
 from crossz.models import data, evaluation, inference, training
@@ -170,9 +172,14 @@ def test_every_row_comes_back_with_what_is_wrong_with_it(run, targets, tmp_path)
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda rows: rows.drop(columns="dered_i"), "no values in dered_i"),
-        (lambda rows: rows.assign(psfMagErr_z="x"), "no values in psfMagErr_z"),
-        (lambda rows: rows.head(0), "no values in"),
+        (lambda rows: rows[["objID"]], "no column dered_u, .* name them: --columns"),
+        (
+            lambda rows: rows.assign(
+                **{f"dered_{band}": 10 ** (0.4 * (22.5 - rows[f"dered_{band}"])) for band in BANDS}
+            ),
+            "What are they",
+        ),
+        (lambda rows: rows.head(0), "no rows, only a header"),
     ],
 )
 def test_targets_that_cannot_be_used_are_named_with_the_remedy(run, targets, tmp_path, change, words):
@@ -181,6 +188,17 @@ def test_targets_that_cannot_be_used_are_named_with_the_remedy(run, targets, tmp
     with pytest.raises(CrosszError, match=rf"mine.csv: .*{words}"):
         write_redshifts(targets=path, columns={}, networks=paths(run), table=tmp_path / "out.parquet")
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_band_that_is_absent_is_missing_and_flagged(bundle, targets):
+    for rows in (targets.drop(columns="dered_i"), targets.assign(psfMagErr_i="x"), targets.drop(columns="psfMagErr_i")):
+        table = predict(rows, bundle)
+        assert set(table["status"]) == {"ok"}
+        assert set(table["missing"]) == {"i"}
+    wanted = predict(targets.assign(dered_i=np.nan), bundle)
+    assert wanted["z_phot"].tolist() == predict(targets.drop(columns="dered_i"), bundle)["z_phot"].tolist()
+    with pytest.raises(CrosszError, match="no band has all of its columns, which are dered_u, "):
+        predict(targets[["objID"]], bundle)
 
 
 def test_a_network_that_was_tampered_with_is_refused(run, targets, tmp_path):
@@ -222,24 +240,49 @@ def test_an_object_gets_its_redshift_from_what_there_is_of_it(run, bundle, large
     assert (estimates.loc[cutouts.row >= 0, "image"] == "ok").all()
 
 
-@pytest.mark.parametrize("resident", [True, False])
-def test_images_that_do_not_fit_into_memory_give_the_same_redshifts(bundle, large, targets, monkeypatch, resident):
-    """Both branches of data.image_source, through the public call."""
+def test_each_image_is_read_once_for_the_networks_of_all_splits(bundle, large, targets, monkeypatch):
     table = targets.sample(40, random_state=5).reset_index(drop=True)
     table.loc[:5, [f"dered_{band}" for band in BANDS]] = np.nan
     cutouts, gathered = images(table, large), []
     expected = predict(table, bundle, cutouts)
     assert set(expected["inputs"]) >= {"phot+img", "phot_gen+img"}
     gather = type(cutouts.store).gather
+    monkeypatch.setattr(type(cutouts.store), "gather", lambda store, rows: gathered.append(rows) or gather(store, rows))
+    monkeypatch.setattr(module, "IMAGES_AT_ONCE", 7)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 5)
+    pd.testing.assert_frame_equal(predict(table, bundle, cutouts), expected, rtol=1e-5)
+    assert len(bundle.splits) > 1
+    assert max(map(len, gathered)) <= 7
+    assert sorted(np.concatenate(gathered)) == sorted(cutouts.row[cutouts.row >= 0])
+
+
+def test_all_splits_at_once_estimate_what_each_estimates_by_itself(bundle, large, targets):
+    """The path of training and evaluation, split by split, is the reference."""
+    table = targets.sample(40, random_state=5).reset_index(drop=True)
+    cutouts = images(table, large)
+    known = np.flatnonzero(cutouts.row >= 0)
+    means = []
+    for networks in bundle.splits:
+        phot = module.photometry_of(table, networks.info.magnitudes, networks.info.columns, True)
+        seen = data.model_inputs(phot, cutouts.store, cutouts.row, networks.info, networks.device)
+        means.append(inference.estimate(networks, seen, ["phot+img"], torch.from_numpy(known))["phot+img"])
+    mixture = mean_of(means).mixture
+    found = mixtures_of(predict(table, bundle, cutouts).loc[known])
+    for array, wanted in zip(found, mixture, strict=True):
+        np.testing.assert_allclose(array, wanted, rtol=1e-5)
+
+
+def test_networks_that_read_no_image_still_say_which_images_are_at_an_edge(bundle, large, targets, monkeypatch):
+    table = targets.sample(40, random_state=5).reset_index(drop=True)
+    cutouts = images(table, large)
+    monkeypatch.setattr(module, "input_patterns", lambda info, phot, image: np.where(phot, "phot+img_gen", ""))
+    gather = type(cutouts.store).gather
     monkeypatch.setattr(
-        type(cutouts.store), "gather", lambda store, rows: gathered.append(len(rows)) or gather(store, rows)
+        type(cutouts.store), "gather", lambda store, rows: (gather(store, rows)[0], (rows % 2)[:, None, None])
     )
-    monkeypatch.setattr(module, "_at_edge", lambda _, row: np.zeros(len(row), bool))
-    if not resident:
-        monkeypatch.setattr(data, "RESIDENT_BYTES", 0)
-        monkeypatch.setattr(inference, "ROWS_AT_ONCE", 7)
-    pd.testing.assert_frame_equal(predict(table, bundle, cutouts), expected)
-    assert (max(gathered) > 7) == resident
+    edge = predict(table, bundle, cutouts)["edge"].to_numpy()
+    assert edge.tolist() == ((cutouts.row >= 0) & (cutouts.row % 2 == 1)).tolist()
+    assert edge.any()
 
 
 def test_what_was_not_matched_stays_so_and_flags_mark_what_to_beware_of(bundle, large, targets):

@@ -7,9 +7,9 @@ from astropy.io import fits
 from astropy.table import Table
 from toy import BIG, rows
 
-from crossz.catalog.header import column_names
+from crossz.catalog.header import columns_of
+from crossz.catalog.lists import read_table
 from crossz.catalog.objects import dedupe
-from crossz.catalog.readers import read_table
 from crossz.core.errors import CrosszError
 
 
@@ -66,7 +66,7 @@ def test_its_header_is_refused_too(tmp_path, name):
     path.parent.mkdir()
     path.write_bytes(body)
     with pytest.raises(CrosszError, match=r"not a readable|STREAM|DOCTYPE|UTF-8"):
-        column_names(path)
+        columns_of(path)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,17 @@ import pytest
 from astropy.table import Table
 from helpers import ROOT
 
-from crossz.catalog.header import column_names, needs_archive
-from crossz.catalog.readers import read_table
+from crossz.catalog.header import columns_of, needs_archive
+from crossz.catalog.lists import read_table
 from crossz.core.errors import CrosszError
 
 KINDS = [("csv", "ascii.csv"), ("fits", "fits"), ("vot", "votable"), ("xml", "votable"), ("parquet", "parquet")]
 ROWS = pd.DataFrame({"ObjID": [1, 2], "RAJ2000": [10.1, 11.0], "DEJ2000": [-1.5, 2.0], "psfmag_U": [20.0, 21.0]})
 MAPPED = {"ra": "raj2000", "dec": "DEJ2000"}
+
+
+def names(path):
+    return [field.name for field in columns_of(path)]
 
 
 def written(path, kind, rows=ROWS):
@@ -28,11 +32,13 @@ def written(path, kind, rows=ROWS):
 @pytest.mark.parametrize(("suffix", "kind"), KINDS)
 def test_the_header_says_what_the_whole_table_says(tmp_path, suffix, kind):
     path = written(tmp_path / f"mine.{suffix}", kind)
-    assert column_names(path) == list(ROWS)
+    assert names(path) == list(ROWS)
     assert set(read_table(path, MAPPED).column_names) == {"objID", "ra", "dec", "psfMag_u"}
     assert not needs_archive(path, MAPPED)
     path = written(tmp_path / f"place.{suffix}", kind, ROWS[["RAJ2000", "DEJ2000"]])
     assert needs_archive(path, MAPPED)
+    assert needs_archive(path, {})
+    path = written(tmp_path / f"other.{suffix}", kind, ROWS[["RAJ2000"]].rename(columns={"RAJ2000": "alpha"}))
     with pytest.raises(CrosszError, match=r"no ra and dec .*catalog.columns"):
         needs_archive(path, {})
 
@@ -49,9 +55,9 @@ def test_a_broken_header_is_an_error_that_names_the_file(tmp_path, kind, content
 def test_a_csv_as_servers_send_it(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_bytes(b'\xef\xbb\xbf#Table1\r\nobjID,"name, long"\r\n1,a\r\n')
-    assert column_names(path) == ["objID", "name, long"]
+    assert names(path) == ["objID", "name, long"]
     path.write_bytes(b"\xef\xbb\xbfra,dec\n1,2\n")
-    assert column_names(path) == ["ra", "dec"]
+    assert names(path) == ["ra", "dec"]
 
 
 def test_a_csv_needs_no_reader(tmp_path):

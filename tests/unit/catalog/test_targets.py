@@ -14,7 +14,7 @@ from crossz.archive import crossid, embedded, embedded_crossid
 from crossz.archive.http import Client, Damaged, limits
 from crossz.archive.skyserver import SkyServer
 from crossz.catalog import plan, targets
-from crossz.catalog.readers import read_table
+from crossz.catalog.lists import read_table
 from crossz.core.errors import CrosszError
 from crossz.sdss.coordinates import separation_arcsec
 

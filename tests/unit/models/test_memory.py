@@ -163,12 +163,13 @@ def test_images_become_resident_in_place_a_bounded_chunk_at_a_time(tmp_path, mon
     rows = torch.arange(60).numpy()
     rows[7] = -1
     with Sizes() as seen:
-        fetch = data.image_source(Pixels(), rows, [0.1, 0.2, 0.3, 0.4, 0.5], CPU)
+        fetch, resident = data.image_source(Pixels(), rows, [0.1, 0.2, 0.3, 0.4, 0.5], CPU)
     assert not [name for name in seen.names if "index" in name]
     sizes = sorted(seen.made.values())
     assert sizes[-1] == 59 * data.IMAGE_BYTES
     assert sizes[-2] <= 8 * 2 * data.IMAGE_BYTES  # a chunk in float32
     monkeypatch.setattr(data, "RESIDENT_BYTES", 0)
-    other = data.image_source(Pixels(), rows, [0.1, 0.2, 0.3, 0.4, 0.5], CPU)
+    other, read = data.image_source(Pixels(), rows, [0.1, 0.2, 0.3, 0.4, 0.5], CPU)
     some = torch.tensor([59, 0, 8, 31, 32])
     assert torch.equal(fetch(some), other(some))
+    assert (resident, read) == (True, False)

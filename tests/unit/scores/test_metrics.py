@@ -1,5 +1,7 @@
 """Scores against values worked out by hand, their invariances, and the tables made of them."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,7 +100,10 @@ def run(tmp_path):
             write_predictions(predictions[-1], rows, Point(rows["z"].to_numpy() * (1 + error) + error))
     infos = [tmp_path / "models/baseline/crossmodal/1/model.json"]
     infos[0].parent.mkdir(parents=True)
-    infos[0].write_text('{"n": {"train": 10}}')  # this one was trained on a share of the part
+    members = [{"discriminator_accuracy": 0.5}, {"discriminator_accuracy": 0.7}]
+    infos[0].write_text(
+        json.dumps({"n": {"train": 10}, "members": members})
+    )  # this one was trained on a share of the part
     return {
         "predictions": predictions,
         "splits": splits,
@@ -149,6 +154,14 @@ def test_each_estimate_of_a_pdf_is_a_row_and_table_1_shows_the_mean(run):
     assert table.loc["mean", "rmse"] < table.loc["mode", "rmse"]
     assert table["crps"].nunique() == 1
     assert f"| {table.loc['mean', 'rmse']:.4f} ± 0.0000 (0.1010) |" in run["table"].read_text()
+
+
+def test_the_page_says_how_well_the_discriminators_tell_features_apart(run):
+    metrics.write_metrics(**run)
+    assert "| baseline | crossmodal | 60.0 ± 14.1 |" in run["table"].read_text()
+    run["infos"][0].write_text('{"n": {"train": 10}}')
+    metrics.write_metrics(**run)
+    assert "Discriminators" not in run["table"].read_text()
 
 
 def test_models_that_were_scored_on_other_objects_are_not_compared(run):

@@ -5,7 +5,7 @@ import pytest
 from toy_sky import FRAME, QUASARS, every_frame, frame_path, opened
 
 from crossz.core.constants import BANDS
-from crossz.sky import filters
+from crossz.sdss.magnitudes import SOFTENING
 from crossz.sky.build import counts as recorded
 
 
@@ -44,8 +44,8 @@ def test_psfMag_is_the_flux_in_the_frame_and_its_error_is_true(built, tables, tr
             p = 0.9 * np.exp(-r2 / 2 / core) / core + 0.1 * np.exp(-r2 / 2 / core / 6.25) / core / 6.25
             p /= 2 * np.pi
             measured = (p * image[rows, columns]).sum() / (p * p).sum()
-            b_soft = filters.SOFTENING[b] * 1e9
-            catalog = 2 * b_soft * np.sinh(-row[f"psfMag_{band}"] * np.log(10) / 2.5 - np.log(filters.SOFTENING[b]))
+            b_soft = SOFTENING[b] * 1e9
+            catalog = 2 * b_soft * np.sinh(-row[f"psfMag_{band}"] * np.log(10) / 2.5 - np.log(SOFTENING[b]))
             error = row[f"psfMagErr_{band}"] * np.log(10) / 2.5 * np.hypot(catalog, 2 * b_soft)
             against_image.append((measured - catalog) / error)
             against_truth.append((catalog - getattr(quasar, f"flux_{band}")) / error)

@@ -20,16 +20,3 @@ def test_fluxes_agree_with_speclite():
     table = curves.get_ab_maggies(fine * unit, wavelength * units.AA)
     expected = np.array([list(row) for row in table]) * 1e9 * 10 ** (-0.4 * filters.SDSS_MINUS_AB)
     assert filters.fluxes(seds.spectra(parameters, z, filters.WAVELENGTH) * 1e-16) == pytest.approx(expected, rel=4e-3)
-
-
-def test_asinh_magnitudes():
-    flux = np.array([[10.0] * 5, [0.0] * 5, [-1.0] * 5])
-    magnitude, error = filters.asinh_magnitude(flux, np.full((3, 5), 0.1))
-    assert magnitude[0] == pytest.approx([20.0] * 5, abs=6e-3)  # bright: a usual magnitude
-    # Zero flux: SDSS DR7, Table 21 of the algorithms page.
-    assert magnitude[1] == pytest.approx([24.63, 25.11, 24.80, 24.36, 22.83], abs=6e-3)
-    assert np.all(magnitude[2] > magnitude[1])
-    assert error[0] == pytest.approx([0.010857] * 5, rel=0.02)
-    step = 1e-5
-    slope = (filters.asinh_magnitude(flux + step, flux)[0] - magnitude) / step
-    assert error == pytest.approx(-slope * 0.1, rel=1e-3)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from crossz.core.constants import BANDS
+from crossz.sdss.magnitudes import asinh_magnitude
 from crossz.sky import filters, seds
 
 # Real SDSS quasars: DR5 catalog (Schneider et al. 2007, AJ 134, 102), PSF magnitudes minus the catalog's
@@ -45,7 +46,7 @@ def synthetic() -> tuple[np.ndarray, np.ndarray]:
     ])  # fmt: skip
     flux *= (10 ** (0.4 * (22.5 - i_mag)) / flux[:, 3])[:, None]
     error = np.hypot(PSF_NOISE, 0.012 * flux)
-    magnitude, _ = filters.asinh_magnitude(flux + error * rng.standard_normal(flux.shape), error)
+    magnitude, _ = asinh_magnitude(flux + error * rng.standard_normal(flux.shape), error)
     return z, magnitude[:, :-1] - magnitude[:, 1:]
 
 

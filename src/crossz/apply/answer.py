@@ -1,0 +1,273 @@
+"""The table that a user gets: all columns of their own first, then ours, with what each is, and what it was made with."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from crossz.apply.output_columns import described
+from crossz.apply.pdf_columns import GRID_IN_WORDS, unpacked, with_pdf
+from crossz.core.version import VERSION
+
+log = logging.getLogger(__name__)
+
+OURS = b"crossz"
+"""Key of a field's metadata: the name by which crossz knows the column."""
+HEADER = b"crossz.header"
+"""Key of a table's metadata: what it was made with, as JSON."""
+PREFIX = "crossz_"
+"""Stands before the name of a column of ours that the user's table has, too."""
+SYNTHETIC = "SYNTHETIC NETWORK: it was trained on an invented sky; its estimates say nothing about real objects"
+_PLACE = ("objID", "specObjID", "ra", "dec")
+_INTEGER = r"^\s*-?(0|[1-9]\d{0,18})\s*$"
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?([nN][aA][nN]|[iI]nf)\s*$"
+
+
+def header_of(facts: Mapping[str, Any], fingerprint: str | None, survey: str | None = None) -> dict[str, str]:
+    """What a table of estimates says of its making: network, fingerprint, version, date, training range and warnings.
+
+    The date is that of SOURCE_DATE_EPOCH, the agreed variable for builds that can be repeated to the byte. Without it
+    there is none: equal calls give equal bytes, and the file system knows when it was written.
+
+    Parameters
+    ----------
+    facts
+        The content of bundle.json; empty for the networks of a run.
+    fingerprint
+        That of the bundle.
+    survey
+        Of the networks of a run: where their training data came from.
+    """
+    header = {"crossz": VERSION}
+    if facts:
+        header["network"] = f"{facts.get('dataset')}-{facts.get('network')}"
+    if fingerprint:
+        header["fingerprint"] = fingerprint
+    if (epoch := os.environ.get("SOURCE_DATE_EPOCH", "")).isdecimal():
+        header["date"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch)))
+    domain = facts.get("domain", {})
+    z = domain.get("features", {}).get("z")
+    if z:
+        header["training"] = f"{domain['objects']} objects at redshifts {z[0]:g} to {z[-1]:g}"
+    if is_synthetic(facts, survey):
+        header["warning"] = SYNTHETIC
+    return header
+
+
+def is_synthetic(facts: Mapping[str, Any], survey: str | None = None) -> bool:
+    """Whether networks were trained on the synthetic sky."""
+    return (facts["made"].get("survey") if "made" in facts else survey) == "embedded"
+
+
+def column_types(given: pa.Table) -> dict[str, pa.DataType]:
+    """The types in which the user's columns are written: what holds numbers alone is one, other text stays.
+
+    Ids with leading zeros stay text, and integers that no 64 bits hold.
+    """
+    types = {}
+    for name, column in zip(given.column_names, given.columns, strict=True):
+        kind = column.type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            kind = pa.string()
+            known = column.filter(pc.not_equal(pc.utf8_trim_whitespace(column), ""))
+            if len(known) and pc.all(pc.match_substring_regex(known, _INTEGER)).as_py():
+                kind = pa.int64() if _casts(known) else pa.string()
+            elif len(known) and pc.all(pc.match_substring_regex(known, _NUMBER)).as_py():
+                zeros = pc.any(pc.match_substring_regex(known, r"^\s*[+-]?0\d")).as_py()
+                long = pc.any(pc.match_substring_regex(known, r"^\s*\d{17,}\s*$")).as_py()
+                kind = pa.string() if zeros or long else pa.float64()
+        types[name] = kind
+    return types
+
+
+def _casts(column: pa.ChunkedArray) -> bool:
+    try:
+        pc.utf8_trim_whitespace(column).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def typed(given: pa.Table, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """The user's columns in the types that `column_types` gave, with their units and UCDs."""
+    columns = []
+    for name, column in zip(given.column_names, given.columns, strict=True):
+        if column.type != types[name]:
+            if pa.types.is_string(column.type) and not pa.types.is_string(types[name]):
+                text = pc.utf8_trim_whitespace(column)
+                column = pc.if_else(pc.equal(text, ""), None, text)
+            column = column.cast(types[name])
+        columns.append(column)
+    fields = [field.with_type(types[field.name]) for field in given.schema]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def own_places(given: pa.Table, columns: Mapping[str, str], whole: bool = True) -> dict[str, str]:
+    """Ids and positions that the user's table has itself, as we would write them: our name -> theirs.
+
+    Parameters
+    ----------
+    given
+        The user's columns, `typed`.
+    columns
+        Our name -> theirs (`catalog.lists.Reading`).
+    whole
+        Whether the archive filled no gaps in them.
+    """
+    own = {}
+    for ours in _PLACE:
+        if (theirs := columns.get(ours)) is None:
+            continue
+        field = given.schema.field(theirs)
+        unit = (field.metadata or {}).get(b"unit", b"deg").lower()
+        number = pa.types.is_floating(field.type) and unit in (b"deg", b"degree", b"degrees")
+        if (ours in ("ra", "dec") and number) or (ours.endswith("ID") and (whole or not given[theirs].null_count)):
+            own[ours] = theirs
+    return own
+
+
+def answered(
+    given: pa.Table,
+    found: pd.DataFrame,
+    own: Mapping[str, str],
+    header: Mapping[str, str],
+    arrays: Mapping[str, pa.Array] | None = None,
+) -> pa.Table:
+    """The user's columns, and ours behind them.
+
+    Parameters
+    ----------
+    given
+        All columns of the user's table, or of some of its rows.
+    found
+        What `predict` gave for these rows.
+    own
+        What `own_places` gave: columns of ours that are not written a second time.
+    header
+        What `header_of` gave.
+    arrays
+        Columns of ours whose cells are arrays, by name (`pdf_columns.with_pdf`).
+    """
+    lists = arrays or {}
+    names = [name for name in map(str, found) if name != "row" and name not in own] + list(lists)
+    names.sort(key=lambda name: described(name)[0])
+    theirs = {ours: name for name, ours in own.items()}
+    columns, fields = list(given.columns), []
+    for field in given.schema:
+        mark = {OURS: theirs[field.name].encode()} if field.name in theirs else {}
+        fields.append(field.with_metadata((field.metadata or {}) | mark) if mark else field)
+    taken = [field.name.lower() for field in fields]
+    for name in names:
+        array = lists[name] if name in lists else _array(found[name], name)
+        written = _free(name, taken)
+        taken.append(written.lower())
+        columns.append(array)
+        fields.append(pa.field(written, array.type, metadata=_metadata(name)))
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, {HEADER: json.dumps(header)}))
+
+
+def finished(
+    given: pa.Table,
+    columns: Mapping[str, str],
+    found: pd.DataFrame,
+    header: Mapping[str, str],
+    *,
+    text: bool = False,
+    whole: bool = True,
+    pdf: str = "mixture",
+) -> pa.Table:
+    """The table to write, of a user's table and what `predict` gave for its rows.
+
+    Parameters
+    ----------
+    given, columns
+        The user's columns, and our name -> theirs.
+    found, header
+        As in `answered`.
+    text
+        Whether text stays as it is, for a file of text.
+    whole
+        As in `own_places`.
+    pdf
+        How PDFs are written: one of `pdf_columns.FORMS`.
+    """
+    found, arrays = with_pdf(found, pdf, text)
+    if "pdf" in arrays:
+        header = {**header, "pdf_z": GRID_IN_WORDS}
+    written = typed(given, column_types(given))
+    own = own_places(written, columns, whole)
+    if prefixed := clashes(given.column_names, [name for name in (*map(str, found), *arrays) if name not in own]):
+        log.info(f"the table has {', '.join(prefixed)} itself: ours begin with {PREFIX}")
+    return answered(given if text else written, found, own, header, arrays)
+
+
+def clashes(given: Collection[str], found: Collection[str]) -> list[str]:
+    """The columns of ours that are written with a prefix, because the user's table has them, too."""
+    theirs = {name.lower() for name in given}
+    return [name for name in found if name.lower() in theirs and name != "row"]
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """`name`, or with a prefix that no other column has."""
+    written, number = name, 1
+    while written.lower() in taken:
+        written = f"{PREFIX if number == 1 else f'crossz{number}_'}{name}"
+        number += 1
+    return written
+
+
+def _metadata(name: str) -> dict[bytes, bytes]:
+    """The metadata of a field of ours."""
+    what = described(name)[1]
+    said = {"unit": what.unit, "ucd": what.ucd, "description": what.meaning}
+    return {OURS: name.encode()} | {key.encode(): value.encode() for key, value in said.items() if value}
+
+
+def _array(column: pd.Series, name: str) -> pa.Array:
+    """A column of ours in its type, whatever its rows hold."""
+    what = described(name)[1]
+    if pa.types.is_string(what.kind):
+        array = pa.array(column.astype("string"), pa.string())
+    elif pa.types.is_integer(what.kind):
+        if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
+            column = pd.to_numeric(
+                column.where(column.astype("string").str.fullmatch(r"\d{1,18}|[1-8]\d{18}").fillna(False))
+            )
+        array = pa.array(column.astype("Int64"), what.kind)
+    elif pa.types.is_boolean(what.kind):
+        array = pa.array(column.astype(bool), what.kind)
+    else:
+        array = pa.array(
+            pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan), what.kind, from_pandas=True
+        )
+    return array
+
+
+def header_in(schema: pa.Schema) -> dict[str, str]:
+    """What a table says of its making; nothing if it does not."""
+    content: dict[str, str] = json.loads((schema.metadata or {}).get(HEADER, b"{}"))
+    return content
+
+
+def read_answer(path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Our columns of a Parquet file that was written of new objects, under our names, with `row`; and its header."""
+    table = pq.read_table(path)
+    ours = {(field.metadata or {}).get(OURS, b"").decode(): field.name for field in table.schema}
+    ours.pop("", None)
+    frame = pa.table({name: table[theirs] for name, theirs in ours.items()}).to_pandas()
+    for name in ("objID", "duplicate_of"):  # pandas would make floats of integers with gaps
+        if name in ours and pa.types.is_integer(table[ours[name]].type):
+            frame[name] = table[ours[name]].to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    arrays = {name: np.stack(frame.pop(name).to_numpy()) for name in list(frame) if name.startswith("pdf_")}
+    frame = pd.concat([frame, pd.DataFrame(unpacked(arrays), frame.index)], axis=1)
+    frame.insert(0, "row", np.arange(len(frame)))
+    return frame, header_in(table.schema)

@@ -1,0 +1,269 @@
+"""Writing a table with units, descriptions and UCDs: FITS, VOTable, ECSV, CSV, Parquet."""
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as xml
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from crossz.apply.answer import HEADER, OURS, header_in
+from crossz.core.files import atomic_path
+
+_NONE = np.iinfo(np.int64).min  # of an integer in FITS and VOTable, which have no other empty cell
+_KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "warning": "WARNING", "pdf_z": "PDFZ"}  # fmt: skip
+_XML_KINDS = {"bool": "boolean", "int8": "short", "uint8": "unsignedByte", "int16": "short", "uint16": "int", "int32": "int", "uint32": "long", "int64": "long", "float": "float", "double": "double"}  # fmt: skip
+_SCALAR = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
+_AT_ONCE = 50_000  # rows whose text is in memory
+
+
+def write_table(table: pa.Table, path: str | Path) -> None:
+    """Write a table that `answer.answered` made, in the format of the suffix. A file is complete, or is not there.
+
+    Parameters
+    ----------
+    table
+        Its fields' metadata are units, UCDs and descriptions; its own are the header.
+    path
+        Its suffix is one of WRITERS.
+    """
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        WRITERS[path.suffix](table, temporary)
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    pq.write_table(table.replace_schema_metadata(parquet_metadata(table.schema)), path)
+
+
+def parquet_metadata(schema: pa.Schema) -> dict[bytes, bytes]:
+    """The metadata of a Parquet file: the header, and a VOTable that describes the columns (IVOA Note VOParquet 1.0)."""
+    content = {b"IVOA.VOTable-Parquet.version": b"1.0", b"IVOA.VOTable-Parquet.content": _votable_of(schema)}
+    return {HEADER: json.dumps(header_in(schema)).encode(), b"pandas": _for_pandas(schema)} | content
+
+
+def _for_pandas(schema: pa.Schema) -> bytes:
+    """What pandas must know to read integers with gaps as integers: an id would lose digits in a float."""
+    columns = [
+        {"name": field.name, "field_name": field.name, "pandas_type": "int64", "numpy_type": "Int64", "metadata": None}
+        for field in schema
+        if field.type == pa.int64() and field.metadata and OURS in field.metadata
+    ]
+    content = {"index_columns": [], "column_indexes": [], "columns": columns, "pandas_version": "3.0.0"}
+    return json.dumps(content).encode()
+
+
+def _votable_of(schema: pa.Schema) -> bytes:
+    root = xml.Element("VOTABLE", version="1.4", xmlns="http://www.ivoa.net/xml/VOTable/v1.3")
+    resource = xml.SubElement(root, "RESOURCE", type="results")
+    for key, value in header_in(schema).items():
+        xml.SubElement(resource, "INFO", name=key, value=value)
+    target = xml.SubElement(resource, "TABLE")
+    for field in schema:
+        said, kind, array = _said(field), field.type, pa.types.is_fixed_size_list(field.type)
+        name = _XML_KINDS.get(str(kind.value_type if array else kind), "unicodeChar")
+        shape = {} if not array and name != "unicodeChar" else {"arraysize": str(kind.list_size) if array else "*"}
+        given: dict[str, str] = {key: said[key] for key in ("unit", "ucd") if key in said}
+        element = xml.SubElement(target, "FIELD", {"name": field.name, "datatype": name, **shape, **given})
+        if "description" in said:
+            xml.SubElement(element, "DESCRIPTION").text = said["description"]
+    return xml.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _said(field: pa.Field) -> dict[str, str]:
+    """Unit, UCD and description of a column."""
+    return {key.decode(): value.decode() for key, value in (field.metadata or {}).items() if key != OURS}
+
+
+def _lines(
+    table: pa.Table, cells: Callable[[pa.ChunkedArray], Any], between: str, end: str, begin: str = ""
+) -> Iterator[bytes]:
+    """The rows of a table as lines of text, many in one piece, from the cells of its columns."""
+    for start in range(0, len(table), _AT_ONCE):
+        columns = [cells(column) for column in table.slice(start, _AT_ONCE).columns]
+        columns[0] = pc.binary_join_element_wise(begin, columns[0], "")
+        columns[-1] = pc.binary_join_element_wise(columns[-1], end, "")
+        lines = pc.binary_join_element_wise(*columns, between) if len(columns) > 1 else columns[0]
+        yield "".join(lines.to_pylist()).encode()
+
+
+def _text(column: pa.ChunkedArray, numbers: str = "") -> pa.ChunkedArray:
+    """The cells of a column as text: `numbers` is that of NaN, and a missing value is empty."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), None, column)
+        return pc.fill_null(column.cast(pa.string()), numbers)
+    if any(is_kind(kind) for is_kind in (*_SCALAR, pa.types.is_string, pa.types.is_large_string)):
+        return pc.fill_null(column.cast(pa.string()), "")
+    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count:
+        return _joined_arrays(column, " ")
+    rows = column.to_pylist()
+    texts = [" ".join(map(str, row)) if isinstance(row, list) else "" if row is None else str(row) for row in rows]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _joined_arrays(column: pa.ChunkedArray, between: str) -> pa.ChunkedArray:
+    """The numbers of each array as one text."""
+    parts = []
+    for chunk in column.chunks:
+        numbers = pc.fill_null(_text(pa.chunked_array([chunk.flatten()]), "NaN").combine_chunks(), "NaN")
+        ends = pa.array(np.arange(len(chunk) + 1, dtype=np.int32) * column.type.list_size)
+        parts.append(pc.binary_join(pa.ListArray.from_arrays(ends, numbers), between))
+    return pa.chunked_array(parts, pa.string())
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return not any(is_kind(column.type) for is_kind in _SCALAR)
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    names = [*table.column_names, *_network_column(table)]
+    for name, text in _network_column(table).items():
+        table = table.append_column(name, pa.array([text] * len(table), pa.string()))
+    with open(path, "wb") as handle:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow(names)
+        handle.write(line.getvalue().encode())
+        handle.writelines(_lines(table, csv_cells, ",", "\n"))
+
+
+def _network_column(table: pa.Table) -> dict[str, str]:
+    """A column with what the header says: a comment in front of a CSV would break most readers."""
+    said = header_in(table.schema)
+    made = "; ".join(said[key] for key in ("network", "fingerprint", "warning") if key in said)
+    return {"crossz_network": made} if made and "crossz_network" not in table.column_names else {}
+
+
+def csv_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The cells of a CSV, quoted where they must be. A text that a spreadsheet would take for a formula gets an apostrophe."""
+    text = _text(column)
+    if _is_text(column):
+        formula = pc.match_substring_regex(text, r"^([=+@\t\r]|-$|-[^0-9.])")
+        text = pc.if_else(formula, pc.binary_join_element_wise("'", text, ""), text)
+        text = pc.if_else(pc.match_substring_regex(text, r'[",\n\r]'), _quoted(text), text)
+    return text
+
+
+def _quoted(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
+
+
+def _write_votable(table: pa.Table, path: Path) -> None:
+    before, mark, after = _votable_of(table.schema).partition(b"</TABLE>")
+    with open(path, "wb") as handle:
+        handle.write(before + b"\n<DATA><TABLEDATA>\n")
+        handle.writelines(_lines(table, _xml_cells, "</TD><TD>", "</TD></TR>\n", "<TR><TD>"))
+        handle.write(b"</TABLEDATA></DATA>\n" + mark + after + b"\n")
+
+
+def _xml_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    text = _text(column)
+    if _is_text(column):
+        text = pc.replace_substring_regex(text, r"[\x00-\x08\x0b\x0c\x0e-\x1f]", " ")
+        for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+            text = pc.replace_substring(text, char, entity)
+    return text
+
+
+def _astropy(table: pa.Table, ascii_only: bool = False) -> Any:
+    """The columns as a table of astropy, without units."""
+    from astropy.table import MaskedColumn, Table
+
+    made = Table()
+    for field, column in zip(table.schema, table.columns, strict=True):
+        values, mask = _values(column, ascii_only)
+        name = field.name.encode("ascii", "backslashreplace").decode() if ascii_only else field.name
+        if mask is None:
+            made[name] = values
+        else:
+            made[name] = MaskedColumn(values, mask=mask, fill_value=_NONE if values.dtype.kind == "i" else None)
+    return made
+
+
+def _values(column: pa.ChunkedArray, ascii_only: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values of a column, and which are empty; None where an empty one is NaN or an empty text."""
+    column, kind = column.combine_chunks(), column.type
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], kind)
+    if pa.types.is_fixed_size_list(kind) and not column.null_count and pa.types.is_floating(kind.value_type):
+        flat = column.flatten().to_numpy(zero_copy_only=False)
+        return flat.reshape(len(column), kind.list_size), None
+    if pa.types.is_floating(kind):
+        return column.to_numpy(zero_copy_only=False), None
+    if pa.types.is_integer(kind) or (pa.types.is_boolean(kind) and not column.null_count):
+        if pa.types.is_integer(kind) and column.null_count:
+            mask = pc.is_null(column).to_numpy(zero_copy_only=False)
+            return pc.fill_null(column.cast(pa.int64()), _NONE).to_numpy(), mask
+        return column.to_numpy(zero_copy_only=False), None
+    texts = ["" if value is None else str(value) for value in column.to_pylist()]
+    if ascii_only:
+        texts = [text.encode("ascii", "backslashreplace").decode() for text in texts]
+    width = max([2, *map(len, texts)])  # VOTable has a form of its own for texts of one character, which STILTS doubts
+    return np.array(texts, dtype=f"U{width}"), None
+
+
+def _write_fits(table: pa.Table, path: Path) -> None:
+    from astropy.io import fits
+
+    hdu = fits.table_to_hdu(_astropy(table, ascii_only=True))
+    for number, field in enumerate(table.schema, 1):
+        said = _said(field)
+        for keyword, key in (("TUNIT", "unit"), ("TUCD", "ucd"), ("TCOMM", "description")):
+            if text := said.get(key, "").encode("ascii", "replace").decode():
+                hdu.header[f"{keyword}{number}"] = "".join(char for char in text if char.isprintable())
+    primary = fits.PrimaryHDU()
+    for key, value in header_in(table.schema).items():
+        hdu.header[_KEYWORDS[key]] = value
+        primary.header[_KEYWORDS[key]] = value
+    fits.HDUList([primary, hdu]).writeto(path, output_verify="silentfix")  # a checksum's comment has the time of day
+
+
+def _write_ecsv(table: pa.Table, path: Path) -> None:
+    from astropy import units
+
+    made = _astropy(table.slice(0, 0))
+    for field in table.schema:
+        said = _said(field)
+        if "unit" in said:
+            made[field.name].unit = units.Unit(said["unit"], parse_strict="silent")
+        made[field.name].description = said.get("description")
+        if "ucd" in said:
+            made[field.name].meta["ucd"] = said["ucd"]
+    made.meta.update(header_in(table.schema))
+    head = io.StringIO()
+    made.write(head, format="ascii.ecsv")
+    with open(path, "wb") as handle:
+        handle.write(head.getvalue().rstrip("\n").encode() + b"\n")
+        handle.writelines(_lines(table, _ecsv_cells, " ", "\n"))
+
+
+def _ecsv_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells as ECSV has them: an empty one is "", one that is no number is nan, and rows of an array are JSON."""
+    kind = column.type
+    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count:
+        return pc.binary_join_element_wise("[", _joined_arrays(column, ","), "]", "")
+    if pa.types.is_nested(kind):
+        rows = [json.dumps(row) for row in column.to_pylist()]
+        column = pa.chunked_array([pa.array(rows, pa.string())])
+    elif pa.types.is_boolean(column.type):
+        return pc.fill_null(pc.if_else(column, "True", "False"), '""')
+    text = _text(column, "nan")
+    if _is_text(column):
+        return pc.if_else(pc.match_substring_regex(text, r'["\s]|^$'), _quoted(text), text)
+    return pc.if_else(pc.equal(text, ""), '""', text)
+
+
+WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".fits": _write_fits,
+    ".vot": _write_votable,
+    ".ecsv": _write_ecsv,
+}
+"""By suffix: what writes a table."""
