@@ -15,7 +15,6 @@ from crossz.images.arrow import write_arrays
 from crossz.images.spectra import PIXELS
 from crossz.models import evaluation, mml_training, training
 
-PHOTOMETRY = {"magnitudes": "dered_model", "columns": []}
 MML = {"epochs": 1, "learning_rate": 3e-3, "batch_size": 256}
 
 
@@ -39,7 +38,7 @@ def train(folder: Path) -> None:
     written = trained(folder) | {"history": folder / "trained/history.csv", "checkpoint": folder / "trained/state.pt"}
     training.train(
         **rows(folder), **written, cutouts=[], crossmodal=settings["crossmodal"] | {"z_patterns": "phot"}, seed=2023, code="",
-        training=settings["train"] | {"epochs": 1, "batch_size": 256}, photometry=PHOTOMETRY,
+        training=settings["train"] | {"epochs": 1, "batch_size": 256}, photometry=settings["photometry"],
     )  # fmt: skip
 
 
