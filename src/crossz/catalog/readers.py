@@ -108,7 +108,9 @@ def _read_text(path: Path) -> pa.Table:
     with open(path, "rb") as handle:
         handle.seek(-1, 2)
         if handle.read(1) not in b"\r\n":
-            log.warning(f"{path.name}: its last line has no end; if its download was cut, its last value may be cut, too")
+            log.warning(
+                f"{path.name}: its last line has no end; if its download was cut, its last value may be cut, too"
+            )
     return with_fields(pa.csv.read_csv(path, read, parse, convert), plan.fields)
 
 
