@@ -1,6 +1,6 @@
 """What the stages cost at DR17 scale: processor seconds and peak memory of each at growing numbers of rows.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/scale.py [--rows 1000 10000 100000 620390] [--output scale.json]
+    OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/scale.py [--rows 1000 10000 100000 620390] [--folder FOLDER] [--output scale.json]
 
 Each stage is the function that its rule calls, in a process of its own that has imported what it needs; rows are simulated:
 as DR17's, four rows are of three objects, and a field of the sky has some two of them. So 620,390 rows are 465,292 objects.
@@ -191,25 +191,40 @@ def measured(stage: str, folder: Path, queue: multiprocessing.Queue) -> None:
     queue.put((time.process_time() - start, peak_memory()))
 
 
+def costs(count: int, folder: Path) -> dict[str, tuple[float, float]]:
+    """Seconds and GB of each stage at `count` rows, made in a subfolder; they are noted in a file beside it."""
+    rows, note = folder / str(count), folder / f"{count}.json"
+    found = json.loads(note.read_text()) if note.is_file() else {}
+    if not rows.is_dir():
+        rows.mkdir(parents=True)
+        rows_of_query(rows / "query.parquet", count)
+    context = multiprocessing.get_context("spawn")
+    for stage in STAGES:
+        if stage in found:
+            continue
+        queue = context.Queue()
+        process = context.Process(target=measured, args=(stage, rows, queue))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(f"{stage} failed at {count:,} rows")
+        found[stage] = queue.get()
+        note.write_text(json.dumps(found))
+        print(f"{count:,} {stage}: {found[stage]}", file=sys.stderr, flush=True)
+    return {stage: found[stage] for stage in STAGES}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000, 100_000, 620_390])
+    parser.add_argument("--folder", type=Path, help="keep what is made there, and go on where a run was interrupted")
     parser.add_argument("--output", type=Path, default=Path("scale.json"))
     arguments = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
     found: dict[str, dict[int, tuple[float, float]]] = {stage: {} for stage in STAGES}
-    for count in arguments.rows:
-        with tempfile.TemporaryDirectory() as name:
-            rows_of_query(Path(name, "query.parquet"), count)
-            for stage in STAGES:
-                queue = context.Queue()
-                process = context.Process(target=measured, args=(stage, Path(name), queue))
-                process.start()
-                process.join()
-                if process.exitcode:
-                    raise SystemExit(f"{stage} failed at {count:,} rows")
-                found[stage][count] = queue.get()
-                print(f"{count:,} {stage}: {found[stage][count]}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        for count in arguments.rows:
+            for stage, cost in costs(count, arguments.folder or Path(name)).items():
+                found[stage][count] = cost
     result = {"versions": versions("numpy", "pandas", "pyarrow"), "stages": found}
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
     counts = arguments.rows

@@ -85,7 +85,7 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict BUNDLE (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--threads N]",
+        usage="crossz predict BUNDLE (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
     predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or its zip file")
@@ -113,7 +113,13 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="cutout files, as results/cutouts/*.arrow; images are found by objID",
+        help="images: cutout files, as results/cutouts/*.arrow; a folder of them, or of .npy or FITS files named by objID; or one .npy file, an image a row",
+    )
+    predict.add_argument(
+        "--pdf",
+        choices=("mixture", "grid", "none"),
+        default="mixture",
+        help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, or not at all",
     )
     predict.add_argument(
         "--threads",
@@ -190,15 +196,20 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: P
     facts = bundle_folder.check(folder)
     targets = _read_targets(path, options, facts)
 
-    from crossz.apply.predict import images_in, predict, summary
+    from crossz.apply.predict import predict, summary
+    from crossz.apply.user_images import images_for
 
-    images = images_in(options.cutouts, targets.known["objID"].to_pylist()) if options.cutouts else None
+    images = None
+    if options.cutouts:
+        known = targets.known
+        objID = known["objID"].to_pylist() if "objID" in known.column_names else None
+        images = images_for(options.cutouts, objID, len(targets.given), str(path))
     bundle = _loaded(options, folder, facts)
     try:
         table = predict(targets.known, bundle, images)
     except CrosszError as error:
         raise CrosszError(f"{path}: {error}") from error
-    _write(table, targets.given, targets.how.columns, out, _header(facts, folder))
+    _write(table, targets.given, targets.how.columns, out, _header(facts, folder), options.pdf)
     log.info(f"{out}: {summary(table)}; {time.monotonic() - begin:.1f} s")
 
 
@@ -217,7 +228,7 @@ def _predict_at(options: argparse.Namespace, folder: Path, out: Path | None) -> 
     table = predict(target, _loaded(options, folder, facts))
     header = _header(facts, folder)
     if out is not None:
-        _write(table, pa.table({"target": [" ".join(options.at)]}), {}, out, header)
+        _write(table, pa.table({"target": [" ".join(options.at)]}), {}, out, header, options.pdf)
     sys.stdout.write(f"{in_words(table.iloc[0])}\n")
 
 
@@ -246,12 +257,12 @@ def _header(facts: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 
 def _write(
-    table: "pd.DataFrame", given: "pa.Table", columns: Mapping[str, str], out: Path, header: Mapping[str, str]
+    table: "pd.DataFrame", given: "pa.Table", columns: Mapping[str, str], out: Path, header: Mapping[str, str], pdf: str
 ) -> None:
     from crossz.apply.answer import finished
     from crossz.apply.writers import write_table
 
-    write_table(finished(given, columns, table, header, text=out.suffix == ".csv"), out)
+    write_table(finished(given, columns, table, header, text=out.suffix == ".csv", pdf=pdf), out)
 
 
 def _needed(facts: Mapping[str, Any]) -> list[str]:
@@ -282,10 +293,7 @@ def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, A
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
     columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
-    targets = read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
-    if options.cutouts and "objID" not in targets.known.column_names:
-        raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
-    return targets
+    return read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
 
 
 def _pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:

@@ -51,9 +51,13 @@ COLUMNS: dict[str, Column] = {
     "dec": Column(_FLOAT, "declination, ICRS", "deg", "pos.eq.dec"),
     "separation_arcsec": Column(_FLOAT, "distance of target and object", "arcsec", "pos.angDistance"),
     "duplicate_of": Column(pa.int64(), "first row, counted from 0, with the same object", ucd="meta.record"),
-    "weight_{k}": Column(_FLOAT, "PDF: weight of a Gaussian in ln(1 + z)", ucd="stat.weight"),
-    "mean_{k}": Column(_FLOAT, "PDF: mean of this Gaussian", ucd="stat.mean"),
-    "sigma_{k}": Column(_FLOAT, "PDF: standard deviation of this Gaussian", ucd="stat.stdev"),
+    "pdf_weight": Column(_FLOAT, "PDF: weights of Gaussians in ln(1 + z), an array", ucd="stat.weight"),
+    "pdf_mean": Column(_FLOAT, "PDF: means of these Gaussians", ucd="stat.mean"),
+    "pdf_sigma": Column(_FLOAT, "PDF: standard deviations of these Gaussians", ucd="stat.stdev"),
+    "pdf": Column(_FLOAT, "with --pdf grid: p(z) at z = 0 to 7 in steps of 0.01, an array", ucd=f"stat.pdf;{_Z}"),
+    "weight_{k}": Column(_FLOAT, "pdf_weight in a CSV, a column for each Gaussian", ucd="stat.weight"),
+    "mean_{k}": Column(_FLOAT, "pdf_mean, likewise", ucd="stat.mean"),
+    "sigma_{k}": Column(_FLOAT, "pdf_sigma, likewise", ucd="stat.stdev"),
 }
 """In the order in which they are written; {k} is a number from 0, that of peaks from 1."""
 

@@ -17,7 +17,7 @@ from crossz.apply.answer import HEADER, OURS, header_in
 from crossz.core.files import atomic_path
 
 _NONE = np.iinfo(np.int64).min  # of an integer in FITS and VOTable, which have no other empty cell
-_KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "warning": "WARNING"}  # fmt: skip
+_KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "warning": "WARNING", "pdf_z": "PDFZ"}  # fmt: skip
 _XML_KINDS = {"bool": "boolean", "int8": "short", "uint8": "unsignedByte", "int16": "short", "uint16": "int", "int32": "int", "uint32": "long", "int64": "long", "float": "float", "double": "double"}  # fmt: skip
 _SCALAR = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
 _AT_ONCE = 50_000  # rows whose text is in memory
@@ -101,9 +101,21 @@ def _text(column: pa.ChunkedArray, numbers: str = "") -> pa.ChunkedArray:
         return pc.fill_null(column.cast(pa.string()), numbers)
     if any(is_kind(kind) for is_kind in (*_SCALAR, pa.types.is_string, pa.types.is_large_string)):
         return pc.fill_null(column.cast(pa.string()), "")
+    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count:
+        return _joined_arrays(column, " ")
     rows = column.to_pylist()
     texts = [" ".join(map(str, row)) if isinstance(row, list) else "" if row is None else str(row) for row in rows]
     return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _joined_arrays(column: pa.ChunkedArray, between: str) -> pa.ChunkedArray:
+    """The numbers of each array as one text."""
+    parts = []
+    for chunk in column.chunks:
+        numbers = pc.fill_null(_text(pa.chunked_array([chunk.flatten()]), "NaN").combine_chunks(), "NaN")
+        ends = pa.array(np.arange(len(chunk) + 1, dtype=np.int32) * column.type.list_size)
+        parts.append(pc.binary_join(pa.ListArray.from_arrays(ends, numbers), between))
+    return pa.chunked_array(parts, pa.string())
 
 
 def _is_text(column: pa.ChunkedArray) -> bool:
@@ -233,7 +245,10 @@ def _write_ecsv(table: pa.Table, path: Path) -> None:
 
 def _ecsv_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Cells as ECSV has them: an empty one is "", one that is no number is nan, and rows of an array are JSON."""
-    if pa.types.is_nested(column.type):
+    kind = column.type
+    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count:
+        return pc.binary_join_element_wise("[", _joined_arrays(column, ","), "]", "")
+    if pa.types.is_nested(kind):
         rows = [json.dumps(row) for row in column.to_pylist()]
         column = pa.chunked_array([pa.array(rows, pa.string())])
     elif pa.types.is_boolean(column.type):

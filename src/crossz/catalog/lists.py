@@ -168,7 +168,7 @@ def renamed(table: pa.Table, how: Reading) -> pa.Table:
         for kind in _MAGNITUDES:
             names = [name for name in (f"{kind}_{band}" for band in BANDS) if name in ours]
             un.check_plausible({how.columns[name]: numbers(ours[name]) for name in names}, how.source)
-    return pa.table(ours)
+    return pa.table(ours) if ours else table.select([])  # which keeps the number of rows
 
 
 def _check_ids(table: pa.Table, how: Reading) -> None:

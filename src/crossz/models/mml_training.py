@@ -32,7 +32,7 @@ from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.device import choose_device, deterministic
 from crossz.models.mml import FEATURES, PHOTOMETRIC, POOL, STEP, SpectrumNet, generator, log_cosh, regressor
-from crossz.models.mml_inputs import Range, apply_range, fit_range, load_spectra, photometric_inputs
+from crossz.models.mml_inputs import Range, Spectra, apply_range, fit_range, load_spectra, photometric_inputs
 from crossz.models.rows import load_rows
 
 log = logging.getLogger(__name__)
@@ -44,26 +44,24 @@ LARGEST_SHIFT = 30
 
 _BLOCK = 256  # rows that go through a network together
 
+Inputs = torch.Tensor | Spectra
+"""Inputs [n, ...] of n objects."""
 Score = Callable[[nn.Module], float]
 """The error of a network on the validation part."""
 
 
 @torch.no_grad()
 def applied(
-    function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, rows: torch.Tensor | None = None
+    function: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs, rows: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """`function` of `inputs` [n, ...], 1,024 rows at a time on the device; the result is on the processor.
-
-    Of the rows `rows` [m] int64 alone, if they are given: a copy of their inputs is not made.
-    """
+    """`function` of `inputs` of the rows `rows` [m] int64 (default: all), a few at a time; the result is on the processor."""
     device = choose_device()
-    count = len(inputs if rows is None else rows)
-    blocks = inputs.split(_BLOCK) if rows is None else (inputs[block] for block in rows.split(_BLOCK))
+    rows = torch.arange(len(inputs)) if rows is None else rows
     result = torch.empty(0)
-    for number, block in enumerate(blocks):
-        values = function(block.to(device).float()).cpu()
+    for number, block in enumerate(rows.split(_BLOCK)):
+        values = function(inputs[block].to(device).float()).cpu()
         if number == 0:
-            result = values.new_empty(count, *values.shape[1:])
+            result = values.new_empty(len(rows), *values.shape[1:])
         result[number * _BLOCK :][: len(block)] = values
     return result
 
@@ -98,8 +96,8 @@ class Task:
 
     name: str
     """Its name in messages."""
-    x: torch.Tensor
-    """Inputs [n, ...] of all rows."""
+    x: Inputs
+    """Of all rows."""
     y: torch.Tensor
     """Targets [n, ...]."""
     rows: torch.Tensor
@@ -182,18 +180,18 @@ class Data:
 
     z: np.ndarray  # [n] spectroscopic redshift
     subset: np.ndarray  # [n] train, val or test
-    spectra: torch.Tensor  # [n, 2, p] float16, see load_spectra
+    spectra: Spectra
     there: np.ndarray  # [n] bool, whether there is a spectrum
     phot: torch.Tensor  # [n, 15] scaled
     target: torch.Tensor  # [n] scaled ln(1 + z)
     limits: Range  # of phot
     scale: Scale  # of target
 
-    def redshift(self, net: nn.Module, x: torch.Tensor, rows: torch.Tensor | None = None) -> np.ndarray:
+    def redshift(self, net: nn.Module, x: Inputs, rows: torch.Tensor | None = None) -> np.ndarray:
         """z_phot [m] that `net` estimates from inputs `x` [n, ...] of the rows `rows` [m]; default: all."""
         return np.expm1(applied(net, x, rows).numpy().astype(float) * self.scale.width + self.scale.centre)
 
-    def rmse(self, x: torch.Tensor, rows: torch.Tensor) -> Score:
+    def rmse(self, x: Inputs, rows: torch.Tensor) -> Score:
         """The score of a network that estimates z from `x`: RMSE of dz of the rows `rows` [m]."""
         return lambda net: float(np.sqrt(np.mean(dz(self.redshift(net, x, rows), self.z[rows.numpy()]) ** 2)))
 
@@ -253,14 +251,14 @@ def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
     train, val = data.rows("train"), data.rows("val")
     outcomes = {}
 
-    a = SpectrumNet(data.spectra.shape[2])
+    a = SpectrumNet(data.spectra.flux.shape[1])
     score, shift = data.rmse(data.spectra, data.rows("val", True)), POOL * STEP * math.log(10) / data.scale.width
     task = Task("A, spectrum", data.spectra, data.target, data.rows("train", True), l1, score, mml["epochs"], shift)
     outcomes["a"] = fit(a, task, mml)
 
     b, feature, outcomes["b"] = _train_generator(a, data, mml)
 
-    both = torch.cat([data.phot, applied(b, data.phot)], 1)
+    both = applied(lambda phot: torch.cat([phot, b(phot)], 1), data.phot)
     c, plain = regressor(PHOTOMETRIC + FEATURES), regressor(PHOTOMETRIC)
     for key, net, x, name in (("c", c, both, "C, photometry and feature"), ("phot", plain, data.phot, "photometry")):
         task = Task(name, x, data.target, train, l1, data.rmse(x, val), many)

@@ -44,6 +44,8 @@ def load_rows(
 
 def subsample(rows: pd.DataFrame, share: float) -> pd.DataFrame:
     """`share` of the rows, at least two, chosen by a hash of objID: a smaller share is part of any larger one."""
+    if share == 1:
+        return rows
     order = [hashlib.blake2b(objID.tobytes(), digest_size=8).digest() for objID in rows["objID"].to_numpy()]
     kept = np.sort(np.argsort(order)[: max(2, round(share * len(rows)))])
     return rows.iloc[kept]

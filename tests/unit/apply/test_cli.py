@@ -122,7 +122,7 @@ def test_cutouts_make_the_estimate_that_of_both(survey, made, csv, targets, tmp_
     assert "no such cutout file" in error(capsys, "predict", made, csv, out, "--cutouts", tmp_path / "x.arrow")
     pd.read_csv(csv).drop(columns="objID").to_csv(csv, index=False)
     message = error(capsys, "predict", made, csv, out, "--cutouts", *twice)
-    assert "no column objID, by which images are found" in message
+    assert "mine.csv: no column objID, by which images are found" in message
 
 
 @pytest.mark.parametrize(
