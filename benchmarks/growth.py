@@ -46,7 +46,7 @@ def main() -> None:
     rows = []
     for name, rule in many.items():
         before = few[name]
-        exponent = math.log(rule["cpu s"] / before["cpu s"]) / math.log(ratio)
+        exponent = math.log(rule["cpu s"] / rule["jobs"] / before["cpu s"] * before["jobs"]) / math.log(ratio)
         cells = [f"{one['jobs']}: {one['cpu s']:.1f} s, {one['GB']:.2f} GB" for one in (before, rule)]
         rows.append([name, *cells, f"{exponent:.2f}"])
     result = {

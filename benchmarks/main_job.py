@@ -57,6 +57,11 @@ def job(folder: Path, settings: dict, targets: Sequence[str], *, cores: int, rep
     if report:
         report_page = ["--report", folder / "report.html", "--", *targets]
         subprocess.run([*snakemake, *report_page], check=True, stdout=sys.stderr, env=environment)
+    return used_by_rule(used)
+
+
+def used_by_rule(used: Path) -> dict[str, dict]:
+    """The sums over the lines of `NOTE` in the file `used`, the most seconds first."""
     seconds, jobs, memory = Counter(), Counter(), Counter()
     for line in used.read_text().splitlines():
         path, own, children, peak = json.loads(line)
@@ -64,7 +69,7 @@ def job(folder: Path, settings: dict, targets: Sequence[str], *, cores: int, rep
         name = rule[1] if rule else "(snakemake --report)" if path == "report" else "(Snakemake itself)"
         seconds[name] += own + children * bool(rule)
         jobs[name] += 1
-        memory[name] = max(memory[name], peak / 1e6)
+        memory[name] = max(memory[name], peak * 1024 / 1e9)
     return {
         name: {"jobs": jobs[name], "cpu s": round(spent, 1), "GB": round(memory[name], 2)}
         for name, spent in seconds.most_common()

@@ -169,14 +169,14 @@ STAGES = {
     "evaluation, photometry alone": "scale_models.evaluate",
     "(spectra)": "scale_models.fill_spectra",
     "spectral baseline, one epoch": "scale_models.spectral_baseline",
-    "ensemble.json": "scale_models.score_ensemble",
-    "bundle, model card": "scale_models.bundle",
-    "figure of redshifts": "scale_models.figure_redshifts",
-    "figures of estimates": "scale_models.figure_estimates",
-    "figure of errors over redshift": "scale_models.figure_error_vs_z",
-    "figures of calibration": "scale_models.figure_calibration",
-    "figure of models": "scale_models.figure_models",
-    "gallery": "scale_models.figure_gallery",
+    "ensemble.json": "scale_figures.score_ensemble",
+    "bundle, model card": "scale_figures.bundle",
+    "figure of redshifts": "scale_figures.figure_redshifts",
+    "figures of estimates": "scale_figures.figure_estimates",
+    "figure of errors over redshift": "scale_figures.figure_error_vs_z",
+    "figures of calibration": "scale_figures.figure_calibration",
+    "figure of models": "scale_figures.figure_models",
+    "gallery": "scale_figures.figure_gallery",
 }
 """Module and function of each stage."""
 

@@ -180,7 +180,6 @@ class Data:
 
     z: np.ndarray  # [n] spectroscopic redshift
     subset: np.ndarray  # [n] train, val or test
-    spectra: Spectra
     there: np.ndarray  # [n] bool, whether there is a spectrum
     phot: torch.Tensor  # [n, 15] scaled
     target: torch.Tensor  # [n] scaled ln(1 + z)
@@ -201,8 +200,8 @@ class Data:
         return torch.from_numpy(np.flatnonzero(chosen))
 
 
-def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) -> Data:
-    """The data of one split.
+def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) -> tuple[Data, Spectra]:
+    """The data of one split, and its spectra.
 
     Parameters
     ----------
@@ -220,7 +219,7 @@ def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) 
     """
     z, subset = rows["z"].to_numpy(), rows["subset"].to_numpy()
     train = subset == "train"
-    tensor, there = load_spectra(spectra, rows["objID"].to_numpy())
+    loaded, there = load_spectra(spectra, rows["objID"].to_numpy())
     for name in ("train", "val"):
         if not there[subset == name].any():
             raise CrosszError(f"no object of part {name} has a spectrum; set mml.run: false")
@@ -228,7 +227,37 @@ def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) 
     scale = Scale(float(log1p[train].mean()), float(max(log1p[train].std(), 1e-6)))
     limits = fit_range(inputs[train])
     target = torch.from_numpy(((log1p - scale.centre) / scale.width).astype(np.float32))
-    return Data(z, subset, tensor, there, apply_range(limits, inputs), target, limits, scale)
+    return Data(z, subset, there, apply_range(limits, inputs), target, limits, scale), loaded
+
+
+class Spectral(NamedTuple):
+    """Network A and what it says of the spectra."""
+
+    net: SpectrumNet
+    outcome: Outcome
+    feature: torch.Tensor  # [t, 128] of the training part, in units of its spread about its mean
+    feature_val: torch.Tensor  # [v, 128] of the validation part
+    scale: dict[str, torch.Tensor]  # mean and spread [128]
+    z_phot: np.ndarray  # [n] of all rows
+
+
+def train_on_spectra(data: Data, spectra: Spectra, mml: Mapping[str, Any]) -> Spectral:
+    """Train network A.
+
+    Parameters
+    ----------
+    mml
+        The configuration's block: epochs, learning_rate, batch_size.
+    """
+    a, train, val = SpectrumNet(spectra.flux.shape[1]), data.rows("train", True), data.rows("val", True)
+    shift = POOL * STEP * math.log(10) / data.scale.width
+    loss, score = nn.functional.l1_loss, data.rmse(spectra, val)
+    outcome = fit(a, Task("A, spectrum", spectra, data.target, train, loss, score, mml["epochs"], shift), mml)
+    feature, feature_val = (applied(a.features, spectra, rows) for rows in (train, val))
+    mean, spread = feature.mean(0), feature.std(0, correction=0).clamp_min(1e-6)
+    for part in (feature, feature_val):
+        part.sub_(mean).div_(spread)
+    return Spectral(a, outcome, feature, feature_val, {"mean": mean, "spread": spread}, data.redshift(a, spectra))
 
 
 class Trained(NamedTuple):
@@ -239,8 +268,8 @@ class Trained(NamedTuple):
     outcomes: dict[str, Outcome]  # by network
 
 
-def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
-    """Train A, B, C and the network of photometry alone.
+def train_networks(data: Data, spectral: Spectral, mml: Mapping[str, Any]) -> Trained:
+    """Train B, C and the network of photometry alone, all from photometry.
 
     Parameters
     ----------
@@ -248,15 +277,14 @@ def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
         The configuration's block: epochs, learning_rate, batch_size.
     """
     l1, many = nn.functional.l1_loss, PHOTOMETRIC_PASSES * mml["epochs"]
-    train, val = data.rows("train"), data.rows("val")
-    outcomes = {}
+    seen, scored, train, val = data.rows("train", True), data.rows("val", True), data.rows("train"), data.rows("val")
+    outcomes = {"a": spectral.outcome}
 
-    a = SpectrumNet(data.spectra.flux.shape[1])
-    score, shift = data.rmse(data.spectra, data.rows("val", True)), POOL * STEP * math.log(10) / data.scale.width
-    task = Task("A, spectrum", data.spectra, data.target, data.rows("train", True), l1, score, mml["epochs"], shift)
-    outcomes["a"] = fit(a, task, mml)
+    def distance(net: nn.Module) -> float:
+        return float(log_cosh(applied(net, data.phot, scored), spectral.feature_val))
 
-    b, feature, outcomes["b"] = _train_generator(a, data, mml)
+    b, every = generator(), torch.arange(len(seen))
+    outcomes["b"] = fit(b, Task("B, feature", data.phot[seen], spectral.feature, every, log_cosh, distance, many), mml)
 
     both = applied(lambda phot: torch.cat([phot, b(phot)], 1), data.phot)
     c, plain = regressor(PHOTOMETRIC + FEATURES), regressor(PHOTOMETRIC)
@@ -265,28 +293,10 @@ def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
         outcomes[key] = fit(net, task, mml)
 
     z_phot = {"phot": data.redshift(plain, data.phot), "phot+spec_gen": data.redshift(c, both)}
-    z_phot["spec"] = np.where(data.there, data.redshift(a, data.spectra), z_phot["phot+spec_gen"])
-    weights = {name: net.cpu().state_dict() for name, net in (("a", a), ("b", b), ("c", c), ("phot", plain))}
-    return Trained(weights | {"feature": feature}, z_phot, outcomes)
-
-
-def _train_generator(
-    a: SpectrumNet, data: Data, mml: Mapping[str, Any]
-) -> tuple[nn.Module, dict[str, torch.Tensor], Outcome]:
-    """Network B; mean and spread of A's feature of the training part; how B was trained."""
-    seen, scored = data.rows("train", True), data.rows("val", True)
-    feature, feature_val = (applied(a.features, data.spectra, rows) for rows in (seen, scored))
-    mean, spread = feature.mean(0), feature.std(0, correction=0).clamp_min(1e-6)
-    for part in (feature, feature_val):
-        part.sub_(mean).div_(spread)
-
-    def distance(net: nn.Module) -> float:
-        return float(log_cosh(applied(net, data.phot, scored), feature_val))
-
-    b, passes = generator(), PHOTOMETRIC_PASSES * mml["epochs"]
-    task = Task("B, feature", data.phot[seen], feature, torch.arange(len(seen)), log_cosh, distance, passes)
-    outcome = fit(b, task, mml)
-    return b, {"mean": mean, "spread": spread}, outcome
+    z_phot["spec"] = np.where(data.there, spectral.z_phot, z_phot["phot+spec_gen"])
+    nets = {"a": spectral.net, "b": b, "c": c, "phot": plain}
+    weights = {name: net.cpu().state_dict() for name, net in nets.items()}
+    return Trained(weights | {"feature": spectral.scale}, z_phot, outcomes)
 
 
 @torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, and outside as it was
@@ -337,10 +347,12 @@ def write_mml(
     deterministic(threads)
     torch.manual_seed(seed)
     rows = load_rows(catalog, split, ImageStore(index, []), ["z", *ft.photometry_columns(magnitudes)])
-    data = prepare(rows, spectra, magnitudes)
+    data, loaded = prepare(rows, spectra, magnitudes)
     held = data.subset != "train"
     rows = rows.loc[held, ["objID", "z", "subset"]]
-    trained = train_networks(data, mml)
+    spectral = train_on_spectra(data, loaded, mml)
+    del loaded  # the largest part of the memory
+    trained = train_networks(data, spectral, mml)
     weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
     torch.save(trained.weights, weights)
     with atomic_path(model) as temporary:

@@ -266,13 +266,13 @@ class LargestCopy(TorchFunctionMode):
 
 def test_a_training_holds_the_spectra_of_all_objects_once(survey, spectra, tmp_path, monkeypatch):
     monkeypatch.setattr(mml_training, "_BLOCK", 40)
-    largest, train_networks = LargestCopy(), mml_training.train_networks
+    largest, train_on_spectra = LargestCopy(), mml_training.train_on_spectra
 
     def watched(*arguments):
         with largest:
-            return train_networks(*arguments)
+            return train_on_spectra(*arguments)
 
-    monkeypatch.setattr(mml_training, "train_networks", watched)
+    monkeypatch.setattr(mml_training, "train_on_spectra", watched)
     in_blocks = run(survey, spectra, tmp_path / "blocks", epochs=1, batch_size=30)
     assert 0 < largest.count <= 40
     monkeypatch.undo()
