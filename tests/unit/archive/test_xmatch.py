@@ -194,7 +194,7 @@ def test_an_answer_that_asking_again_does_not_mend_ends_the_job():
 
 def test_an_answer_larger_than_any_of_a_batch_is_not_taken(server, tmp_path, monkeypatch):
     monkeypatch.setattr(xmatch, "_LARGEST", 500)
-    with pytest.raises(CrosszError, match="more than 500 bytes|where 500 are the most"):
+    with pytest.raises(CrosszError, match=r"more than 500 bytes|where 500 are the most"):
         find(server, tmp_path)
 
 
