@@ -19,7 +19,7 @@ from crossz.core.job import message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
-    from crossz.catalog.lists import UserList
+    from crossz.catalog.batches import UserBatches
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,9 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         metavar="TARGETS",
         help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info BUNDLE` names its columns",
     )
-    predict.add_argument("out", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}")
+    predict.add_argument(
+        "out", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}; or a folder, for Parquet files"
+    )
     predict.add_argument(
         "--columns",
         nargs="+",
@@ -157,34 +159,28 @@ def _predict(options: argparse.Namespace) -> None:
     from crossz.apply import bundle_folder
 
     begin = time.monotonic()
-    path, out = Path(options.targets), Path(options.out)
-    _check_paths(path, out)
+    path = Path(options.targets)
+    _check_paths(path, options.out)
     facts = bundle_folder.check(options.bundle)
-    targets = _read_targets(path, options, facts)
+    with _targets(path, options, facts) as targets:
+        from crossz.apply import answer
+        from crossz.apply.bundle import load_bundle
+        from crossz.apply.predict import image_finder
+        from crossz.apply.stream import write_estimates
+        from crossz.models.device import deterministic
 
-    from crossz.apply import answer
-    from crossz.apply.bundle import load_bundle
-    from crossz.apply.predict import images_in, predict, summary
-    from crossz.apply.writers import write_table
-    from crossz.models.device import deterministic
-
-    deterministic(max(options.threads, 1))
-    images = images_in(options.cutouts, targets.known["objID"].to_pylist()) if options.cutouts else None
-    bundle = load_bundle(options.bundle)
-    log.info(
-        f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
-    )
-    log.debug(f"{bundle!r}")
-    try:
-        table = predict(targets.known, bundle, images)
-    except CrosszError as error:
-        raise CrosszError(f"{path}: {error}") from error
-    header = answer.header_of(facts, bundle_folder.fingerprint(options.bundle))
-    whole = answer.finished(targets.given, targets.how.columns, table, header, text=out.suffix == ".csv")
-    write_table(whole, out)
+        deterministic(max(options.threads, 1))
+        find = image_finder(options.cutouts) if options.cutouts else None
+        bundle = load_bundle(options.bundle)
+        log.info(
+            f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
+        )
+        log.debug(f"{bundle!r}")
+        header = answer.header_of(facts, bundle_folder.fingerprint(options.bundle))
+        summary = write_estimates(targets, Path(options.out), bundle, header, find, _is_folder(options.out))
     if "warning" in header:
         log.warning(header["warning"])
-    log.info(f"{out}: {summary(table)}; {time.monotonic() - begin:.1f} s")
+    log.info(f"{options.out}: {summary}; {time.monotonic() - begin:.1f} s")
 
 
 def _needed(facts: Mapping[str, Any]) -> list[str]:
@@ -197,26 +193,35 @@ def _needed(facts: Mapping[str, Any]) -> list[str]:
         raise CrosszError(f"{FACTS}: incomplete ({error!r}); get the bundle again") from error
 
 
-def _check_paths(targets: Path, out: Path) -> None:
-    if out.suffix not in SUFFIXES:
-        raise CrosszError(f"{out}: tables are written as {', '.join(SUFFIXES)}; end its name so")
+def _is_folder(out: str) -> bool:
+    """Whether a name is that of a folder: it ends with a slash, has no suffix, or is one."""
+    return out.endswith(("/", os.sep)) or not Path(out).suffix or Path(out).is_dir()
+
+
+def _check_paths(targets: Path, out: str) -> None:
+    if not _is_folder(out) and Path(out).suffix not in SUFFIXES:
+        raise CrosszError(
+            f"{out}: tables are written as {', '.join(SUFFIXES)}, or as Parquet into a folder; end its name so, or with /"
+        )
     if str(targets) != "-" and not targets.is_file():
         raise CrosszError(f"{targets}: no such table of targets")
-    if out.exists() and out.samefile(targets):
+    if Path(out).exists() and Path(out).samefile(targets):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
 
 
-def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "UserList":
+@contextlib.contextmanager
+def _targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "Iterator[UserBatches]":
     """The table of targets."""
+    from crossz.catalog.batches import user_batches
     from crossz.catalog.columns import COLUMNS
-    from crossz.catalog.lists import read_list
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
     columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
-    targets = read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
-    if options.cutouts and "objID" not in targets.known.column_names:
-        raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
-    return targets
+    needed = [] if options.cutouts else needed
+    with user_batches(path, needed, columns, extra_columns, options.units) as targets:
+        if options.cutouts and "objID" not in targets.how.columns:
+            raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
+        yield targets
 
 
 def _pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:

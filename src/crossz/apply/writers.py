@@ -1,6 +1,7 @@
 """Writing a table with units, descriptions and UCDs: FITS, VOTable, ECSV, CSV, Parquet."""
 
 import csv
+import io
 import json
 import warnings
 import xml.etree.ElementTree as xml
@@ -82,10 +83,14 @@ def _said(field: pa.Field) -> dict[str, str]:
 
 
 def _write_csv(table: pa.Table, path: Path) -> None:
-    names = [*table.column_names, *_network_column(table)]
-    with open(path, "w", newline="", encoding="utf-8") as handle:
-        csv.writer(handle, lineterminator="\n").writerow(names)
-        handle.write(csv_lines(table))
+    path.write_text(csv_head(table) + csv_lines(table), encoding="utf-8", newline="")
+
+
+def csv_head(table: pa.Table) -> str:
+    """The first line of a CSV: the names of the columns."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow([*table.column_names, *_network_column(table)])
+    return text.getvalue()
 
 
 def _network_column(table: pa.Table) -> dict[str, str]:
