@@ -38,7 +38,7 @@ SHARES = (0.68, 0.95)
 """Probabilities of the central intervals of z that are written."""
 FAINT = 22.0
 """g magnitude beyond which an object is flagged faint: where the paper's samples end."""
-ROWS_AT_ONCE, IMAGES_AT_ONCE = 8192, 256
+ROWS_AT_ONCE, IMAGES_AT_ONCE = 8192, 128
 """So many objects go to the networks together: without and with images."""
 _LETTERS = np.array(
     ["".join(band for bit, band in enumerate(BANDS) if code >> bit & 1) for code in range(1 << len(BANDS))]

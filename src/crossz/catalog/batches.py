@@ -16,7 +16,7 @@ from crossz.catalog.lists import Reading, UserList, check_needed, log_missing, m
 from crossz.catalog.readers import fields_of, fits_batches, read_all, text_batches
 from crossz.core.errors import CrosszError
 
-ROWS = 1 << 15
+ROWS = 1 << 14
 """So many rows are in memory together."""
 _MARKS = 1000  # different values that count as missing; of more of them, the rarest are counted together
 
