@@ -13,6 +13,7 @@ extinction_*, and psfMagErr_u ... psfMagErr_z. `estimates` has a row for each of
     load_bundle   read a bundle, and check every byte of it
     predict       redshifts of a table of objects, with or without their images
     images_in     the images of a table's objects, out of cutout files
+    map_catalog   redshifts of a HATS catalog of any size, by LSDB
     read_table    a CSV, FITS, VOTable or Parquet table under the names that crossz uses
     Mixture       redshift PDFs as mixtures of Gaussians of ln(1 + z)
     CrosszError   an error that you can mend: its message says how
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from crossz.apply.bundle import load_bundle
+    from crossz.apply.hats import map_catalog
     from crossz.apply.predict import images_in, predict
     from crossz.catalog.lists import read_table
     from crossz.core.constants import BANDS
@@ -34,7 +36,17 @@ if TYPE_CHECKING:
     from crossz.core.version import VERSION as __version__
     from crossz.estimates.pdf import Mixture
 
-__all__ = ["BANDS", "CrosszError", "Mixture", "__version__", "images_in", "load_bundle", "predict", "read_table"]
+__all__ = [
+    "BANDS",
+    "CrosszError",
+    "Mixture",
+    "__version__",
+    "images_in",
+    "load_bundle",
+    "map_catalog",
+    "predict",
+    "read_table",
+]
 
 _PLACES = {
     "BANDS": "core.constants",
@@ -42,6 +54,7 @@ _PLACES = {
     "Mixture": "estimates.pdf",
     "images_in": "apply.predict",
     "load_bundle": "apply.bundle",
+    "map_catalog": "apply.hats",
     "predict": "apply.predict",
     "read_table": "catalog.lists",
 }
