@@ -20,6 +20,11 @@ def _text(path: str | Path) -> str:
     return Path(path).read_text() if Path(path).is_file() else ""
 
 
+def peak_memory() -> float:
+    """GB that this process has held at most. getrusage() begins at what the parent held when it started the process."""
+    return int(re.search(r"VmHWM:\s*(\d+)", _text("/proc/self/status"))[1]) * 1024 / 1e9
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]

@@ -1,6 +1,6 @@
 """All benchmarks on this machine, one after the other: benchmarks/results/{machine}.json, and the tables of docs/performance.md.
 
-    make benchmarks                                  # all of them: some half an hour on two idle cores
+    make benchmarks                                  # all of them but growth: some half an hour on two idle cores
     PYTHONPATH=src python benchmarks/run.py --only store scale [--sas FOLDER]
 
 A benchmark writes JSON and prints its table; here the tables go between the page's marks. What is not run this time stays as it is.
@@ -21,10 +21,15 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/performance.md"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 BENCHMARKS: dict[str, dict[str, str]] = {
-    "frames": ONE_THREAD, "store": ONE_THREAD, "scale": ONE_THREAD, "references": {"OMP_NUM_THREADS": "2"},
-    "main_job": ONE_THREAD, "training": {},
+    "frames": ONE_THREAD, "store": ONE_THREAD, "scale": ONE_THREAD, "temperature": ONE_THREAD,
+    "references": {"OMP_NUM_THREADS": "2"}, "main_job": ONE_THREAD, "memory": ONE_THREAD, "training": {},
+    "growth": ONE_THREAD,
 }  # fmt: skip
 """Each file here, in order, and the environment it wants."""
+LONG = ("scale", "growth")
+"""What can go on where it was interrupted."""
+HOURS = ("growth",)
+"""What takes hours, and runs only when it is named."""
 
 
 def measured(name: str, arguments: list[str]) -> dict:
@@ -53,14 +58,22 @@ def filled(page: str, results: dict[str, dict]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHMARKS, default=[name for name in BENCHMARKS if name not in HOURS]
+    )
     parser.add_argument("--sas", type=Path, help="real frames for `frames`: a folder in the archive's layout")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="what `scale` and `growth` make is kept there: they go on where they were interrupted",
+    )
     arguments = parser.parse_args()
     slug = re.sub(r"[^a-z0-9]+", "-", machine().lower()).strip("-")
     path = ROOT / "benchmarks/results" / f"{slug}.json"
     path.parent.mkdir(exist_ok=True)
     for name in arguments.only:
         more = ["--sas", str(arguments.sas)] if name == "frames" and arguments.sas else []
+        more += ["--folder", str(arguments.folder / name)] if name in LONG and arguments.folder else []
         results = json.loads(path.read_text()) if path.is_file() else {}
         results[name] = measured(name, more)
         path.write_text(json.dumps(results, indent=1) + "\n")

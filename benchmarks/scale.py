@@ -1,40 +1,39 @@
-"""What the catalog's stages cost at DR17 scale: processor seconds and peak memory of each at growing numbers of rows.
+"""What the stages cost at DR17 scale: processor seconds and peak memory of each at growing numbers of rows.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/scale.py [--rows 1000 10000 100000 880000] [--output scale.json]
+    OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/scale.py [--rows 1000 10000 100000 620390] [--folder FOLDER] [--output scale.json]
 
 Each stage is the function that its rule calls, in a process of its own that has imported what it needs; rows are simulated:
-as DR17's, four rows are of three objects, and a field of the sky has some two of them. In brackets: what the next stages need, no stages of
-the pipeline by themselves. The exponent is that of the two largest sizes.
+as DR17's, four rows are of three objects, and a field of the sky has some two of them. So 620,390 rows are 465,292 objects.
+In brackets: what the next stages need, no stages of the pipeline by themselves. The exponent is that of the two largest sizes.
 """
 
 import argparse
+import importlib
 import json
 import math
 import multiprocessing
 import os
-import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from common import table
+from common import peak_memory, table
 
 from crossz.catalog import plan, splits
 from crossz.catalog.objects import write_catalog
 from crossz.catalog.raw import write_user_catalog
-from crossz.core.constants import BANDS
+from crossz.core.constants import BANDS, OK
 from crossz.core.files import write_json
 from crossz.core.provenance import versions
 from crossz.estimates.estimates import Pdf, Point
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions
+from crossz.images.arrow import write_arrays
 from crossz.images.index import write_index
-from crossz.images.no_images import write_without_images
 from crossz.images.store import ImageStore
 from crossz.models.rows import load_rows
 from crossz.scores import binned, comparison, metrics
@@ -91,9 +90,11 @@ def split(folder: Path) -> None:
 
 
 def fill_shards(folder: Path) -> None:
-    """Shards without pixels."""
+    """Cutout files with images of 8 x 8 pixels, which only the gallery looks at."""
     for path in shard_paths(folder):
-        write_without_images(plan=path, cutouts=path.with_suffix(".arrow"), counts=path.with_suffix(".json"))
+        objID = pq.read_table(path, columns=["objID"])["objID"].to_numpy()
+        pixels = {"image": np.ones((len(objID), 5, 8, 8), np.float16), "mask": np.zeros((len(objID), 8, 8), np.uint8)}
+        write_arrays(path.with_suffix(".arrow"), {"objID": objID, "status": [OK] * len(objID), **pixels})
 
 
 def index_images(folder: Path) -> None:
@@ -136,7 +137,7 @@ def compare(folder: Path) -> None:
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """One shard in 660 objects, at least four: some 1,000 at the largest size, as config/dr17.yaml has."""
+    """One shard in 660 objects, at least four: some 700 at the largest size, as config/dr17.yaml has."""
     objects = pq.read_metadata(folder / "sample.parquet").num_rows
     return [folder / "shards" / f"{number:04d}.parquet" for number in range(max(objects // 660, 4))]
 
@@ -153,39 +154,77 @@ def predictions(folder: Path) -> list[Path]:
     return sorted(folder.glob("sample/*/*/*.parquet"))
 
 
-STAGES: dict[str, Callable[[Path], None]] = {
-    "user catalog": user_catalog, "dedupe, group": dedupe_and_group, "plan": plan_shards, "split": split, "(cutout files)": fill_shards, "index of images": index_images,
-    "(predictions)": predict, "metrics.csv": score, "metrics_binned.csv": score_bins, "comparison.md": compare,
-}  # fmt: skip
+STAGES = {
+    "user catalog": "scale.user_catalog",
+    "dedupe, group": "scale.dedupe_and_group",
+    "plan": "scale.plan_shards",
+    "split": "scale.split",
+    "(cutout files)": "scale.fill_shards",
+    "index of images": "scale.index_images",
+    "(predictions)": "scale.predict",
+    "metrics.csv": "scale.score",
+    "metrics_binned.csv": "scale.score_bins",
+    "comparison.md": "scale.compare",
+    "training, one epoch, photometry alone": "scale_models.train",
+    "evaluation, photometry alone": "scale_models.evaluate",
+    "(spectra)": "scale_models.fill_spectra",
+    "spectral baseline, one epoch": "scale_models.spectral_baseline",
+    "ensemble.json": "scale_figures.score_ensemble",
+    "bundle, model card": "scale_figures.bundle",
+    "figure of redshifts": "scale_figures.figure_redshifts",
+    "figures of estimates": "scale_figures.figure_estimates",
+    "figure of errors over redshift": "scale_figures.figure_error_vs_z",
+    "figures of calibration": "scale_figures.figure_calibration",
+    "figure of models": "scale_figures.figure_models",
+    "gallery": "scale_figures.figure_gallery",
+}
+"""Module and function of each stage."""
 
 
 def measured(stage: str, folder: Path, queue: multiprocessing.Queue) -> None:
+    module, function = STAGES[stage].split(".")
+    call = getattr(importlib.import_module(module), function)
     start = time.process_time()
     with open(os.devnull, "w") as sink:
         os.dup2(sink.fileno(), 1)
-        STAGES[stage](folder)
-    queue.put((time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6))
+        call(folder)
+    queue.put((time.process_time() - start, peak_memory()))
+
+
+def costs(count: int, folder: Path) -> dict[str, tuple[float, float]]:
+    """Seconds and GB of each stage at `count` rows, made in a subfolder; they are noted in a file beside it."""
+    rows, note = folder / str(count), folder / f"{count}.json"
+    found = json.loads(note.read_text()) if note.is_file() else {}
+    if not rows.is_dir():
+        rows.mkdir(parents=True)
+        rows_of_query(rows / "query.parquet", count)
+    context = multiprocessing.get_context("spawn")
+    for stage in STAGES:
+        if stage in found:
+            continue
+        queue = context.Queue()
+        process = context.Process(target=measured, args=(stage, rows, queue))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(f"{stage} failed at {count:,} rows")
+        found[stage] = queue.get()
+        note.write_text(json.dumps(found))
+        print(f"{count:,} {stage}: {found[stage]}", file=sys.stderr, flush=True)
+    return {stage: found[stage] for stage in STAGES}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000, 100_000, 880_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000, 100_000, 620_390])
+    parser.add_argument("--folder", type=Path, help="keep what is made there, and go on where a run was interrupted")
     parser.add_argument("--output", type=Path, default=Path("scale.json"))
     arguments = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
     found: dict[str, dict[int, tuple[float, float]]] = {stage: {} for stage in STAGES}
-    for count in arguments.rows:
-        with tempfile.TemporaryDirectory() as name:
-            rows_of_query(Path(name, "query.parquet"), count)
-            for stage in STAGES:
-                queue = context.Queue()
-                process = context.Process(target=measured, args=(stage, Path(name), queue))
-                process.start()
-                process.join()
-                if process.exitcode:
-                    raise SystemExit(f"{stage} failed at {count:,} rows")
-                found[stage][count] = queue.get()
-                print(f"{count:,} {stage}: {found[stage][count]}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        for count in arguments.rows:
+            for stage, cost in costs(count, arguments.folder or Path(name)).items():
+                found[stage][count] = cost
     result = {"versions": versions("numpy", "pandas", "pyarrow"), "stages": found}
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
     counts = arguments.rows

@@ -1,12 +1,13 @@
 """Images trained a second, beside a plain loop on the same network and rows, and beside what the device could do.
 
     PYTHONPATH=src python benchmarks/training.py --objects 128 --batch 32                                # a processor
-    PYTHONPATH=src python benchmarks/training.py --backbone resnet18 resnet50 resnet101 --objects 16384 --batch 1024   # a GPU
+    PYTHONPATH=src python benchmarks/training.py --backbone resnet18 resnet50 resnet101 vit_b_16 --objects 16384 --batch 1024 --tuned  # a GPU
 
 `crossz` is the epoch of crossz.training: images resident on the device, stretched once, channels_last, bfloat16 on a GPU, no wait for the device in
-a step. `plain` is what one writes first: a DataLoader over a file an object, float32, `loss.item()` every step. Repetitions take both in turn; medians. The ceiling is
+a step. `plain` is what one writes first: a DataLoader over a file an object, float32, `loss.item()` every step. `tuned` (with --tuned) is `crossz` with train.compile and without
+train.deterministic. Repetitions take all in turn; medians. Of a card the peak of memory is beside the forecast of crossz.models.memory. The ceiling is
 a measured product of matrices in the type that crossz trains in; `of the ceiling` counts the network's operations, forward and backward. Needs only
-torch, numpy, pandas and pyarrow: the ResNets are torchvision's, written out here, with the published stem (7 x 7, stride 2, pooling) or
+torch, numpy, pandas and pyarrow (the ViT: torchvision): the ResNets are torchvision's, written out here, with the published stem (7 x 7, stride 2, pooling) or
 crossz's `small` one, which keeps 16 times the pixels. Seconds of processor time on a processor, which other work on the machine touches least; of the clock on a card.
 """
 
@@ -16,11 +17,13 @@ import platform
 import statistics
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from common import table
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
@@ -29,7 +32,7 @@ from crossz.core.constants import BANDS
 from crossz.images.arrow import write_arrays
 from crossz.images.index import write_index
 from crossz.images.store import ImageStore
-from crossz.models import backbones
+from crossz.models import backbones, memory
 from crossz.models.crossmodal import CHI, CrossModal, objective
 from crossz.models.data import Part, fit_scalers, load_part
 from crossz.models.device import choose_device, compile_once, deterministic
@@ -39,9 +42,10 @@ from crossz.models.training import train_epoch
 
 CROSSMODAL = {
     "backbone": "small", "stem": "small", "attention": "symmetric", "attention_layers": 2, "dropout": 0.3, "alpha": 0.2, "beta": 0.1,
-    "reversal": 0.1, "reversal_ramp": True, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 4, "target": "log1p",
+    "reversal": 0.1, "reversal_ramp": True, "z_patterns": "all", "pair_weight": 0.0, "hidden_layers": 2, "nll_weight": 0.1, "head": "mixture", "components": 4, "target": "log1p",
 }  # fmt: skip
 SHAPE = (len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE)
+VIT = "vit_b_16"
 RESNETS = {
     "resnet18": ((2, 2, 2, 2), 1),
     "resnet50": ((3, 4, 6, 3), 4),
@@ -70,8 +74,9 @@ class Block(nn.Module):
 
 def network(backbone: str, stem: str) -> CrossModal:
     """crossz's network with `backbone`, the ResNets under this stem."""
-    net = build(ModelInfo(CROSSMODAL, {}, "dered_model", seed=1, n={}, scalers={}))
-    if backbone == "small":
+    block = CROSSMODAL | ({"backbone": backbone, "stem": stem} if backbone == VIT else {})
+    net = build(ModelInfo(block, {}, "dered_model", seed=1, n={}, scalers={}))
+    if backbone in ("small", VIT):
         return net
     depths, wider = RESNETS[backbone]
     size, stride = (3, 1) if stem == "small" else (7, 2)
@@ -181,45 +186,73 @@ def compare(backbone: str, rows: pd.DataFrame, store: ImageStore, folder: Path, 
     device = choose_device()
     training = {
         "batch_size": arguments.batch, "epochs": 100, "schedule": "cosine", "learning_rate": 1e-3, "augment": True,
-        "gradient_clip": 1.0, "precision": "auto",
+        "gradient_clip": 1.0, "precision": "auto", "compile": False, "optimizer": "adamw", "momentum": 0.2,
     }  # fmt: skip
     info = ModelInfo(CROSSMODAL, training, "dered_model", seed=1, n={}, scalers={})
     info = info.with_fields(scalers=fit_scalers(rows, store, info))
     part, patterns = load_part(rows, store, info, device), info.trained_inputs
-    ours = network(backbone, arguments.stem).to(device, memory_format=torch.channels_last)
     theirs = network(backbone, arguments.stem).to(device)
-    if arguments.compile:
-        compile_once(ours.encode_img.cnn)
-    optimizers = [torch.optim.AdamW(ours.parameters(), 1e-3, fused=True), torch.optim.AdamW(theirs.parameters(), 1e-3)]
+    optimizer = torch.optim.AdamW(theirs.parameters(), 1e-3)
     loader = DataLoader(
         Files(folder, part), arguments.batch, shuffle=True,
         num_workers=arguments.workers, persistent_workers=arguments.workers > 0,
     )  # fmt: skip
-
-    def crossz() -> None:
-        deterministic(arguments.threads)
-        train_epoch(ours, optimizers[0], part, info, 1)
-        torch.use_deterministic_algorithms(False)
-
-    ways = {"crossz": crossz, "plain": lambda: plain_epoch(theirs, optimizers[1], loader, patterns, device)}
+    ways = {"crossz": epoch(backbone, part, info, arguments, tuned=False)}
+    if arguments.tuned:
+        ways["tuned"] = epoch(backbone, part, info, arguments, tuned=True)
+    ways["plain"] = lambda: plain_epoch(theirs, optimizer, loader, patterns, device)
     pace: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(arguments.repeats + 1):  # the first warms up
         for way, work in ways.items():
             pace[way].append(len(rows) / seconds(work, device))
     found = {way: round(statistics.median(runs[1:]), 1) for way, runs in pace.items()}
+    if device.type == "cuda":
+        found |= peak(ways["crossz"], backbone, info, arguments)
     return found | {"GFLOP": round(operations(theirs, part, patterns) / 1e9, 3)}
+
+
+def epoch(backbone: str, part: Part, info: ModelInfo, arguments, tuned: bool):
+    """An epoch of crossz: exact and eager, or tuned."""
+    net = network(backbone, arguments.stem).to(part.target.device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-3, fused=True)
+    info = info.with_fields(train=info.train | {"compile": tuned})
+    if tuned:
+        compile_once(net.encode_img.cnn)
+
+    def work() -> None:
+        deterministic(arguments.threads, exact=not tuned)
+        train_epoch(net, optimizer, part, info, 1)
+        torch.use_deterministic_algorithms(False)
+
+    return work
+
+
+def peak(work, backbone: str, info: ModelInfo, arguments) -> dict[str, float]:
+    """GiB that an epoch takes beyond what lies on the card before it, and what was forecast of a step's activations."""
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    work()
+    found = {"step GiB": round((torch.cuda.max_memory_allocated() - before) / 2**30, 2)}
+    if backbone in ("small", VIT) or find_spec("torchvision"):
+        block = info.crossmodal | {"backbone": backbone, "stem": arguments.stem}
+        need = memory.needed(info.with_fields(crossmodal=block), arguments.batch, torch.device("cuda"))
+        found["forecast GiB"] = round(need.activations / 2**30, 2)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backbone", nargs="+", choices=["small", *RESNETS], default=["small", *RESNETS])
+    parser.add_argument("--backbone", nargs="+", choices=["small", *RESNETS, VIT], default=["small", *RESNETS])
     parser.add_argument("--stem", choices=["imagenet", "small"], default="imagenet")
     parser.add_argument("--objects", type=int, default=768)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=8 * torch.cuda.is_available(), help="of the plain DataLoader")
-    parser.add_argument("--compile", action="store_true", help="train.compile: true")
+    parser.add_argument(
+        "--tuned", action="store_true", help="beside them: train.compile: true, train.deterministic: false"
+    )
     parser.add_argument("--output", type=Path, default=Path("training.json"))
     arguments = parser.parse_args()
     device = choose_device()
@@ -230,23 +263,25 @@ def main() -> None:
         found = {}
         for backbone in arguments.backbone:
             row = compare(backbone, rows, store, Path(name), arguments)
-            row["of the ceiling"] = round(row["crossz"] * row["GFLOP"] / 1e3 / ceiling["matmul TFLOP/s"], 3)
-            found[backbone] = row | {"ratio": round(row["crossz"] / row["plain"], 2)}
+            row["of the ceiling"] = round(
+                row.get("tuned", row["crossz"]) * row["GFLOP"] / 1e3 / ceiling["matmul TFLOP/s"], 3
+            )
+            found[backbone] = row | {"ratio": round(row.get("tuned", row["crossz"]) / row["plain"], 2)}
             print(backbone, found[backbone], flush=True)
     result = {
         "device": torch.cuda.get_device_name() if device.type == "cuda" else platform.machine(),
         "threads": arguments.threads, "workers": arguments.workers, "torch": torch.__version__, "objects": arguments.objects,
-        "batch": arguments.batch, "stem": arguments.stem, "compile": arguments.compile, "ceilings": ceiling, "images/s": found,
+        "batch": arguments.batch, "stem": arguments.stem, "ceilings": ceiling, "images/s": found,
     }  # fmt: skip
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
     print(f"\n{result['device']}, torch {result['torch']}, batch {arguments.batch}; {ceiling}\n")
-    print(
-        "| backbone | GFLOP an image | crossz, images/s | plain loop | ratio | of the ceiling |\n|---|---|---|---|---|---|"
-    )
-    for backbone, row in found.items():
-        print(
-            f"| {backbone} | {row['GFLOP']} | {row['crossz']:,.0f} | {row['plain']:,.0f} | {row['ratio']} | {row['of the ceiling']:.0%} |"
-        )
+    heads = {
+        "GFLOP": "GFLOP an image", "crossz": "crossz, images/s", "tuned": "tuned, images/s", "plain": "plain loop",
+        "ratio": "ratio", "of the ceiling": "of the ceiling", "step GiB": "GiB of a step", "forecast GiB": "forecast",
+    }  # fmt: skip
+    shown = [name for name in heads if any(name in row for row in found.values())]
+    lines = ([backbone, *(row.get(name, "") for name in shown)] for backbone, row in found.items())
+    print(table(["backbone", *(heads[name] for name in shown)], lines))
 
 
 if __name__ == "__main__":

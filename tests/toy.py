@@ -16,20 +16,20 @@ from crossz.images.index import write_index
 
 CROSSMODAL = {
     "backbone": "small", "stem": "small", "image_mlp_layers": 1, "attention": "symmetric", "attention_layers": 2, "dropout": 0.1, "alpha": 0.2, "beta": 0.1,
-    "reversal": 0.1, "reversal_ramp": True, "z_patterns": "all", "pair_weight": 0.0, "head": "mixture", "components": 3, "target": "log1p",
+    "reversal": 0.1, "reversal_ramp": True, "z_patterns": "all", "pair_weight": 0.0, "hidden_layers": 2, "nll_weight": 0.1, "head": "mixture", "components": 3, "target": "log1p",
 }  # fmt: skip
 
 TRAIN = {
     "optimizer": "adamw", "learning_rate": 3e-3, "momentum": 0.2, "weight_decay": 0.03, "batch_size": 32, "epochs": 4, "members": 1, "share": 1.0,
     "schedule": "cosine", "patience": 40, "gradient_clip": 1.0, "augment": True,
-    "precision": "auto", "compile": False,
+    "precision": "auto", "deterministic": True, "compile": False,
 }  # fmt: skip
 
 BIG = 1237654669735362939  # a real objID; as a float it becomes ...362944
 NOISE = np.array([0.05, 0.02, 0.03, 0.045, 0.17])  # nmgy a pixel, as SDSS frames have it
 
 
-PHOTOMETRY = {"magnitudes": "dered_model", "columns": []}
+PHOTOMETRY = {"magnitudes": "dered_model", "features": "fluxes", "columns": []}
 OUTPUTS = {"model": "model.pt", "info": "model.json", "history": "history.csv", "checkpoint": "checkpoint.pt"}
 
 

@@ -14,6 +14,7 @@ extinction_*, and psfMagErr_u ... psfMagErr_z. `estimates` has a row for each of
     predict       redshifts of a table of objects, with or without their images
     images_in     the images of a table's objects, out of cutout files
     map_catalog   redshifts of a HATS catalog of any size, by LSDB
+    images_from   the images of a table's objects, out of an array
     read_table    a CSV, FITS, VOTable or Parquet table under the names that crossz uses
     Mixture       redshift PDFs as mixtures of Gaussians of ln(1 + z)
     CrosszError   an error that you can mend: its message says how
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from crossz.apply.bundle import load_bundle
     from crossz.apply.hats import map_catalog
     from crossz.apply.predict import images_in, predict
+    from crossz.apply.user_images import images_from
     from crossz.catalog.lists import read_table
     from crossz.core.constants import BANDS
     from crossz.core.errors import CrosszError
@@ -41,6 +43,7 @@ __all__ = [
     "CrosszError",
     "Mixture",
     "__version__",
+    "images_from",
     "images_in",
     "load_bundle",
     "map_catalog",
@@ -52,6 +55,7 @@ _PLACES = {
     "BANDS": "core.constants",
     "CrosszError": "core.errors",
     "Mixture": "estimates.pdf",
+    "images_from": "apply.user_images",
     "images_in": "apply.predict",
     "load_bundle": "apply.bundle",
     "map_catalog": "apply.hats",

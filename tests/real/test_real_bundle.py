@@ -64,7 +64,7 @@ def held(sdss, rows, tmp_path_factory):
         where / "model",
         crossmodal=config["crossmodal"],
         training=config["train"] | {"epochs": EPOCHS},
-        photometry={"magnitudes": "psf", "columns": []},
+        photometry={"magnitudes": "psf", "features": "fluxes", "columns": []},
         seed=2023,
     )
     training.train(**arguments)

@@ -67,6 +67,11 @@ def test_jobs_run_this_folder_s_code_whichever_crossz_is_installed(workdir, monk
     assert os.environ["PYTHONPATH"] == f"{ROOT / 'src'}{os.pathsep}/somewhere/else"
 
 
+def test_the_memory_of_the_trainings_is_told_before_there_is_data(workdir):
+    configs = [ROOT / f"config/{name}.yaml" for name in ("dr17", "paper")]
+    assert jobs(workdir, *configs, ask=["training_memory"]) == ["training_memory"]
+
+
 def test_a_bundle_is_made_of_all_splits_of_its_network(workdir):
     names = jobs(workdir, ask=["results/bundle/baseline-crossmodal.zip"])
     assert [names.count(name) for name in ("bundle", "bundle_zip", "metrics", "train")] == [1, 1, 1, 10]

@@ -24,9 +24,9 @@ JOB = """
 import json
 import sys
 from crossz.core.job import logged, sigterm_noted
-from crossz.models import training
+from crossz.models import progress, training
 
-training.PROGRESS_SECONDS = training.CHECKPOINT_SECONDS = -1.0
+progress.PROGRESS_SECONDS = training.CHECKPOINT_SECONDS = -1.0
 if __name__ == "__main__":
     with logged("log"), sigterm_noted() as stop:
         training.train(**json.loads(sys.argv[1]), processes=2, stop=stop)

@@ -21,10 +21,10 @@ JOB = """
 import json
 import sys
 from crossz.core.job import logged, sigterm_noted
-from crossz.models import training
+from crossz.models import progress, training
 
 arguments = json.loads(sys.argv[1])
-training.PROGRESS_SECONDS = -1.0
+progress.PROGRESS_SECONDS = -1.0
 with logged(sys.argv[2]), sigterm_noted() as stop:
     training.train(**arguments, stop=stop)
 """

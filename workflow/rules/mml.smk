@@ -43,7 +43,7 @@ rule mml:
         "../../envs/train.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=1000,
+        mem_mb=lambda wildcards, input: 1000 + round(0.35 * input.size_mb),
     params:
         mml=lookup("mml", within=config),
         magnitudes=lookup("photometry/magnitudes", within=config),

@@ -3,7 +3,24 @@
 # Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv), ensemble.json of all splits,
 #         results/predictions/{dataset}/{model}/{split}/{inputs}.parquet
 # A training is as many processes as its resource gpu, one GPU each: --set-resources train:gpu=4 --set-threads train=4
+# Says    what the trainings will need of a card (`snakemake training_memory`), before there is any data
 # Kept    results/checkpoints/: undeclared, so that a training that was killed goes on from there
+
+
+localrules:
+    training_memory,
+
+
+rule training_memory:
+    log:
+        "logs/training_memory.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        networks=NETWORKS,
+        classes=CLASSES,
+    script:
+        "../scripts/training_memory.py"
 
 
 rule train:

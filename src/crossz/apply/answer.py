@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crossz.apply.output_columns import described
+from crossz.apply.pdf_columns import GRID_IN_WORDS, unpacked, with_pdf
 from crossz.core.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -166,7 +167,13 @@ def own_places(given: pa.Table, columns: Mapping[str, str], whole: bool = True) 
     return own
 
 
-def answered(given: pa.Table, found: pd.DataFrame, own: Mapping[str, str], header: Mapping[str, str]) -> pa.Table:
+def answered(
+    given: pa.Table,
+    found: pd.DataFrame,
+    own: Mapping[str, str],
+    header: Mapping[str, str],
+    arrays: Mapping[str, pa.Array] | None = None,
+) -> pa.Table:
     """The user's columns, and ours behind them.
 
     Parameters
@@ -179,22 +186,25 @@ def answered(given: pa.Table, found: pd.DataFrame, own: Mapping[str, str], heade
         What `own_places` gave: columns of ours that are not written a second time.
     header
         What `header_of` gave.
+    arrays
+        Columns of ours whose cells are arrays, by name (`pdf_columns.with_pdf`).
     """
-    names = [name for name in map(str, found) if name != "row" and name not in own]
+    lists = arrays or {}
+    names = [name for name in map(str, found) if name != "row" and name not in own] + list(lists)
     names.sort(key=lambda name: described(name)[0])
     theirs = {ours: name for name, ours in own.items()}
-    arrays, fields = list(given.columns), []
+    columns, fields = list(given.columns), []
     for field in given.schema:
         mark = {OURS: theirs[field.name].encode()} if field.name in theirs else {}
         fields.append(field.with_metadata((field.metadata or {}) | mark) if mark else field)
     taken = [field.name.lower() for field in fields]
     for name in names:
-        array, metadata = _array(found[name], name)
+        array = lists[name] if name in lists else _array(found[name], name)
         written = _free(name, taken)
         taken.append(written.lower())
-        arrays.append(array)
-        fields.append(pa.field(written, array.type, metadata=metadata))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, {HEADER: json.dumps(header)}))
+        columns.append(array)
+        fields.append(pa.field(written, array.type, metadata=_metadata(name)))
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields, {HEADER: json.dumps(header)}))
 
 
 def finished(
@@ -205,6 +215,7 @@ def finished(
     *,
     text: bool = False,
     whole: bool = True,
+    pdf: str = "mixture",
 ) -> pa.Table:
     """The table to write, of a user's table and what `predict` gave for its rows.
 
@@ -218,12 +229,17 @@ def finished(
         Whether text stays as it is, for a file of text.
     whole
         As in `own_places`.
+    pdf
+        How PDFs are written: one of `pdf_columns.FORMS`.
     """
+    found, arrays = with_pdf(found, pdf, text)
+    if "pdf" in arrays:
+        header = {**header, "pdf_z": GRID_IN_WORDS}
     written = typed(given, column_types([given]))
     own = own_places(written, columns, whole)
-    if prefixed := clashes(given.column_names, [name for name in map(str, found) if name not in own]):
+    if prefixed := clashes(given.column_names, [name for name in (*map(str, found), *arrays) if name not in own]):
         log.info(f"the table has {', '.join(prefixed)} itself: ours begin with {PREFIX}")
-    return answered(given if text else written, found, own, header)
+    return answered(given if text else written, found, own, header, arrays)
 
 
 def clashes(given: Collection[str], found: Collection[str]) -> list[str]:
@@ -241,8 +257,15 @@ def _free(name: str, taken: Collection[str]) -> str:
     return written
 
 
-def _array(column: pd.Series, name: str) -> tuple[pa.Array, dict[bytes, bytes]]:
-    """A column of ours in its type, whatever its rows hold, and the metadata of its field."""
+def _metadata(name: str) -> dict[bytes, bytes]:
+    """The metadata of a field of ours."""
+    what = described(name)[1]
+    said = {"unit": what.unit, "ucd": what.ucd, "description": what.meaning}
+    return {OURS: name.encode()} | {key.encode(): value.encode() for key, value in said.items() if value}
+
+
+def _array(column: pd.Series, name: str) -> pa.Array:
+    """A column of ours in its type, whatever its rows hold."""
     what = described(name)[1]
     if pa.types.is_string(what.kind):
         array = pa.array(column.astype("string"), pa.string())
@@ -258,8 +281,7 @@ def _array(column: pd.Series, name: str) -> tuple[pa.Array, dict[bytes, bytes]]:
         array = pa.array(
             pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan), what.kind, from_pandas=True
         )
-    said = {"unit": what.unit, "ucd": what.ucd, "description": what.meaning}
-    return array, {OURS: name.encode()} | {key.encode(): value.encode() for key, value in said.items() if value}
+    return array
 
 
 def header_in(schema: pa.Schema) -> dict[str, str]:
@@ -277,6 +299,8 @@ def read_answer(path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
     for name in ("objID", "duplicate_of"):  # pandas would make floats of integers with gaps
         if name in ours and pa.types.is_integer(table[ours[name]].type):
             frame[name] = table[ours[name]].to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    arrays = {name: np.stack(frame.pop(name).to_numpy()) for name in list(frame) if name.startswith("pdf_")}
+    frame = pd.concat([frame, pd.DataFrame(unpacked(arrays), frame.index)], axis=1)
     frame.insert(0, "row", np.arange(len(frame)))
     return frame, header_in(table.schema)
 

@@ -23,7 +23,7 @@ from crossz.models.info import ModelInfo
 
 log = logging.getLogger(__name__)
 
-COMMON = ("crossmodal", "train", "magnitudes", "columns", "classes", "seed")
+COMMON = ("crossmodal", "train", "magnitudes", "features", "columns", "classes", "seed")
 """Of ModelInfo: what the splits of one network share."""
 _TOLERANCE = 2e-3  # of ln(1 + z), between a probe's answers here and where the bundle was made
 _MALFORMED = (

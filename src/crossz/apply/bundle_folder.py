@@ -10,14 +10,17 @@ a forgery, compare the `fingerprint` with one that was published elsewhere. Noth
 Hidden files, which some systems leave in folders, are ignored. This module needs no torch.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
 import stat
+import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,7 @@ SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
 
 LARGEST_TEXT, LARGEST_WEIGHTS = 64 << 20, 8 << 30
 """Bytes of a file of a bundle: text, and weights."""
-BOUNDS = {"attention_layers": (1, 12), "components": (1, 20), "dropout": (0, 1)}
+BOUNDS = {"attention_layers": (1, 12), "hidden_layers": (1, 12), "components": (1, 20), "dropout": (0, 1)}
 """Least and largest values of settings of `crossmodal` that decide how large a network is, as in the configuration's schema."""
 _MOST_NAMES = 1000
 _MALFORMED = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
@@ -135,6 +138,38 @@ def check(folder: str | Path) -> dict[str, Any]:
         raise CrosszError(f"{folder}: {', '.join(sorted(other))}: not what {FACTS} names; get the bundle again")
     fail_if(_impossible(facts), f"{folder / FACTS}")
     return facts
+
+
+@contextlib.contextmanager
+def opened(path: str | Path) -> Iterator[Path]:
+    """The folder of a bundle: `path`, or where its zip file (`pack`) is unpacked for a while.
+
+    Raises
+    ------
+    CrosszError
+        A zip file is damaged, or holds something else than the files of one folder.
+    """
+    if not Path(path).is_file():
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            with zipfile.ZipFile(path) as source:
+                entries = [entry for entry in source.infolist() if not entry.is_dir()]
+                names = [entry.filename.split("/") for entry in entries]
+                one = len({parts[0] for parts in names}) == 1 and all(len(parts) == 2 for parts in names)
+                odd = [parts for parts in names if not all(re.fullmatch(r"\w[\w.+-]*", part) for part in parts)]
+                if not one or odd or len(entries) > _MOST_NAMES:
+                    raise CrosszError(f"{path}: a zip file of something else than one bundle")
+                for entry, (_, name) in zip(entries, names, strict=True):
+                    most = LARGEST_WEIGHTS if name.endswith(".safetensors") else LARGEST_TEXT
+                    if entry.file_size > most:
+                        raise CrosszError(f"{path}: {name}: {entry.file_size:,} bytes are too many")
+                    with source.open(entry) as packed, open(Path(scratch) / name, "wb") as target:
+                        shutil.copyfileobj(packed, target)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise CrosszError(f"{path}: no zip file of a bundle, or a damaged one ({error}); get it again") from error
+        yield Path(scratch)
 
 
 def _strange(folder: Path) -> list[str]:

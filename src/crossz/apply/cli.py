@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossz.core.errors import CrosszError
-from crossz.core.job import message_of
+from crossz.core.job import harmless, message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
+    from crossz.apply.bundle import Bundle
     from crossz.catalog.batches import UserBatches
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
         help="fingerprint and model card of a bundle",
         description="Check a bundle, and print its fingerprint, the columns that it needs, and its model card.",
     )
-    info.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
+    info.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or its zip file")
     info.set_defaults(run=_info)
     return main_parser
 
@@ -81,17 +82,18 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict BUNDLE TARGETS OUT [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--threads N]",
+        usage="crossz predict BUNDLE (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
-    predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle")
+    predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or its zip file")
     predict.add_argument(
         "targets",
+        nargs="?",
         metavar="TARGETS",
         help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info BUNDLE` names its columns",
     )
     predict.add_argument(
-        "out", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}; or a folder, for Parquet files"
+        "out", nargs="?", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}; or a folder, for Parquet files"
     )
     predict.add_argument(
         "--columns",
@@ -110,7 +112,13 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="cutout files, as results/cutouts/*.arrow; images are found by objID",
+        help="images: cutout files, as results/cutouts/*.arrow; a folder of them, or of .npy or FITS files named by objID; or one .npy file, an image a row",
+    )
+    predict.add_argument(
+        "--pdf",
+        choices=("mixture", "grid", "none"),
+        default="mixture",
+        help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, or not at all",
     )
     predict.add_argument(
         "--threads",
@@ -119,23 +127,29 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads of the processor (default: 1; large backbones profit from more)",
     )
-    predict.set_defaults(run=_predict)
+    predict.add_argument(
+        "--at",
+        nargs="+",
+        metavar=("RA", "DEC"),
+        help="one object of SDSS instead of a table: its position in degrees, or '10:40:50.9 -0:12:3', or a name that SIMBAD knows; magnitudes come from SkyServer",
+    )
+    predict.set_defaults(run=_predict, error=predict.error)
 
 
-class _Red(logging.Formatter):
-    """Warnings in red."""
+class _Lines(logging.Formatter):
+    """Messages for the terminal; warnings in red where it has colours."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return f"\033[31m{text}\033[0m" if record.levelno >= logging.WARNING else text
+        text = harmless(super().format(record))
+        red = record.levelno >= logging.WARNING and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        return f"\033[31m{text}\033[0m" if red else text
 
 
 @contextlib.contextmanager
 def _messages(level: int) -> Iterator[None]:
     """Write the messages of crossz from `level` on to stderr."""
     logger, handler = logging.getLogger("crossz"), logging.StreamHandler(sys.stderr)
-    if sys.stderr.isatty() and "NO_COLOR" not in os.environ:
-        handler.setFormatter(_Red())
+    handler.setFormatter(_Lines())
     before = logger.level
     logger.addHandler(handler)
     logger.setLevel(level)
@@ -149,38 +163,98 @@ def _messages(level: int) -> Iterator[None]:
 def _info(options: argparse.Namespace) -> None:
     from crossz.apply import bundle_folder
 
-    columns = _needed(bundle_folder.check(options.bundle))
-    card = (Path(options.bundle) / bundle_folder.CARD).read_text(encoding="utf-8", errors="replace")
+    with bundle_folder.opened(options.bundle) as folder:
+        columns = _needed(bundle_folder.check(folder))
+        card = (folder / bundle_folder.CARD).read_text(encoding="utf-8", errors="replace")
+        fingerprint = bundle_folder.fingerprint(folder)
     card = "".join(char for char in card if char.isprintable() or char == "\n")  # a terminal would obey the others
-    sys.stdout.write(f"fingerprint {bundle_folder.fingerprint(options.bundle)}\ncolumns {' '.join(columns)}\n\n{card}")
+    sys.stdout.write(f"fingerprint {fingerprint}\ncolumns {' '.join(columns)}\n\n{card}")
 
 
 def _predict(options: argparse.Namespace) -> None:
     from crossz.apply import bundle_folder
 
-    begin = time.monotonic()
-    path = Path(options.targets)
-    _check_paths(path, options.out)
-    facts = bundle_folder.check(options.bundle)
-    with _targets(path, options, facts) as targets:
-        from crossz.apply import answer
-        from crossz.apply.bundle import load_bundle
-        from crossz.apply.predict import image_finder
-        from crossz.apply.stream import write_estimates
-        from crossz.models.device import deterministic
+    paths = [path for path in (options.targets, options.out) if path is not None]
+    if options.at is None and len(paths) != 2:
+        options.error("the following arguments are required: TARGETS and OUT, or --at")
+    if options.at is not None and (len(paths) == 2 or options.cutouts):
+        options.error("--at is one object of the archive: it takes neither a table of targets nor --cutouts")
+    if paths:
+        _check_paths(None if options.at else Path(paths[0]), paths[-1])
+    with bundle_folder.opened(options.bundle) as folder:
+        if options.at:
+            _predict_at(options, folder, paths[0] if paths else None)
+        else:
+            _predict_table(options, folder, Path(paths[0]), paths[1])
 
-        deterministic(max(options.threads, 1))
-        find = image_finder(options.cutouts) if options.cutouts else None
-        bundle = load_bundle(options.bundle)
-        log.info(
-            f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
-        )
-        log.debug(f"{bundle!r}")
-        header = answer.header_of(facts, bundle_folder.fingerprint(options.bundle))
-        summary = write_estimates(targets, Path(options.out), bundle, header, find, _is_folder(options.out))
+
+def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: str) -> None:
+    from crossz.apply import bundle_folder
+
+    begin = time.monotonic()
+    facts = bundle_folder.check(folder)
+    with _targets(path, options, facts) as targets:
+        from crossz.apply.stream import write_estimates
+        from crossz.apply.user_images import finding
+
+        with contextlib.ExitStack() as stack:
+            find = None
+            if options.cutouts:
+                has_ids = "objID" in targets.how.columns
+                find = stack.enter_context(finding(options.cutouts, targets.count, has_ids, str(path)))
+            bundle = _loaded(options, folder, facts)
+            header = _header(facts, folder)
+            summary = write_estimates(
+                targets, Path(out), bundle, header, find=find, folder=_is_folder(out), pdf=options.pdf
+            )
+    log.info(f"{out}: {summary}; {time.monotonic() - begin:.1f} s")
+
+
+def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> None:
+    """The estimate of one object of the archive, in words, and as a table if there is an `out`."""
+    from crossz.apply import bundle_folder
+
+    facts = bundle_folder.check(folder)
+
+    import pyarrow as pa
+
+    from crossz.apply import output
+    from crossz.apply.answer import finished
+    from crossz.apply.at import in_words, target_at
+    from crossz.apply.predict import predict
+
+    target = target_at(options.at)
+    table = predict(target, _loaded(options, folder, facts))
+    header = _header(facts, folder)
+    if out is not None:
+        asked = pa.table({"target": [" ".join(options.at)]})
+        with output.opened(Path(out), _is_folder(out)) as write:
+            write(finished(asked, {}, table, header, text=Path(out).suffix == ".csv", pdf=options.pdf))
+    sys.stdout.write(f"{in_words(table.iloc[0])}\n")
+
+
+def _loaded(options: argparse.Namespace, folder: Path, facts: Mapping[str, Any]) -> "Bundle":
+    from crossz.apply.bundle import load_bundle
+    from crossz.models.device import deterministic
+
+    deterministic(max(options.threads, 1))
+    bundle = load_bundle(folder)
+    log.info(
+        f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
+    )
+    log.debug(f"{bundle!r}")
+    return bundle
+
+
+def _header(facts: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """What the answer says of its making; a warning in it is said here, too."""
+    from crossz.apply.answer import header_of
+    from crossz.apply.bundle_folder import fingerprint
+
+    header = header_of(facts, fingerprint(folder))
     if "warning" in header:
         log.warning(header["warning"])
-    log.info(f"{options.out}: {summary}; {time.monotonic() - begin:.1f} s")
+    return header
 
 
 def _needed(facts: Mapping[str, Any]) -> list[str]:
@@ -198,12 +272,14 @@ def _is_folder(out: str) -> bool:
     return out.endswith(("/", os.sep)) or not Path(out).suffix or Path(out).is_dir()
 
 
-def _check_paths(targets: Path, out: str) -> None:
+def _check_paths(targets: Path | None, out: str) -> None:
     if not _is_folder(out) and Path(out).suffix not in SUFFIXES:
         raise CrosszError(
             f"{out}: tables are written as {', '.join(SUFFIXES)}, or as Parquet into a folder; end its name so, or with /"
         )
-    if str(targets) != "-" and not targets.is_file():
+    if targets is None or str(targets) == "-":
+        return
+    if not targets.is_file():
         raise CrosszError(f"{targets}: no such table of targets")
     if Path(out).exists() and Path(out).samefile(targets):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
@@ -219,8 +295,6 @@ def _targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) 
     columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
     needed = [] if options.cutouts else needed
     with user_batches(path, needed, columns, extra_columns, options.units) as targets:
-        if options.cutouts and "objID" not in targets.how.columns:
-            raise CrosszError(f"{path}: no column objID, by which images are found; map it: --columns objID=NAME")
         yield targets
 
 

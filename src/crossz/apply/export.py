@@ -149,13 +149,13 @@ def domain(catalog: str | Path, splits: Sequence[str | Path], index: str | Path,
         columns, None where there is no value; missing: the share of objects that lacks each band.
     """
     usable = pd.read_parquet(index).loc[lambda rows: rows["status"] == OK, "objID"]
-    trained: set[int] = set()
+    trained: list[pd.Series] = []
     for path in splits:
         split = pd.read_parquet(path)
         chosen = split.loc[(split["subset"] == "train") & split["objID"].isin(usable), ["objID"]]
-        trained |= set(subsample(chosen.sort_values("objID"), info.train["share"])["objID"])
+        trained.append(subsample(chosen.sort_values("objID"), info.train["share"])["objID"])
     rows = pd.read_parquet(catalog)
-    rows = rows[rows["objID"].isin(trained)]
+    rows = rows[rows["objID"].isin(pd.concat(trained))]
     phot = ft.photometry(rows, info.magnitudes)
     features = {"z": rows["z"].to_numpy(float)}
     features |= {f"mag_{band}": phot.mag[:, number] for number, band in enumerate(BANDS)}

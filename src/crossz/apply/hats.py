@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from crossz.apply.answer import answered, own_places
 from crossz.apply.bundle import Bundle, load_bundle
+from crossz.apply.pdf_columns import with_pdf
 from crossz.apply.predict import predict
 from crossz.catalog.batches import ROWS
 from crossz.catalog.lists import check_needed, reading, renamed
@@ -75,7 +76,8 @@ def partition_estimates(
     parts = []
     for start in range(0, max(len(table), 1), ROWS):
         rows = table.slice(start, ROWS)
-        whole = answered(rows, predict(renamed(rows, how), networks), own, {})
+        found, arrays = with_pdf(predict(renamed(rows, how), networks), "mixture", False)
+        whole = answered(rows, found, own, {}, arrays)
         parts.append(whole.select(whole.column_names[len(flat) :]))
     ours = pa.concat_tables(parts).to_pandas(types_mapper=pd.ArrowDtype)
     return partition.assign(**{name: ours[name].array for name in ours})

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crossz.apply.bundle_folder import table_columns
 from crossz.apply.templating import clean, escaped, markdown_environment
+from crossz.scores.metrics import headline
 from crossz.scores.summary import over_splits, text
 
 Table = tuple[Sequence[Any], Sequence[Sequence[Any]]]
@@ -67,7 +68,9 @@ def markdown(
         fractions=" / ".join(f"{part:.0%}" for part in facts["made"]["splits"]["fractions"]),
         parts=_parts(plain["splits"]),
         scores=_scores(pd.concat([ours, theirs]), _CLASS_SCORES if classes else _SCORES),
-        calibration=None if classes else _scores(ours, _CALIBRATION),
+        calibration=None
+        if classes
+        else _scores(headline(ours).drop(columns="estimate", errors="ignore"), _CALIBRATION),
         temperatures=_temperatures(plain["splits"]),
         ensemble=_ensemble(plain.get("ensemble", {})),
         domain=_domain(plain["domain"]),
@@ -91,11 +94,12 @@ def _parts(splits: Sequence[Mapping[str, Any]]) -> Table:
 
 def _scores(metrics: pd.DataFrame, columns: Mapping[str, str]) -> Table:
     rows = []
-    mean, sd, _ = over_splits(metrics, ["model", "inputs"], [*columns])
+    keys = [name for name in ("model", "inputs", "estimate") if name in metrics]
+    mean, sd, _ = over_splits(metrics, keys, [*columns])
     for key in mean.index:
         values = [(mean.loc[key, name], sd.loc[key, name]) for name in columns]
         rows.append([*map(escaped, key), *("" if pd.isna(value[0]) else text(*value, 4) for value in values)])
-    return ["model", "inputs", *columns.values()], rows
+    return [*keys, *columns.values()], rows
 
 
 def _temperatures(splits: Sequence[Mapping[str, Any]]) -> Table | None:
@@ -133,6 +137,7 @@ def _made(facts: Mapping[str, Any]) -> list[list[Any]]:
         ["device", ", ".join(sorted({split["device"] for split in splits}))],
         ["best epochs", ", ".join(str(member["best_epoch"]) for split in splits for member in split["members"])],
         ["magnitudes", facts["magnitudes"]],
+        ["features", facts.get("features", "colours")],
         *([name, value] for name, value in facts["crossmodal"].items()),
         *([f"train.{name}", value] for name, value in facts["train"].items()),
         *([f"code of {name}", digest] for name, digest in made["code"].items()),

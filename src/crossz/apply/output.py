@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossz.apply.writers import csv_head, csv_lines, parquet_metadata, write_table
+from crossz.apply.writers import csv_head, csv_rows, parquet_metadata, write_table
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
 
@@ -60,12 +60,12 @@ def _parquet(path: Path, stack: contextlib.ExitStack) -> Write:
 
 
 def _csv(path: Path, stack: contextlib.ExitStack) -> Write:
-    handle = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+    handle = stack.enter_context(path.open("wb"))
 
     def write(table: pa.Table) -> None:
         if not handle.tell():
             handle.write(csv_head(table))
-        handle.write(csv_lines(table))
+        handle.writelines(csv_rows(table))
 
     return write
 

@@ -22,15 +22,15 @@ _FLOAT, _TEXT, _FLAG = pa.float64(), pa.string(), pa.bool_()
 COLUMNS: dict[str, Column] = {
     "status": Column(_TEXT, "ok, malformed, no_match or no_data: only ok has an estimate", ucd="meta.code.status"),
     "why": Column(_TEXT, "why the status is not ok", ucd="meta.note"),
-    "z_phot": Column(_FLOAT, "redshift: exp(mean of ln(1 + z)) - 1 of the PDF", ucd=f"{_Z};meta.main"),
-    "z_mode": Column(_FLOAT, "redshift of the highest peak of the PDF", ucd=_Z),
+    "z_phot": Column(_FLOAT, "redshift: z_mean, or the point of a network without PDFs", ucd=f"{_Z};meta.main"),
+    "z_mode": Column(_FLOAT, "redshift of the most probable peak of the PDF", ucd=_Z),
     "z_median": Column(_FLOAT, "median of the PDF", ucd=f"{_Z};stat.median"),
-    "z_mean": Column(_FLOAT, "mean redshift of the PDF", ucd=f"{_Z};stat.mean"),
+    "z_mean": Column(_FLOAT, "redshift with the smallest expected square of dz", ucd=f"{_Z};stat.mean"),
     "z_low_68": Column(_FLOAT, "lower end of the central interval that holds 68 %", ucd=f"{_Z};stat.min"),
     "z_high_68": Column(_FLOAT, "upper end of the central interval that holds 68 %", ucd=f"{_Z};stat.max"),
     "z_low_95": Column(_FLOAT, "lower end of the central interval that holds 95 %", ucd=f"{_Z};stat.min"),
     "z_high_95": Column(_FLOAT, "upper end of the central interval that holds 95 %", ucd=f"{_Z};stat.max"),
-    "odds": Column(_FLOAT, "probability that z lies near the estimate", ucd=f"stat.probability;{_Z}"),
+    "odds": Column(_FLOAT, "probability that z lies within 0.06 (1 + z) of z_mode", ucd=f"stat.probability;{_Z}"),
     "class_phot": Column(_TEXT, "the most probable class", ucd="src.class;meta.main"),
     "p_{class}": Column(_FLOAT, "probability of this class", ucd="stat.probability;src.class"),
     "out_of_domain": Column(
@@ -51,9 +51,13 @@ COLUMNS: dict[str, Column] = {
     "dec": Column(_FLOAT, "declination, ICRS", "deg", "pos.eq.dec"),
     "separation_arcsec": Column(_FLOAT, "distance of target and object", "arcsec", "pos.angDistance"),
     "duplicate_of": Column(pa.int64(), "first row, counted from 0, with the same object", ucd="meta.record"),
-    "weight_{k}": Column(_FLOAT, "PDF: weight of a Gaussian in ln(1 + z)", ucd="stat.weight"),
-    "mean_{k}": Column(_FLOAT, "PDF: mean of this Gaussian", ucd="stat.mean"),
-    "sigma_{k}": Column(_FLOAT, "PDF: standard deviation of this Gaussian", ucd="stat.stdev"),
+    "pdf_weight": Column(_FLOAT, "PDF: weights of Gaussians in ln(1 + z), an array", ucd="stat.weight"),
+    "pdf_mean": Column(_FLOAT, "PDF: means of these Gaussians", ucd="stat.mean"),
+    "pdf_sigma": Column(_FLOAT, "PDF: standard deviations of these Gaussians", ucd="stat.stdev"),
+    "pdf": Column(_FLOAT, "with --pdf grid: p(z) at z = 0 to 7 in steps of 0.01, an array", ucd=f"stat.pdf;{_Z}"),
+    "weight_{k}": Column(_FLOAT, "pdf_weight in a CSV, a column for each Gaussian", ucd="stat.weight"),
+    "mean_{k}": Column(_FLOAT, "pdf_mean, likewise", ucd="stat.mean"),
+    "sigma_{k}": Column(_FLOAT, "pdf_sigma, likewise", ucd="stat.stdev"),
 }
 """In the order in which they are written; {k} is a number from 0, that of peaks from 1."""
 

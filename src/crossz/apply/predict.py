@@ -309,7 +309,7 @@ class _Split:
 def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:
     outside = np.zeros(len(phot.mag), bool)
     for networks in bundle.splits if bundle.splits[0].info.sees_photometry and len(outside) else ():
-        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True):
+        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot, networks.info.features), strict=True):
             outside |= ft.out_of_domain(networks.info.scalers[name], values)
     return outside
 

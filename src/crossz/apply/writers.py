@@ -3,9 +3,8 @@
 import csv
 import io
 import json
-import warnings
 import xml.etree.ElementTree as xml
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,10 @@ from crossz.apply.answer import HEADER, OURS, header_in
 from crossz.core.files import atomic_path
 
 _NONE = np.iinfo(np.int64).min  # of an integer in FITS and VOTable, which have no other empty cell
-_KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "warning": "WARNING"}  # fmt: skip
+_KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "warning": "WARNING", "pdf_z": "PDFZ"}  # fmt: skip
 _XML_KINDS = {"bool": "boolean", "int8": "short", "uint8": "unsignedByte", "int16": "short", "uint16": "int", "int32": "int", "uint32": "long", "int64": "long", "float": "float", "double": "double"}  # fmt: skip
+_SCALAR = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
+_AT_ONCE = 50_000  # rows whose text is in memory
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:
@@ -61,20 +62,18 @@ def _for_pandas(schema: pa.Schema) -> bytes:
 def _votable_of(schema: pa.Schema) -> bytes:
     root = xml.Element("VOTABLE", version="1.4", xmlns="http://www.ivoa.net/xml/VOTable/v1.3")
     resource = xml.SubElement(root, "RESOURCE", type="results")
-    target = xml.SubElement(resource, "TABLE")
     for key, value in header_in(schema).items():
-        xml.SubElement(target, "INFO", name=key, value=value)
+        xml.SubElement(resource, "INFO", name=key, value=value)
+    target = xml.SubElement(resource, "TABLE")
     for field in schema:
-        said = _said(field)
-        kind = _XML_KINDS.get(str(field.type), "char")
-        shape: dict[str, str] = {"arraysize": "*"} if kind == "char" else {}
-        if pa.types.is_fixed_size_list(field.type):
-            kind, shape = _XML_KINDS.get(str(field.type.value_type), "char"), {"arraysize": str(field.type.list_size)}
-        shape |= {key: said[key] for key in ("unit", "ucd") if key in said}
-        element = xml.SubElement(target, "FIELD", {"name": field.name, "datatype": kind} | shape)
+        said, kind, array = _said(field), field.type, pa.types.is_fixed_size_list(field.type)
+        name = _XML_KINDS.get(str(kind.value_type if array else kind), "unicodeChar")
+        shape = {} if not array and name != "unicodeChar" else {"arraysize": str(kind.list_size) if array else "*"}
+        given: dict[str, str] = {key: said[key] for key in ("unit", "ucd") if key in said}
+        element = xml.SubElement(target, "FIELD", {"name": field.name, "datatype": name, **shape, **given})
         if "description" in said:
             xml.SubElement(element, "DESCRIPTION").text = said["description"]
-    return xml.tostring(root, encoding="utf-8")
+    return xml.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
 def _said(field: pa.Field) -> dict[str, str]:
@@ -82,15 +81,65 @@ def _said(field: pa.Field) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in (field.metadata or {}).items() if key != OURS}
 
 
+def _lines(
+    table: pa.Table, cells: Callable[[pa.ChunkedArray], Any], between: str, end: str, begin: str = ""
+) -> Iterator[bytes]:
+    """The rows of a table as lines of text, many in one piece, from the cells of its columns."""
+    for start in range(0, len(table), _AT_ONCE):
+        columns = [cells(column) for column in table.slice(start, _AT_ONCE).columns]
+        columns[0] = pc.binary_join_element_wise(begin, columns[0], "")
+        columns[-1] = pc.binary_join_element_wise(columns[-1], end, "")
+        lines = pc.binary_join_element_wise(*columns, between) if len(columns) > 1 else columns[0]
+        yield "".join(lines.to_pylist()).encode()
+
+
+def _text(column: pa.ChunkedArray, numbers: str = "") -> pa.ChunkedArray:
+    """The cells of a column as text: `numbers` is that of NaN, and a missing value is empty."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), None, column)
+        return pc.fill_null(column.cast(pa.string()), numbers)
+    if any(is_kind(kind) for is_kind in (*_SCALAR, pa.types.is_string, pa.types.is_large_string)):
+        return pc.fill_null(column.cast(pa.string()), "")
+    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count:
+        return _joined_arrays(column, " ")
+    rows = column.to_pylist()
+    texts = [" ".join(map(str, row)) if isinstance(row, list) else "" if row is None else str(row) for row in rows]
+    return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _joined_arrays(column: pa.ChunkedArray, between: str) -> pa.ChunkedArray:
+    """The numbers of each array as one text."""
+    parts = []
+    for chunk in column.chunks:
+        numbers = pc.fill_null(_text(pa.chunked_array([chunk.flatten()]), "NaN").combine_chunks(), "NaN")
+        ends = pa.array(np.arange(len(chunk) + 1, dtype=np.int32) * column.type.list_size)
+        parts.append(pc.binary_join(pa.ListArray.from_arrays(ends, numbers), between))
+    return pa.chunked_array(parts, pa.string())
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return not any(is_kind(column.type) for is_kind in _SCALAR)
+
+
 def _write_csv(table: pa.Table, path: Path) -> None:
-    path.write_text(csv_head(table) + csv_lines(table), encoding="utf-8", newline="")
+    with open(path, "wb") as handle:
+        handle.write(csv_head(table))
+        handle.writelines(csv_rows(table))
 
 
-def csv_head(table: pa.Table) -> str:
+def csv_head(table: pa.Table) -> bytes:
     """The first line of a CSV: the names of the columns."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow([*table.column_names, *_network_column(table)])
-    return text.getvalue()
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([*table.column_names, *_network_column(table)])
+    return line.getvalue().encode()
+
+
+def csv_rows(table: pa.Table) -> Iterator[bytes]:
+    """The other lines of a CSV, many in one piece."""
+    for name, text in _network_column(table).items():
+        table = table.append_column(name, pa.array([text] * len(table), pa.string()))
+    return _lines(table, csv_cells, ",", "\n")
 
 
 def _network_column(table: pa.Table) -> dict[str, str]:
@@ -100,32 +149,35 @@ def _network_column(table: pa.Table) -> dict[str, str]:
     return {"crossz_network": made} if made and "crossz_network" not in table.column_names else {}
 
 
-def csv_lines(table: pa.Table) -> str:
-    """The rows of a CSV. An empty cell is a missing value; a text that a spreadsheet would take for a formula gets an apostrophe."""
-    columns = [_cells(column) for column in table.columns]
-    columns += [_cells(pa.chunked_array([pa.array([text] * len(table))])) for text in _network_column(table).values()]
-    lines = pc.binary_join_element_wise(*columns, ",").to_pylist()
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The cells of a CSV, quoted where they must be."""
-    kind = column.type
-    if pa.types.is_floating(kind):
-        column = pc.if_else(pc.is_nan(column), None, column)
-    if pa.types.is_nested(kind):
-        text = pa.chunked_array(
-            [pa.array([None if row is None else str(row) for row in column.to_pylist()], pa.string())]
-        )
-    else:
-        text = column.cast(pa.string())
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+def csv_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The cells of a CSV, quoted where they must be. A text that a spreadsheet would take for a formula gets an apostrophe."""
+    text = _text(column)
+    if _is_text(column):
         formula = pc.match_substring_regex(text, r"^([=+@\t\r]|-$|-[^0-9.])")
         text = pc.if_else(formula, pc.binary_join_element_wise("'", text, ""), text)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_nested(kind):
-        quoted = pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
-        text = pc.if_else(pc.match_substring_regex(text, r'[",\n\r]'), quoted, text)
-    return pc.fill_null(text, "")
+        text = pc.if_else(pc.match_substring_regex(text, r'[",\n\r]'), _quoted(text), text)
+    return text
+
+
+def _quoted(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise('"', pc.replace_substring(text, '"', '""'), '"', "")
+
+
+def _write_votable(table: pa.Table, path: Path) -> None:
+    before, mark, after = _votable_of(table.schema).partition(b"</TABLE>")
+    with open(path, "wb") as handle:
+        handle.write(before + b"\n<DATA><TABLEDATA>\n")
+        handle.writelines(_lines(table, _xml_cells, "</TD><TD>", "</TD></TR>\n", "<TR><TD>"))
+        handle.write(b"</TABLEDATA></DATA>\n" + mark + after + b"\n")
+
+
+def _xml_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    text = _text(column)
+    if _is_text(column):
+        text = pc.replace_substring_regex(text, r"[\x00-\x08\x0b\x0c\x0e-\x1f]", " ")
+        for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+            text = pc.replace_substring(text, char, entity)
+    return text
 
 
 def _astropy(table: pa.Table, ascii_only: bool = False) -> Any:
@@ -181,11 +233,10 @@ def _write_fits(table: pa.Table, path: Path) -> None:
     fits.HDUList([primary, hdu]).writeto(path, output_verify="silentfix")  # a checksum's comment has the time of day
 
 
-def _described(table: pa.Table) -> Any:
-    """The columns as a table of astropy, with their units, descriptions and UCDs, and the header."""
+def _write_ecsv(table: pa.Table, path: Path) -> None:
     from astropy import units
 
-    made = _astropy(table)
+    made = _astropy(table.slice(0, 0))
     for field in table.schema:
         said = _said(field)
         if "unit" in said:
@@ -194,28 +245,27 @@ def _described(table: pa.Table) -> Any:
         if "ucd" in said:
             made[field.name].meta["ucd"] = said["ucd"]
     made.meta.update(header_in(table.schema))
-    return made
+    head = io.StringIO()
+    made.write(head, format="ascii.ecsv")
+    with open(path, "wb") as handle:
+        handle.write(head.getvalue().rstrip("\n").encode() + b"\n")
+        handle.writelines(_lines(table, _ecsv_cells, " ", "\n"))
 
 
-def _write_votable(table: pa.Table, path: Path) -> None:
-    from astropy.io.votable import from_table
-    from astropy.io.votable.tree import Info
-
-    made = _described(table)
-    header: Mapping[str, str] = dict(made.meta)
-    made.meta.clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about units of the user's, which are written as they were
-        file = from_table(made)
-        for key, value in header.items():
-            file.resources[0].infos.append(Info(name=key, value=value))
-        file.to_xml(str(path))
-
-
-def _write_ecsv(table: pa.Table, path: Path) -> None:
-    _described(table).write(path, format="ascii.ecsv")
-    with open(path, "a", encoding="utf-8") as handle:
-        handle.write("\n")
+def _ecsv_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells as ECSV has them: an empty one is "", one that is no number is nan, and rows of an array are JSON."""
+    kind = column.type
+    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count:
+        return pc.binary_join_element_wise("[", _joined_arrays(column, ","), "]", "")
+    if pa.types.is_nested(kind):
+        rows = [json.dumps(row) for row in column.to_pylist()]
+        column = pa.chunked_array([pa.array(rows, pa.string())])
+    elif pa.types.is_boolean(column.type):
+        return pc.fill_null(pc.if_else(column, "True", "False"), '""')
+    text = _text(column, "nan")
+    if _is_text(column):
+        return pc.if_else(pc.match_substring_regex(text, r'["\s]|^$'), _quoted(text), text)
+    return pc.if_else(pc.equal(text, ""), '""', text)
 
 
 WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {

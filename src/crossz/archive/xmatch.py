@@ -23,6 +23,7 @@ from crossz.catalog.crossmatch import Find
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import atomic_path
 from crossz.core.surveys import SURVEYS, Survey
+from crossz.core.text import printable
 from crossz.sdss.coordinates import separation_arcsec
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def finder(client: "Client", archive: dict[str, Any], cache: str | Path) -> Find
                     REMEDY,
                     method="POST",
                     first_byte_s=archive["query_s"],
-                    consume=_bounded,
+                    most=_LARGEST,
                     data=form,
                     files={"cat1": ("cat1.csv", upload)},
                 )
@@ -164,15 +165,6 @@ def _upload(ra: np.ndarray, dec: np.ndarray) -> str:
     return "\n".join([",".join(_ASKED), *lines, ""])
 
 
-def _bounded(parts: Iterator[bytes]) -> bytes:
-    body = bytearray()
-    for part in parts:
-        body += part
-        if len(body) > _LARGEST:
-            raise Refused(f"an answer of more than {_LARGEST >> 20} MB")
-    return bytes(body)
-
-
 def _numbers(body: bytes, columns: list[str]) -> np.ndarray:
     """The `columns` of a VOTable [rows, columns], NaN where a cell is empty or no finite number.
 
@@ -186,7 +178,7 @@ def _numbers(body: bytes, columns: list[str]) -> np.ndarray:
     except (xml.ParseError, ValueError, LookupError) as error:  # LookupError: an encoding that Python does not know
         raise Refused(f"no complete VOTable: {error}") from error
     for info in _all(document, "INFO"):
-        words = _printable(info.text or "")
+        words = printable(info.text or "")
         if info.get("name") == "QUERY_STATUS" and info.get("value") == "ERROR":
             raise CrosszError(f"CDS XMatch says: {words}")
         if info.get("name") == "QUERY_STATUS" and info.get("value") == "OVERFLOW":
@@ -198,7 +190,7 @@ def _numbers(body: bytes, columns: list[str]) -> np.ndarray:
     names = [field.get("name", "") for field in _all(tables[0], "FIELD")]
     if absent := [name for name in columns if names.count(name) != 1]:
         raise CrosszError(
-            f"CDS XMatch gives no column {', '.join(absent)}, or two; it gives {_printable(', '.join(names))}"
+            f"CDS XMatch gives no column {', '.join(absent)}, or two; it gives {printable(', '.join(names))}"
         )
     rows = [[cell.text for cell in row] for row in data[0]]
     if any(len(row) != len(names) for row in rows) or tables[0].get("nrows", str(len(rows))) != str(len(rows)):
@@ -209,14 +201,10 @@ def _numbers(body: bytes, columns: list[str]) -> np.ndarray:
             -1, len(columns)
         )
     except ValueError as error:
-        raise Refused(f"a cell that is no number: {_printable(str(error))}") from error
+        raise Refused(f"a cell that is no number: {printable(str(error))}") from error
     return np.where(np.isfinite(values), values, np.nan)
 
 
 def _all(element: xml.Element, name: str) -> Iterator[xml.Element]:
     """The elements of this name in any namespace: each version of VOTable has its own."""
     return (found for found in element.iter() if found.tag.rpartition("}")[2] == name)
-
-
-def _printable(text: str) -> str:
-    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:300]

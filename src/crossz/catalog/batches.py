@@ -38,6 +38,10 @@ class UserBatches:
         """The user's columns, at most ROWS rows at a time; with `texts_alone`, only those of text."""
         return _tables(self._path, self._file, texts_alone)
 
+    def count(self) -> int:
+        """How many rows it has: it is read for this."""
+        return sum(map(len, self.given()))
+
     def lists(self) -> Iterator[UserList]:
         """The rows with their form under our names. In the end a message says which values count as missing."""
         marks: Counter[str] = Counter()
@@ -92,7 +96,7 @@ def _tables(path: str | Path, file: Path, texts_alone: bool = False) -> Iterator
 def _pieces(file: Path, texts_alone: bool) -> Iterator[pa.Table]:
     kind = kind_of(file)
     if kind == "parquet":
-        with pq.ParquetFile(file, memory_map=False) as source:
+        with pq.ParquetFile(file, buffer_size=1 << 20) as source:
             schema = source.schema_arrow
             names = [field.name for field in schema if not texts_alone or _is_text(field.type)]
             for batch in source.iter_batches(ROWS, columns=names) if names else ():

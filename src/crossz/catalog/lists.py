@@ -169,7 +169,7 @@ def renamed(table: pa.Table, how: Reading) -> pa.Table:
         for kind in _MAGNITUDES:
             names = [name for name in (f"{kind}_{band}" for band in BANDS) if name in ours]
             un.check_plausible({how.columns[name]: numbers(ours[name]) for name in names}, how.source)
-    return pa.table(ours)
+    return pa.table(ours) if ours else table.select([])  # which keeps the number of rows
 
 
 def _check_ids(table: pa.Table, how: Reading) -> None:
@@ -313,4 +313,4 @@ def log_missing(marks: Mapping[str, int], how: Reading) -> None:
         ordered = sorted(marks.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = ", ".join(f"{text[:20]} ({count:,})" for text, count in ordered[:_SHOWN])
         more = f" and {len(ordered) - _SHOWN:,} other values" if len(ordered) > _SHOWN else ""
-        log.info(f"{how.source}: {sum(marks.values()):,} values count as missing magnitudes or errors: {shown}{more}")
+        log.info(f"{how.source}: {sum(marks.values()):,} value(s) count as missing magnitudes or errors: {shown}{more}")

@@ -38,7 +38,8 @@ _UCDS = (
     ("pos_eq_ra_main", "pos_eq_dec_main"),
     ("pos.eq.ra", "pos.eq.dec"),
 )
-_ERROR_MARKS = ("err", "e_", "sig", "unc", "d_", "rms")
+_ERROR_MARKS = ("err", "e_", "sig", "unc", "d_", "rms", "ivar")
+_EXTINCTION_MARKS = ("ext", "a_", "ebv")
 
 
 def expanded(columns: Mapping[str, str]) -> dict[str, str]:
@@ -118,11 +119,20 @@ def suggestion(fields: Sequence[Field], needed: Sequence[str]) -> str:
         for place in [number for number, letter in enumerate(low) if letter == BANDS[0]]:
             if all(f"{low[:place]}{band}{low[place + 1 :]}" in names for band in BANDS):
                 patterns.append(f"{name[:place]}*{name[place + 1 :]}")
-    errors = [pattern for pattern in patterns if any(mark in pattern.lower() for mark in _ERROR_MARKS)]
-    values = [pattern for pattern in patterns if pattern not in errors]
+    marked = {"Err": _ERROR_MARKS, "extinction": _EXTINCTION_MARKS}
     kinds = list(dict.fromkeys(f"{name[:-1]}*" for name in needed if name[-2:-1] == "_"))
-    wanted = [(kind, errors if "Err" in kind else values) for kind in kinds]
-    said = [f"'{kind}={found[0]}'" for kind, found in wanted if found]
+    said = []
+    for kind in kinds:
+        marks = next((marks for part, marks in marked.items() if part in kind), ())
+        others = [mark for part in marked.values() if part != marks for mark in part]
+        found = [
+            pattern
+            for pattern in patterns
+            if (not marks or any(mark in pattern.lower() for mark in marks))
+            and not any(mark in pattern.lower() for mark in others)
+        ]
+        if found:  # of several, that which has a part of our name
+            said.append(f"'{kind}={min(found, key=lambda pattern: kind[:3].lower() not in pattern.lower())}'")
     if not said:
         said = [f"'{kind}=...*...'" for kind in kinds]
     return f"name them: --columns {' '.join(said)} (* stands for u g r i z)"

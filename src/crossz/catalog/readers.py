@@ -117,7 +117,9 @@ def text_batches(path: Path, rows: int | None) -> Iterator[pa.Table]:
     with open(path, "rb") as handle:
         handle.seek(-1, 2)
         if handle.read(1) not in b"\r\n":
-            log.warning("the table's last line has no end; if its download was cut, its last value may be cut, too")
+            log.warning(
+                f"{path.name}: its last line has no end; if its download was cut, its last value may be cut, too"
+            )
     if rows is None:
         yield with_fields(pa.csv.read_csv(path, read, parse, convert), plan.fields)
         return

@@ -23,7 +23,7 @@ _NAMES = {
 }
 _MARKS = {-9999.0, -9998.0, -999.0, -99.0, -99.9, -99.99, 1e20}  # of fluxes
 _PLAUSIBLE = (10.0, 30.0)
-_SHARE = 0.8  # of the values, which must be plausible
+_SHARE = 0.8  # of the values of a column, which must be plausible
 
 
 def unit_named(text: str) -> tuple[str, float] | None:
@@ -98,13 +98,17 @@ def check_plausible(values: Mapping[str, np.ndarray], source: str) -> None:
     CrosszError
         They do not. The message asks what they are.
     """
-    known = [array[np.isfinite(array) & ~_marks(array)] for array in values.values()]
-    pooled = np.concatenate([*known, np.zeros(0)])
-    if not len(pooled) or np.mean((pooled > _PLAUSIBLE[0]) & (pooled < _PLAUSIBLE[1])) >= _SHARE:
+    known = {name: array[np.isfinite(array) & ~_marks(array)] for name, array in values.items()}
+    counted = {name: array for name, array in known.items() if len(array)}
+    # By column: a pattern may have caught a redshift z beside the magnitudes u, g, r and i.
+    shares = {
+        name: float(np.mean((array > _PLAUSIBLE[0]) & (array < _PLAUSIBLE[1]))) for name, array in counted.items()
+    }
+    odd = [name for name, share in shares.items() if share < _SHARE]
+    if not odd:
         return
-    name, array = next((name, array) for name, array in zip(values, known, strict=True) if len(array))
     raise CrosszError(
-        f"{source}: {name} and its like do not look like magnitudes: half of {name} lies below {np.median(array):.4g}. "
+        f"{source}: {', '.join(odd)} do not look like magnitudes: half of {odd[0]} lies below {np.median(counted[odd[0]]):.4g}. "
         f"What are they? Say it: --units {', '.join(UNITS)} (catalog.units in a configuration); asinh are SDSS's own magnitudes"
     )
 

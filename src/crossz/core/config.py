@@ -61,10 +61,11 @@ def seen_columns(photometry: dict) -> list[str]:
 def network(config: dict, name: str) -> dict[str, dict]:
     """What one of `networks` is made with: the blocks crossmodal, train, cutouts and photometry, changed by its variant.
 
-    `photometry` holds magnitudes and columns, those of external surveys among them.
+    `photometry` holds magnitudes, features and columns, those of external surveys among them.
     """
     blocks = _blocks(config, name)
-    photometry = {"magnitudes": blocks["photometry"]["magnitudes"], "columns": seen_columns(blocks["photometry"])}
+    block = blocks["photometry"]
+    photometry = {name: block[name] for name in ("magnitudes", "features")} | {"columns": seen_columns(block)}
     return blocks | {"photometry": photometry}
 
 

@@ -47,15 +47,20 @@ class _Lines(logging.Formatter):
         self._prefix = prefix
 
     def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(self._prefix + line for line in super().format(record).split("\n"))
+        return "\n".join(self._prefix + line for line in harmless(super().format(record)).split("\n"))
+
+
+def harmless(text: str) -> str:
+    """Text without the characters that a terminal would obey: names and values of others stand in messages."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def message_of(error: CrosszError | OSError) -> str:
     """The text that a user reads of an error: its message and, where an operating system's needs one, the remedy."""
     if not isinstance(error, OSError) or error.errno not in _REMEDIES:
-        return str(error)
+        return harmless(str(error))
     plain = OSError(error.errno, os.strerror(error.errno), error.filename)  # libraries add lines of their own
-    return f"{plain}{_REMEDIES[error.errno]}"
+    return harmless(f"{plain}{_REMEDIES[error.errno]}")
 
 
 @contextlib.contextmanager

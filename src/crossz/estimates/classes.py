@@ -10,6 +10,7 @@ import pandas as pd
 
 from crossz.catalog.class_names import cleaned_class
 from crossz.core.errors import CrosszError
+from crossz.estimates.search import best_of
 
 LEAST = 1e-6
 """A probability counts as at least this in a log loss, or a single vote of a forest would make it infinite."""
@@ -53,7 +54,11 @@ def temperature_scaled(probability: np.ndarray, temperature: float) -> np.ndarra
 
 def fit_temperature(probability: np.ndarray, label: np.ndarray) -> float:
     """The temperature of the smallest log loss (Guo et al. 2017), to be chosen on the validation part."""
-    return float(min(_TEMPERATURES, key=lambda t: log_loss(temperature_scaled(probability, t), label)))
+
+    def score(temperature: float, step: int) -> float:
+        return log_loss(temperature_scaled(probability[::step], temperature), label[::step])
+
+    return best_of(_TEMPERATURES, score, len(label))
 
 
 def columns(probability: np.ndarray, classes: Sequence[str]) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from crossz.estimates.estimates import Estimate, Point, mean_of
+from crossz.estimates.search import best_of
 
 _LIMITS = np.exp(np.linspace(np.log(0.3), np.log(2.0), 77))  # of t, 2.5 % apart
 _ENOUGH = 10_000  # objects, for one number
@@ -63,13 +64,18 @@ def fit_temperature(parts: Sequence[HeldOut]) -> float | None:
     """The limit t of `temperature` with the best mean score (`Estimate.score`); None of points, or without objects."""
     if not parts or isinstance(parts[0].estimate, Point):
         return None
-    step = -(-sum(len(part.truth) for part in parts) // _ENOUGH)
-    some = [
+    count = sum(len(part.truth) for part in parts)
+    some = _every(parts, -(-count // _ENOUGH))
+
+    def score(limit: float, step: int) -> float:
+        return sum(len(part.truth) * part.recalibrated(limit).score(part.truth) for part in _every(some, step))
+
+    return best_of(_LIMITS, score, min(count, _ENOUGH))
+
+
+def _every(parts: Sequence[HeldOut], step: int) -> list[HeldOut]:
+    # Every step-th object of each part.
+    return [
         HeldOut(part.estimate.take(np.arange(0, len(part.truth), step)), part.truth[::step], part.splits)
         for part in parts
     ]
-
-    def total(limit: float) -> float:
-        return sum(len(part.truth) * part.recalibrated(limit).score(part.truth) for part in some)
-
-    return float(min(_LIMITS, key=total))

@@ -34,6 +34,11 @@ class Point:
     def __len__(self) -> int:
         return len(self.z_phot)
 
+    @property
+    def z_median(self) -> np.ndarray:
+        """The same redshifts [n]: half of the probability of a point is on each side."""
+        return self.z_phot
+
     @classmethod
     def mean(cls, members: Sequence[Self]) -> Self:
         """The mean of several estimates of the same objects."""
@@ -83,7 +88,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Pdf:
-    """Gaussian mixtures in ln(1 + z); z_phot [n] is that of their mean."""
+    """Gaussian mixtures in ln(1 + z); z_phot [n] is their `pdf.z_mean`."""
 
     mixture: Mixture
 
@@ -92,8 +97,13 @@ class Pdf:
 
     @property
     def z_phot(self) -> np.ndarray:
-        """Redshift [n] of the mean of ln(1 + z)."""
-        return np.expm1(pdf.mean(self.mixture))
+        """Redshift [n] with the smallest expected square of dz, which is what the RMSE asks for."""
+        return pdf.z_mean(self.mixture)
+
+    @property
+    def z_median(self) -> np.ndarray:
+        """Redshift [n] with half of the probability on each side. It minimises the expected |dy|."""
+        return np.expm1(pdf.quantiles(self.mixture, [0.5])[:, 0])
 
     @classmethod
     def mean(cls, members: Sequence[Self]) -> Self:
@@ -127,22 +137,24 @@ class Pdf:
         return pdf.fit_temperature(self.mixture, np.log1p(truth))
 
     def recalibrated(self, temperature: float | None) -> Self:
-        """The PDFs with every sigma times `temperature`; z_phot stays."""
+        """The PDFs with every sigma times `temperature`."""
         return self if temperature is None else replace(self, mixture=pdf.temperature_scaled(self.mixture, temperature))
 
     def columns(self, shares: Sequence[float] = ()) -> dict[str, np.ndarray]:
-        """Columns z_phot; with `shares` also z_median and central intervals z_low_68, z_high_68 ...; the PDF and its peaks.
+        """Columns of the estimates z_phot (= z_mean), z_mean, z_median and z_mode; odds; the PDF and its peaks.
 
-        The PDF: weight_k, mean_k, sigma_k. Its two most probable peaks: z_peak_1, p_peak_1, z_peak_2, p_peak_2.
+        odds: the probability near z_mode (`pdf.odds`). With `shares` also central intervals z_low_68, z_high_68 ...
+        The PDF: weight_k, mean_k, sigma_k. Its two most probable peaks: z_peak_1 (= z_mode), p_peak_1, z_peak_2, p_peak_2.
         """
-        columns = {"z_phot": self.z_phot}
-        if shares:
-            levels = [0.5, *((1 + side * share) / 2 for share in shares for side in (-1, 1))]
-            names = [f"z_{side}_{100 * share:.0f}" for share in shares for side in ("low", "high")]
-            columns |= dict(zip(["z_median", *names], np.expm1(pdf.quantiles(self.mixture, levels)).T, strict=True))
+        z, probability = pdf.peaks(self.mixture)
+        levels = [0.5, *((1 + side * share) / 2 for share in shares for side in (-1, 1))]
+        names = [f"z_{side}_{100 * share:.0f}" for share in shares for side in ("low", "high")]
+        z_median, *ends = np.expm1(pdf.quantiles(self.mixture, levels)).T
+        z_mean, z_mode = self.z_phot, z[:, 0]
+        columns = {"z_phot": z_mean, "z_mean": z_mean, "z_median": z_median, "z_mode": z_mode}
+        columns |= {"odds": pdf.odds(self.mixture, z_mode), **dict(zip(names, ends, strict=True))}
         for name, array in self.mixture._asdict().items():
             columns |= {f"{name}_{k}": array[:, k] for k in range(array.shape[1])}
-        z, probability = pdf.peaks(self.mixture)
         for k in (0, 1):
             columns |= {f"z_peak_{k + 1}": z[:, k], f"p_peak_{k + 1}": probability[:, k]}
         return columns
@@ -156,7 +168,7 @@ class Pdf:
         weight, mean, sigma = self.mixture
         variance = (weight * (sigma**2 + mean**2)).sum(1) - (weight * mean).sum(1) ** 2
         return {
-            "y": np.log1p(self.z_phot).round(6).tolist(),
+            "y": pdf.mean(self.mixture).round(6).tolist(),
             "sd": np.sqrt(np.maximum(variance, 0)).round(6).tolist(),
         }
 

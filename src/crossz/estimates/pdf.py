@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from crossz.estimates.search import best_of
+
 
 class Mixture(NamedTuple):
     """Mixtures of n objects with K components each: weights that sum to 1, means and sigmas, [n, K]."""
@@ -15,6 +17,10 @@ class Mixture(NamedTuple):
     sigma: np.ndarray
 
 
+ODDS_WIDTH = 0.06
+"""Half the interval of `odds`, in units of 1 + z."""
+_TEMPERATURES = np.exp(np.linspace(np.log(0.3), np.log(3.0), 93))  # 2.5 % apart
+_CACHED = 2**15  # numbers of an array: in the processor's cache, and too few for torch to wake its threads
 _EVEN, _STEP = 64, 0.4  # points of an even grid, and its widest step, in sigmas of the narrowest component
 _OFFSETS = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0])  # of points about a component, in its sigmas
 _BLOCK = 64  # objects whose points are in memory at once: in the processor's cache
@@ -69,6 +75,23 @@ def mean(pdf: Mixture) -> np.ndarray:
     return (pdf.weight * pdf.mean).sum(1)
 
 
+def z_mean(pdf: Mixture) -> np.ndarray:
+    """The redshift [n] with the smallest expected square of dz = (z_phot - z) / (1 + z), if the PDF is right.
+
+    It is 1 + z_phot = E[1 / (1 + z)] / E[1 / (1 + z)^2]: a mean that counts an object at high z less, as dz does.
+    """
+    shift, variance = pdf.mean.min(1, keepdims=True), pdf.sigma**2
+    first = (pdf.weight * np.exp(shift - pdf.mean + variance / 2)).sum(1)
+    second = (pdf.weight * np.exp(2 * (shift - pdf.mean + variance))).sum(1)
+    return np.expm1(shift[:, 0] + np.log(first / second))
+
+
+def odds(pdf: Mixture, z: np.ndarray) -> np.ndarray:
+    """Probability [n] that the redshift lies within 0.06 (1 + z) of z [n] (Benitez 2000, ApJ 536, 571)."""
+    low, high = (cdf(pdf, np.log1p(z) + np.log1p(side * ODDS_WIDTH)) for side in (-1, 1))
+    return high - low
+
+
 def crps(pdf: Mixture, y: np.ndarray) -> np.ndarray:
     """Continuous ranked probability score at the true y: E|Y - y| - E|Y - Y'| / 2, Y and Y' drawn from the PDF.
 
@@ -86,18 +109,25 @@ def crps(pdf: Mixture, y: np.ndarray) -> np.ndarray:
     ----------
     Grimit et al. (2006), Q. J. R. Meteorol. Soc. 132, 2925: the closed form for Gaussian mixtures.
     """
-    first = _expected_distance(pdf.mean - np.asarray(y, float)[:, None], pdf.sigma)
-    apart = _expected_distance(
-        pdf.mean[:, :, None] - pdf.mean[:, None, :], np.hypot(pdf.sigma[:, :, None], pdf.sigma[:, None, :])
-    )
-    pairs = pdf.weight[:, :, None] * pdf.weight[:, None, :]
-    return (pdf.weight * first).sum(1) - (pairs * apart).sum((1, 2)) / 2
+    weight, mean, sigma = (np.ascontiguousarray(part.T, float) for part in pdf)
+    y, scores = np.asarray(y, float), np.empty(len(y))
+    step = max(_CACHED // len(weight), 1)
+    for rows in (slice(start, start + step) for start in range(0, len(y), step)):
+        w, m, s = weight[:, rows], mean[:, rows], sigma[:, rows]
+        score = (w * _expected_distance(m - y[rows], s)).sum(0) - (w * w * s).sum(0) / np.sqrt(np.pi)
+        for apart in range(1, len(w)):  # pairs of components k and k + apart, which count once each way
+            pairs = _expected_distance(m[apart:] - m[:-apart], np.sqrt(s[apart:] ** 2 + s[:-apart] ** 2))
+            score -= (w[apart:] * w[:-apart] * pairs).sum(0)
+        scores[rows] = score
+    return scores
 
 
 def _expected_distance(m: np.ndarray, s: np.ndarray) -> np.ndarray:
-    # E|X| of a Gaussian of mean m and sigma s.
-    t = m / s
-    return m * (2 * ndtr(t) - 1) + 2 * s * np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi)
+    # E|X| of a Gaussian of mean m and sigma s. The error function of torch is three times as fast as its ndtr.
+    import torch  # as in ndtr
+
+    t = m / (s * np.sqrt(2))
+    return m * torch.erf(torch.from_numpy(t)).numpy() + np.exp(-t * t) * s * np.sqrt(2 / np.pi)
 
 
 def temperature_scaled(pdf: Mixture, temperature: float) -> Mixture:
@@ -115,8 +145,12 @@ def fit_temperature(pdf: Mixture, y: np.ndarray) -> float:
     y
         Their true values [n].
     """
-    temperatures = np.exp(np.linspace(np.log(0.3), np.log(3.0), 93))
-    return float(min(temperatures, key=lambda t: crps(temperature_scaled(pdf, t), y).mean()))
+
+    def score(temperature: float, step: int) -> float:
+        some = Mixture(*(part[::step] for part in pdf))
+        return float(crps(temperature_scaled(some, temperature), y[::step]).mean())
+
+    return best_of(_TEMPERATURES, score, len(y))
 
 
 def ensemble(members: Sequence[Mixture]) -> Mixture:

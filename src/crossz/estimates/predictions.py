@@ -54,10 +54,11 @@ def read_predictions(
 ) -> Iterator[tuple[str, str, int, str, pd.DataFrame]]:
     """(dataset, model, split, inputs, table) of each .../{dataset}/{model}/{split}/{inputs}.parquet, in their order.
 
-    A table of all columns, or of `columns` alone: those of the PDFs are nine tenths of a file.
+    A table of all columns, or of those of `columns` that it has: those of the PDFs are nine tenths of a file.
     """
     for path in map(Path, paths):
-        yield *parse_predictions(path), pq.read_table(path, columns=columns).to_pandas()
+        there = None if columns is None else [name for name in columns if name in pq.read_schema(path).names]
+        yield *parse_predictions(path), pq.read_table(path, columns=there).to_pandas()
 
 
 class ScoredRows(NamedTuple):
@@ -65,13 +66,18 @@ class ScoredRows(NamedTuple):
 
     rows: pd.DataFrame  # objID, z_spec, split
     z_phot: dict[tuple[str, str], np.ndarray]  # [n] by model and inputs, in the order of the paths
+    z_median: dict[tuple[str, str], np.ndarray]  # the same, z_phot of models without PDFs
 
 
 def scored_rows(paths: Iterable[str | Path]) -> dict[str, ScoredRows]:
     """The test parts of predictions, by dataset. Raises CrosszError when models were not scored on the same objects."""
     parts: dict[str, dict[tuple[str, str], list[pd.DataFrame]]] = {}
-    for dataset, model, split, inputs, table in read_predictions(paths, ["objID", "z_spec", "z_phot", "subset"]):
-        test = table.loc[table["subset"] == "test", ["objID", "z_spec", "z_phot"]].assign(split=split)
+    for dataset, model, split, inputs, table in read_predictions(
+        paths, ["objID", "z_spec", "z_phot", "z_median", "subset"]
+    ):
+        test = table.loc[table["subset"] == "test"].assign(split=split)
+        if "z_median" not in test:
+            test["z_median"] = test["z_phot"]
         parts.setdefault(dataset, {}).setdefault((model, inputs), []).append(test)
     scored = {}
     for dataset, models in parts.items():
@@ -83,6 +89,7 @@ def scored_rows(paths: Iterable[str | Path]) -> dict[str, ScoredRows]:
                     f"{dataset}: {model} {inputs} was scored on other objects than the rest; rerun -R train references mml"
                 )
         scored[dataset] = ScoredRows(
-            first.drop(columns="z_phot"), {key: table["z_phot"].to_numpy() for key, table in tables.items()}
+            first[["objID", "z_spec", "split"]],
+            *({key: table[name].to_numpy() for key, table in tables.items()} for name in ("z_phot", "z_median")),
         )
     return scored

@@ -110,7 +110,9 @@ class Small(nn.Module):
 
 def stretched(units: torch.Tensor, mask: torch.Tensor, noise: list[float]) -> torch.Tensor:
     """asinh(pixel / noise) [n, 5, y, x] of images in store units, `noise` one per band; 0 where masked (mask [n, y, x] uint8)."""
-    softening = torch.tensor(noise, device=units.device).view(1, -1, 1, 1)
-    bits = torch.tensor([1 << band for band in range(len(BANDS))], dtype=torch.uint8, device=mask.device)
-    covered = (mask[:, None] & bits.view(1, -1, 1, 1)) == 0
+    softening, bits = torch.tensor(noise), torch.tensor([1 << band for band in range(len(BANDS))], dtype=torch.uint8)
+    softening, bits = (  # made on the device they would wait for it
+        one.view(1, -1, 1, 1).to(units.device, non_blocking=True) for one in (softening, bits)
+    )
+    covered = (mask[:, None] & bits) == 0
     return torch.asinh(units.float() / softening) * covered

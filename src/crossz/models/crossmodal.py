@@ -95,12 +95,12 @@ class AttentionLayer(nn.Module):
 
 
 class PhotometryEncoder(nn.Module):
-    """Eq. 1-3: (X_mag [n, 5, 3], X_colour [n, 4 + 2 k]) -> chi_phot [n, 512]; k extra columns of the catalog."""
+    """Eq. 1-3: (X_mag [n, 5, 3], X_colour [n, colours]) -> chi_phot [n, 512]."""
 
-    def __init__(self, attention: str, layers: int, dropout: float, extra_columns: int):
+    def __init__(self, attention: str, layers: int, dropout: float, colours: int, hidden_layers: int):
         super().__init__()
         self.layers = nn.Sequential(*(AttentionLayer(attention == "softmax") for _ in range(layers)))
-        self.fusion = mlp(len(BANDS) * TOKEN + len(BANDS) - 1 + 2 * extra_columns, 256, CHI, dropout)
+        self.fusion = mlp(len(BANDS) * TOKEN + colours, 256, CHI, dropout, hidden_layers)
 
     def forward(self, x_mag: torch.Tensor, x_colour: torch.Tensor) -> torch.Tensor:
         return F.silu(self.fusion(torch.cat([self.layers(x_mag).flatten(1), x_colour], dim=1)))
@@ -135,11 +135,12 @@ def reverse_gradient(x: torch.Tensor, strength: float) -> torch.Tensor:
     return _Reversal.apply(x, strength)
 
 
-def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
-    """Two linear layers with normalisation, SiLU and dropout between them."""
-    return nn.Sequential(
-        nn.Linear(inputs, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs)
-    )
+def mlp(inputs: int, hidden: int, outputs: int, dropout: float, layers: int = 1) -> nn.Sequential:
+    """`layers` hidden linear layers, each with normalisation, SiLU and dropout, and a linear one."""
+    modules: list[nn.Module] = []
+    for size in (inputs, *[hidden] * (layers - 1)):
+        modules += [nn.Linear(size, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*modules, nn.Linear(hidden, outputs))
 
 
 class CrossModal(nn.Module):
@@ -147,10 +148,10 @@ class CrossModal(nn.Module):
 
     Parameters
     ----------
-    backbone, stem, image_mlp_layers, attention, attention_layers, dropout, components
+    backbone, stem, image_mlp_layers, attention, attention_layers, hidden_layers, dropout, components
         As in the block `crossmodal` of the configuration; components 0: a point head.
-    extra_columns
-        How many columns of the catalog it reads beside the magnitudes.
+    colours
+        Length of X_colour (`features.colour_count`).
     classes
         How many classes its head tells apart; 0 of a head of redshifts.
     """
@@ -165,11 +166,12 @@ class CrossModal(nn.Module):
         dropout: float,
         components: int,
         image_mlp_layers: int = 1,
-        extra_columns: int = 0,
+        hidden_layers: int = 1,
+        colours: int = len(BANDS) - 1,
         classes: int = 0,
     ):
         super().__init__()
-        self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout, extra_columns)
+        self.encode_phot = PhotometryEncoder(attention, attention_layers, dropout, colours, hidden_layers)
         self.encode_img = ImageEncoder(backbone, stem, image_mlp_layers)
         self.decode_phot = mlp(CHI, 256, CHI, dropout)  # G_photo of eq. 5: from chi_phot to an image feature
         self.decode_img = mlp(CHI, 256, CHI, dropout)  # G_img of eq. 5: from chi_img to a photometry feature
@@ -177,7 +179,7 @@ class CrossModal(nn.Module):
         self.discriminate_img = mlp(CHI, 128, 2, dropout)  # D_2 of eq. 7
         self.extinction = mlp(CHI, 128, len(BANDS), dropout)  # eq. 6, from chi_img
         # eq. 6, from (chi_img, chi_phot): a point, or the weights, means and sigmas of a mixture of Gaussians; or logits of classes
-        self.redshift = mlp(2 * CHI, 256, classes or 3 * components or 1, dropout)
+        self.redshift = mlp(2 * CHI, 256, classes or 3 * components or 1, dropout, hidden_layers)
 
     def features(
         self,
@@ -251,11 +253,25 @@ def mixture_crps(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return (first - (weight[:, :, None] * weight[:, None, :] * apart).sum((1, 2)) / 2).mean()
 
 
-def redshift_loss(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """J_z: mean squared error of a point (eq. 10), CRPS of a mixture, cross-entropy where `target` [n] are labels (int64)."""
+def mixture_nll(head: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean negative log-likelihood of `target` [n] under the mixtures, in nats. An outlier costs more than in the CRPS."""
+    _, mean, sigma = mixture(head)
+    log_weight = head.float().chunk(3, dim=1)[0].log_softmax(1)  # finite where the weight itself is 0
+    u = (target[:, None] - mean) / sigma
+    return -torch.logsumexp(log_weight - u * u / 2 - sigma.log() - math.log(2 * math.pi) / 2, dim=1).mean()
+
+
+def redshift_loss(head: torch.Tensor, target: torch.Tensor, nll_weight: float = 0.0) -> torch.Tensor:
+    """J_z: mean squared error of a point (eq. 10); cross-entropy where `target` [n] are labels (int64).
+
+    Of a mixture CRPS + `nll_weight` times the negative log-likelihood.
+    """
     if not target.is_floating_point():
         return F.cross_entropy(head, target)
-    return F.mse_loss(head.squeeze(1), target) if head.shape[1] == 1 else mixture_crps(head, target)
+    if head.shape[1] == 1:
+        return F.mse_loss(head.squeeze(1), target)
+    crps = mixture_crps(head, target)
+    return crps + nll_weight * mixture_nll(head, target) if nll_weight else crps
 
 
 def extinction_loss(estimated: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -292,6 +308,7 @@ def objective(
     alpha: float,
     beta: float,
     pair_weight: float,
+    nll_weight: float = 0.0,
     reversal: float,
 ) -> dict[str, torch.Tensor]:
     """J = alpha J_adv + beta J_ext + (1 - alpha - beta) J_z (eq. 8), and its parts.
@@ -312,6 +329,8 @@ def objective(
         Weights of the adversarial and of the extinction loss.
     pair_weight
         Weight of the squared distance of a generated feature from its object's real one; 0 as printed.
+    nll_weight
+        Weight of the negative log-likelihood in the loss of a mixture.
     reversal
         Strength of the gradient reversal.
 
@@ -320,7 +339,8 @@ def objective(
     dict
         loss, redshift or classes (J_z), extinction (J_ext), adversarial (J_adv), accuracy (of the discriminators).
     """
-    j_z = torch.stack([redshift_loss(net.z(features, inputs), z) for inputs in patterns]).mean()
+    heads = torch.cat([net.z(features, inputs) for inputs in patterns])  # one loss of all: a quarter of the kernels
+    j_z = redshift_loss(heads, z.repeat(len(patterns)), nll_weight)
     terms = {"loss": (1 - alpha - beta) * j_z, "redshift" if z.is_floating_point() else "classes": j_z}
     if features.img is not None:
         terms["extinction"] = extinction_loss(net.extinction(features.img), extinction)

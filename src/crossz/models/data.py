@@ -1,7 +1,9 @@
 """What the networks read: rows of a split, or new objects, as scaled tensors on the device, and their images."""
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,7 +17,9 @@ from crossz.models import features as ft
 from crossz.models.info import ModelInfo
 
 RESIDENT_BYTES = 2 << 30
-"""Images up to this size are gathered once and stay in memory; on a GPU, up to half of its free memory."""
+"""Images up to this size are gathered once and stay in a computer's memory; on a GPU, free memory decides (`_room`)."""
+IMAGE_BYTES = 2 * len(BANDS) * backbones.IMAGE_SIZE**2
+"""Of an image in memory: float16."""
 ROWS_AT_ONCE = 512
 """Objects whose images are gathered together, or that go through a network together."""
 
@@ -36,9 +40,11 @@ class Inputs(NamedTuple):
     x_mag: torch.Tensor
     """[n, 5, 3] float32, scaled."""
     x_colour: torch.Tensor
-    """[n, 4 + 2 k] float32, scaled; k extra columns of the catalog."""
+    """[n, `ModelInfo.colour_count`] float32, scaled."""
     fetch: Fetch | None
     """Their images; None where there are none to read."""
+    resident: bool = True
+    """Whether the images are on the device already; others are read with positions on the processor."""
 
 
 class Part(NamedTuple):
@@ -55,8 +61,10 @@ class Part(NamedTuple):
     """[n, 5] scaled; NaN where it is unknown, and then it is not learnt."""
 
 
-def image_source(pixels: Pixels, rows: np.ndarray, sky_noise: list[float], device: torch.device) -> Fetch:
-    """A function from positions in `rows`, on `device`, to stretched images [b, 5, 64, 64] float16 there.
+def image_source(
+    pixels: Pixels, rows: np.ndarray, sky_noise: list[float], device: torch.device, reserve: int | None = None
+) -> tuple[Fetch, bool]:
+    """A function from positions in `rows` to stretched images [b, 5, 64, 64] float16 on `device`; whether they are resident.
 
     Images that fit (RESIDENT_BYTES) are gathered and stretched once; others batch by batch. Both are rounded to float16,
     so that which of the two a memory allows does not change a result.
@@ -71,42 +79,98 @@ def image_source(pixels: Pixels, rows: np.ndarray, sky_noise: list[float], devic
         [5] softening of the stretch, in store units.
     device
         Where the images go.
+    reserve
+        Bytes of a card's memory to leave free for other things; default: half of what is free.
     """
 
     def load(batch: np.ndarray) -> torch.Tensor:
-        image, mask = (torch.from_numpy(array).to(device) for array in pixels.gather(batch))
+        image, mask = (_sent(array, device) for array in pixels.gather(batch))
         return backbones.stretched(image, mask, sky_noise).half().contiguous(memory_format=torch.channels_last)
 
     known = rows[rows >= 0]
     shape = (len(known), len(BANDS), backbones.IMAGE_SIZE, backbones.IMAGE_SIZE)
-    limit = RESIDENT_BYTES if device.type == "cpu" else torch.cuda.mem_get_info(device)[0] // 2
-    if math.prod(shape) * 2 > limit:
-        return lambda positions: load(rows[positions.cpu().numpy()])
+    if len(known) * IMAGE_BYTES > _room(device, reserve):
+        return (lambda positions: load(rows[positions.cpu().numpy()])), False
     resident = torch.empty(shape, dtype=torch.float16, device=device, memory_format=torch.channels_last)
-    for batch in np.array_split(np.arange(len(known)), max(1, math.ceil(len(known) / ROWS_AT_ONCE))):
-        resident[batch] = load(known[batch])
+    for begin in range(0, len(known), ROWS_AT_ONCE):  # into slices, in place: an index of rows would copy all images
+        some = slice(begin, begin + ROWS_AT_ONCE)
+        resident[some].copy_(load(known[some]))
     if len(known) == len(rows):
-        return lambda positions: resident[positions]
+        return (lambda positions: resident[positions]), True
     place = torch.from_numpy(np.cumsum(rows >= 0) - 1).to(device)
-    return lambda positions: resident[place[positions]]
+    return (lambda positions: resident[place[positions]]), True
+
+
+def _sent(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """`array` on `device`, without waiting for a card."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def ahead(inputs: Inputs, batches: Sequence[torch.Tensor]) -> Iterator[Inputs]:
+    """`inputs` once for each of `batches`, to be asked for the images of that batch.
+
+    A thread reads what is not resident, one batch ahead, while the device computes.
+
+    Parameters
+    ----------
+    inputs
+        Of n objects.
+    batches
+        Positions [b] int64 of each batch, on the processor: from the device they would come after all that it has to do.
+    """
+    if inputs.fetch is None or inputs.resident:
+        for _ in batches:
+            yield inputs
+        return
+    device = inputs.x_mag.device  # a new thread would take the first card
+    begin = functools.partial(torch.cuda.set_device, device) if device.type == "cuda" else None
+    with ThreadPoolExecutor(1, initializer=begin) as reader:
+        coming = reader.submit(inputs.fetch, batches[0])
+        for following in (*batches[1:], None):
+            images = coming.result()
+            if following is not None:
+                coming = reader.submit(inputs.fetch, following)
+            yield inputs._replace(fetch=functools.partial(_already, images))
+
+
+def _room(device: torch.device, reserve: int | None) -> int:
+    """Bytes that images may take on `device`."""
+    if device.type == "cpu":
+        return RESIDENT_BYTES
+    free = int(torch.cuda.mem_get_info(device)[0])
+    return free // 2 if reserve is None else free - reserve
 
 
 def model_inputs(
-    phot: ft.Photometry, pixels: Pixels | None, rows: np.ndarray | None, info: ModelInfo, device: torch.device
+    phot: ft.Photometry,
+    pixels: Pixels | None,
+    rows: np.ndarray | None,
+    info: ModelInfo,
+    device: torch.device,
+    reserve: int | None = None,
 ) -> Inputs:
-    """What the networks of `info` read of n objects: photometry `phot`, and images of `pixels` at `rows` [n] (-1: none)."""
+    """What the networks of `info` read of n objects: photometry `phot`, and images of `pixels` at `rows` [n] (-1: none).
+
+    `reserve`: as in `image_source`.
+    """
     x_mag, x_colour = (
         torch.from_numpy(ft.apply_scaler(info.scalers[name], values)).to(device)
-        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot), strict=True)
+        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot, info.features), strict=True)
     )
-    fetch = None
+    fetch, resident = None, True
     if info.sees_images and pixels is not None and rows is not None and (rows >= 0).any():
-        fetch = image_source(pixels, rows, info.sky_noise, device)
-    return Inputs(x_mag, x_colour, fetch)
+        fetch, resident = image_source(pixels, rows, info.sky_noise, device, reserve)
+    return Inputs(x_mag, x_colour, fetch, resident)
 
 
-def load_part(rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch.device) -> Part:
-    """The catalog `rows` of one part, each with its `row` in `pixels`, under the scalers of `info`."""
+def load_part(
+    rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch.device, reserve: int | None = None
+) -> Part:
+    """The catalog `rows` of one part, each with its `row` in `pixels`, under the scalers of `info`.
+
+    `reserve`: as in `image_source`.
+    """
     phot = ft.photometry(rows, info.magnitudes, info.columns)
     if info.classes:
         truth = target = classes.labels(rows, info.classes)
@@ -119,7 +183,7 @@ def load_part(rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch
     return Part(
         rows["objID"].to_numpy(),
         truth,
-        model_inputs(phot, pixels, rows["row"].to_numpy(), info, device),
+        model_inputs(phot, pixels, rows["row"].to_numpy(), info, device, reserve),
         torch.from_numpy(target).to(device),
         torch.from_numpy(extinction).to(device),
     )
@@ -138,7 +202,7 @@ def redshift_of(target: np.ndarray, kind: str) -> np.ndarray:
 def fit_scalers(train: pd.DataFrame, pixels: Pixels, info: ModelInfo) -> dict[str, Any]:
     """Everything that is fitted before a training, on the training part alone: `ModelInfo.scalers`."""
     phot = ft.photometry(train, info.magnitudes, info.columns)
-    x_mag, x_colour = ft.tokens(phot)
+    x_mag, x_colour = ft.tokens(phot, info.features)
     z = target_of(train["z"].to_numpy(), info.crossmodal["target"])
     sample = train["row"].to_numpy()[:: max(1, len(train) // 1000)]
     images = {"sky_noise": ft.sky_noise(*pixels.gather(sample))} if info.sees_images else {}
@@ -155,6 +219,8 @@ def augmented(
 ) -> torch.Tensor:
     """Images [n, 5, y, x], each quarter of their batch under a random quarter turn and flip: the sky has no up.
 
+    One gather of pixels, whose bands lie together in memory before and after it.
+
     Parameters
     ----------
     image
@@ -165,12 +231,28 @@ def augmented(
     generator
         Of the random numbers; default: that of torch.
     """
-    parts, quarter = [], math.ceil((batch or len(image)) / 4)
-    for begin in range(-first, (batch or len(image)) - first, quarter):
-        turns, flip = torch.randint(4, (2,), generator=generator).tolist()
-        part = image[max(begin, 0) : max(begin + quarter, 0)]
-        if turns % 2:
-            part = part.transpose(2, 3)
-        axes = [2] * (turns in (1, 2)) + [3] * ((turns in (2, 3)) != flip % 2)
-        parts.append(part.flip(axes) if axes else part)  # one copy for a turn and a flip
-    return torch.cat(parts)
+    count, size = batch or len(image), image.shape[2]
+    quarter = math.ceil(count / 4)
+    drawn = torch.randint(4, (math.ceil(count / quarter), 2), generator=generator)
+    kinds = (2 * drawn[:, 0] + drawn[:, 1] % 2).repeat_interleave(quarter)[first : first + len(image)]
+    kinds = kinds.to(image.device, non_blocking=True)
+    begins = size**2 * torch.arange(len(image), device=image.device, dtype=torch.int32)
+    pixels = _turns(size, image.device)[kinds] + begins[:, None]
+    turned = image.permute(0, 2, 3, 1).reshape(-1, image.shape[1]).index_select(0, pixels.flatten())
+    return turned.view(len(image), size, size, image.shape[1]).permute(0, 3, 1, 2)
+
+
+def _already(images: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    return images
+
+
+@functools.cache
+def _turns(size: int, device: torch.device) -> torch.Tensor:
+    """Which pixel [8, y x] of an image of `size` pixels a side each pixel comes from, under quarter turns and flips."""
+    kinds = []
+    for kind in range(8):
+        turns, flip = divmod(kind, 2)
+        image = torch.arange(size**2, dtype=torch.int32).view(size, size)
+        image = image.T if turns % 2 else image
+        kinds.append(image.flip([0] * (turns in (1, 2)) + [1] * ((turns in (2, 3)) != flip)).flatten())
+    return torch.stack(kinds).to(device)

@@ -11,7 +11,17 @@ from crossz.core.errors import CrosszError
 
 _FAINTEST = 50.0  # mag: what lies beyond is a mark for a missing value, such as 99.99
 _LARGEST_ERROR = 9.9  # mag: errors from here on are such marks, too; SDSS has some of 9.4
+_REFERENCE = [BANDS.index(band) for band in "rigzu"]  # bands that fluxes are divided by, the first that there is
+_FARTHEST = 10.0  # mag between two bands of an object: no flux of any number, however wrong, is infinite
 _CLIP = 6.0  # scaled values beyond this say "out of domain" and nothing more
+
+
+_KINDS = {kind: (name, "psfMagErr", "extinction") for kind, name in (("dered_model", "dered"), ("psf", "psfMag"))}
+
+
+def photometry_columns(magnitudes: str) -> list[str]:
+    """The columns of a catalog that `photometry` reads."""
+    return [f"{kind}_{band}" for kind in _KINDS[magnitudes] for band in BANDS]
 
 
 class Photometry(NamedTuple):
@@ -60,9 +70,7 @@ def photometry(
     ----------
     Zhang et al. (2023), section 2.3.
     """
-    name = {"dered_model": "dered", "psf": "psfMag"}[magnitudes]
-    table = {kind: _columns(catalog, kind, magnitudes, complete) for kind in (name, "psfMagErr", "extinction")}
-    mag, err, extinction = table[name], table["psfMagErr"], table["extinction"]
+    mag, err, extinction = (_columns(catalog, kind, magnitudes, complete) for kind in _KINDS[magnitudes])
     extinction = np.where((extinction >= 0) & (extinction < _FAINTEST), extinction, np.nan)
     missing = ~((mag > 0) & (mag < _FAINTEST) & (err > 0) & (err < _LARGEST_ERROR))
     if magnitudes == "psf":
@@ -90,8 +98,15 @@ def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str, complete: bool) 
     return catalog[names].to_numpy(float)
 
 
-def tokens(phot: Photometry) -> tuple[np.ndarray, np.ndarray]:
+def tokens(phot: Photometry, features: str = "colours") -> tuple[np.ndarray, np.ndarray]:
     """Unscaled inputs of the photometry encoder.
+
+    Parameters
+    ----------
+    phot
+        Of n objects.
+    features
+        "colours": those of the paper. "fluxes": `relative_fluxes`, too.
 
     Returns
     -------
@@ -99,10 +114,34 @@ def tokens(phot: Photometry) -> tuple[np.ndarray, np.ndarray]:
         [n, 5, 3] magnitude, log10 of its error, and whether it is missing. The paper has m = 2 features a band; the third
         is there because a missing magnitude must not look like a value.
     x_colour
-        [n, 4 + 2 k] colours, k extra columns, and whether each of these is missing.
+        [n, `colour_count`] colours, relative fluxes, k extra columns, and whether each of these is missing.
     """
     x_mag = np.stack([phot.mag, np.log10(phot.err), phot.missing.astype(float)], axis=2)
-    return x_mag, np.concatenate([phot.colour, phot.extra, np.isnan(phot.extra)], axis=1)
+    fluxes = [relative_fluxes(phot)] if features == "fluxes" else []
+    return x_mag, np.concatenate([phot.colour, *fluxes, phot.extra, np.isnan(phot.extra)], axis=1)
+
+
+def colour_count(features: str, columns: int) -> int:
+    """Length of X_colour in `tokens`, with so many extra `columns`."""
+    return len(BANDS) - 1 + (2 * len(BANDS) if features == "fluxes" else 0) + 2 * columns
+
+
+def relative_fluxes(phot: Photometry) -> np.ndarray:
+    """Fluxes over the flux in r, and their errors: what is linear in photons, where a faint band is nearly 0 and no large number.
+
+    An object without r is measured by the first of i, g, z, u that it has.
+
+    Returns
+    -------
+    np.ndarray
+        [n, 10] arsinh of f / f_r in each band, then log10 of the error of f / f_r; NaN where the band is missing.
+    """
+    reference = phot.mag[:, _REFERENCE[0]]
+    for band in _REFERENCE[1:]:
+        reference = np.where(np.isnan(reference), phot.mag[:, band], reference)
+    fainter = np.clip(phot.mag - reference[:, None], -_FARTHEST, _FARTHEST)
+    flux_error = np.log10(phot.err * np.log(10) / 2.5)
+    return np.concatenate([np.arcsinh(10 ** (-0.4 * fainter)), flux_error - 0.4 * fainter], axis=1)
 
 
 def flat(phot: Photometry) -> np.ndarray:

@@ -34,9 +34,10 @@ def build(info: ModelInfo) -> CrossModal:
     """A network as `info` describes it, with random weights."""
     block = info.crossmodal
     settings = {key: block[key] for key in ("backbone", "stem", "attention", "attention_layers", "dropout")}
-    settings["image_mlp_layers"] = block.get("image_mlp_layers", 1)  # older bundles know of one
+    for layers in ("image_mlp_layers", "hidden_layers"):
+        settings[layers] = block.get(layers, 1)  # older bundles know of one
     components = block["components"] if block["head"] == "mixture" else 0
-    return CrossModal(**settings, components=components, extra_columns=len(info.columns), classes=len(info.classes))
+    return CrossModal(**settings, components=components, colours=info.colour_count, classes=len(info.classes))
 
 
 def load_networks(model: str | Path, info: str | Path, device: torch.device) -> Networks:
@@ -153,5 +154,10 @@ def _estimate_of(head: torch.Tensor, info: ModelInfo) -> Estimate:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Compute in `precision`: auto is bfloat16 where it pays, on a GPU, and float32 elsewhere."""
-    wanted = device.type == "cuda" if precision == "auto" else precision == "bfloat16"
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+    kind = "cpu" if device.type == "meta" else device.type  # tensors without content have no autocast of their own
+    return torch.autocast(kind, torch.bfloat16, enabled=in_bfloat16(device, precision))
+
+
+def in_bfloat16(device: torch.device, precision: str) -> bool:
+    """Whether `precision` means bfloat16 on `device`."""
+    return device.type == "cuda" if precision == "auto" else precision == "bfloat16"

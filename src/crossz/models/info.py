@@ -8,6 +8,7 @@ from typing import Any, Self
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json, write_json
 from crossz.core.names import ALONE, PATTERNS
+from crossz.models.features import colour_count
 
 FORMAT = 2
 """Format number of model.json. A change that older code cannot read gets another number; model.json of 0.1.0 had none."""
@@ -28,6 +29,8 @@ class ModelInfo:
     """Number of objects of each subset that have a usable image; of train, those of `train.share`."""
     scalers: dict[str, Any]
     """x_mag, x_colour, extinction, z: centre and width of each; sky_noise [5] of networks that see images."""
+    features: str = "colours"
+    """What stands beside the magnitudes: colours, or fluxes too (`features.tokens`)."""
     columns: tuple[str, ...] = ()
     """Extra columns of the catalog that the networks read."""
     classes: tuple[str, ...] = ()
@@ -35,7 +38,7 @@ class ModelInfo:
     temperature: dict[str, float] | None = None
     """By input pattern: what recalibrates PDFs or probabilities; None before training has ended, and of points."""
     members: tuple[dict[str, Any], ...] = ()
-    """Of each network: best_epoch, best_score, epochs_run."""
+    """Of each network: best_epoch, best_score, epochs_run, discriminator_accuracy (of that epoch; 0.5 is a guess)."""
     processes: int = 1
     """How many processes trained together."""
     device: str = "cpu"
@@ -47,6 +50,11 @@ class ModelInfo:
     def z_patterns(self) -> str:
         """Which input patterns train the redshift head: all, real, phot or img."""
         return str(self.crossmodal["z_patterns"])
+
+    @property
+    def colour_count(self) -> int:
+        """Length of X_colour."""
+        return colour_count(self.features, len(self.columns))
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """What the networks of PhotoRedshift-MML read: spectra and photometry of the objects of one split, and their scaling."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,26 @@ from crossz.models.mml import POOL
 _BLOCK = 4096  # spectra in memory at once
 
 
-def load_spectra(paths: Sequence[str | Path], objID: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+@dataclass(frozen=True)
+class Spectra:
+    """Spectra of n objects. By rows [m] int64 they are as network A reads them: [m, 2, p] float16, flux and share of good pixels.
+
+    To hold all of them so would take a third more memory.
+    """
+
+    flux: torch.Tensor
+    """[n, p] float16: asinh of the flux in units of its median (images.spectra); 0 without a usable spectrum."""
+    good: torch.Tensor
+    """[n, p] uint8: how many of the POOL pixels in one are good."""
+
+    def __len__(self) -> int:
+        return len(self.flux)
+
+    def __getitem__(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.flux[rows], self.good[rows].half() / POOL], 1)
+
+
+def load_spectra(paths: Sequence[str | Path], objID: np.ndarray) -> tuple[Spectra, np.ndarray]:
     """Spectra of objects, averaged over POOL pixels of their files.
 
     Parameters
@@ -30,15 +50,15 @@ def load_spectra(paths: Sequence[str | Path], objID: np.ndarray) -> tuple[torch.
     Returns
     -------
     tuple
-        Spectra [n, 2, 450] float16: asinh of the flux, in units of its median (images.spectra), and share of good
-        pixels; 0 for an object without a usable spectrum. Whether each object has a usable spectrum [n] bool.
+        Spectra of 450 pixels. Whether each object has a usable spectrum [n] bool.
 
     Raises
     ------
     CrosszError
         The files hold no object.
     """
-    spectra, there = None, np.zeros(len(objID), bool)
+    shape, there = (len(objID), 0), np.zeros(len(objID), bool)
+    flux, good = np.zeros(shape, np.float16), np.zeros(shape, np.uint8)
     for path in paths:
         columns: dict[str, Any] = dict(read_arrays(path))
         order = np.argsort(columns["objID"])
@@ -49,18 +69,18 @@ def load_spectra(paths: Sequence[str | Path], objID: np.ndarray) -> tuple[torch.
         here = np.flatnonzero((known[place] == objID) & (columns["status"][order[place]] == OK))
         source = order[place[here]]
         there[here] = True
-        if spectra is None:
-            spectra = np.zeros((len(objID), 2, columns["flux"].shape[1] // POOL), np.float16)
+        if not shape[1]:
+            shape = (len(objID), columns["flux"].shape[1] // POOL)
+            flux, good = np.zeros(shape, np.float16), np.zeros(shape, np.uint8)
         for start in range(0, len(here), _BLOCK):
             block = slice(start, start + _BLOCK)
-            flux = columns["flux"][source[block]].astype(np.float32)
+            pixels = columns["flux"][source[block]].astype(np.float32)
+            flux[here[block]] = np.arcsinh(pixels.reshape(len(pixels), -1, POOL).mean(2))
             ok = np.unpackbits(columns["ok"][source[block]], axis=1)
-            for channel, pixels in enumerate((flux, ok)):
-                pooled = pixels.reshape(len(pixels), -1, POOL).mean(2)
-                spectra[here[block], channel] = np.arcsinh(pooled) if channel == 0 else pooled
-    if spectra is None:
+            good[here[block]] = ok.reshape(len(ok), -1, POOL).sum(2)
+    if not shape[1]:
         raise CrosszError("there is no object in the spectra of this run; rerun -R spectra")
-    return torch.from_numpy(spectra), there
+    return Spectra(torch.from_numpy(flux), torch.from_numpy(good)), there
 
 
 class Range(NamedTuple):

@@ -29,9 +29,10 @@ from crossz.core.names import MML_INPUTS
 from crossz.estimates.estimates import Point, dz
 from crossz.estimates.predictions import write_predictions
 from crossz.images.store import ImageStore
+from crossz.models import features as ft
 from crossz.models.device import choose_device, deterministic
 from crossz.models.mml import FEATURES, PHOTOMETRIC, POOL, STEP, SpectrumNet, generator, log_cosh, regressor
-from crossz.models.mml_inputs import Range, apply_range, fit_range, load_spectra, photometric_inputs
+from crossz.models.mml_inputs import Range, Spectra, apply_range, fit_range, load_spectra, photometric_inputs
 from crossz.models.rows import load_rows
 
 log = logging.getLogger(__name__)
@@ -41,15 +42,28 @@ PHOTOMETRIC_PASSES = 3
 LARGEST_SHIFT = 30
 """Network A is trained on spectra shifted by up to so many of its pixels, 6 % of 1 + z: a few spectra show many redshifts."""
 
+_BLOCK = 256  # rows that go through a network together
+
+Inputs = torch.Tensor | Spectra
+"""Inputs [n, ...] of n objects."""
 Score = Callable[[nn.Module], float]
 """The error of a network on the validation part."""
 
 
 @torch.no_grad()
-def applied(function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
-    """`function` of `inputs` [n, ...], 1,024 rows at a time on the device; the result is on the processor."""
+def applied(
+    function: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs, rows: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`function` of `inputs` of the rows `rows` [m] int64 (default: all), a few at a time; the result is on the processor."""
     device = choose_device()
-    return torch.cat([function(block.to(device).float()).cpu() for block in inputs.split(1024)])
+    rows = torch.arange(len(inputs)) if rows is None else rows
+    result = torch.empty(0)
+    for number, block in enumerate(rows.split(_BLOCK)):
+        values = function(inputs[block].to(device).float()).cpu()
+        if number == 0:
+            result = values.new_empty(len(rows), *values.shape[1:])
+        result[number * _BLOCK :][: len(block)] = values
+    return result
 
 
 def shifted(spectrum: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
@@ -82,10 +96,12 @@ class Task:
 
     name: str
     """Its name in messages."""
-    x: torch.Tensor
-    """Inputs [n, ...] of the training part."""
+    x: Inputs
+    """Of all rows."""
     y: torch.Tensor
     """Targets [n, ...]."""
+    rows: torch.Tensor
+    """[m] int64, the rows to train on."""
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     score: Score
     epochs: int
@@ -124,8 +140,9 @@ def fit(net: nn.Module, task: Task, mml: Mapping[str, Any]) -> Outcome:
     started = printed = time.monotonic()
     for epoch in range(task.epochs):
         net.train()
-        for batch in torch.randperm(len(task.x)).chunk(math.ceil(len(task.x) / mml["batch_size"])):
-            inputs, target = task.x[batch].to(device).float(), task.y[batch]
+        for batch in torch.randperm(len(task.rows)).chunk(math.ceil(len(task.rows) / mml["batch_size"])):
+            rows = task.rows[batch]
+            inputs, target = task.x[rows].to(device).float(), task.y[rows]
             if task.shift:
                 pixels = torch.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (len(batch),))
                 inputs, target = shifted(inputs, pixels), target + task.shift * pixels
@@ -163,24 +180,28 @@ class Data:
 
     z: np.ndarray  # [n] spectroscopic redshift
     subset: np.ndarray  # [n] train, val or test
-    spectra: torch.Tensor  # [n, 2, p] float16, see load_spectra
     there: np.ndarray  # [n] bool, whether there is a spectrum
     phot: torch.Tensor  # [n, 15] scaled
     target: torch.Tensor  # [n] scaled ln(1 + z)
     limits: Range  # of phot
     scale: Scale  # of target
 
-    def redshift(self, net: nn.Module, x: torch.Tensor) -> np.ndarray:
-        """z_phot [n] that `net` estimates from inputs `x` [n, ...]."""
-        return np.expm1(applied(net, x).numpy().astype(float) * self.scale.width + self.scale.centre)
+    def redshift(self, net: nn.Module, x: Inputs, rows: torch.Tensor | None = None) -> np.ndarray:
+        """z_phot [m] that `net` estimates from inputs `x` [n, ...] of the rows `rows` [m]; default: all."""
+        return np.expm1(applied(net, x, rows).numpy().astype(float) * self.scale.width + self.scale.centre)
 
-    def rmse(self, x: torch.Tensor, rows: np.ndarray) -> Score:
-        """The score of a network that estimates z from `x`: RMSE of dz of the rows `rows` [n] bool."""
-        return lambda net: float(np.sqrt(np.mean(dz(self.redshift(net, x[rows]), self.z[rows]) ** 2)))
+    def rmse(self, x: Inputs, rows: torch.Tensor) -> Score:
+        """The score of a network that estimates z from `x`: RMSE of dz of the rows `rows` [m]."""
+        return lambda net: float(np.sqrt(np.mean(dz(self.redshift(net, x, rows), self.z[rows.numpy()]) ** 2)))
+
+    def rows(self, part: str, seen: bool = False) -> torch.Tensor:
+        """The rows [m] int64 of a subset; those with a spectrum alone, if they have to be `seen`."""
+        chosen = (self.subset == part) & (self.there if seen else True)
+        return torch.from_numpy(np.flatnonzero(chosen))
 
 
-def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) -> Data:
-    """The data of one split.
+def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) -> tuple[Data, Spectra]:
+    """The data of one split, and its spectra.
 
     Parameters
     ----------
@@ -198,7 +219,7 @@ def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) 
     """
     z, subset = rows["z"].to_numpy(), rows["subset"].to_numpy()
     train = subset == "train"
-    tensor, there = load_spectra(spectra, rows["objID"].to_numpy())
+    loaded, there = load_spectra(spectra, rows["objID"].to_numpy())
     for name in ("train", "val"):
         if not there[subset == name].any():
             raise CrosszError(f"no object of part {name} has a spectrum; set mml.run: false")
@@ -206,7 +227,37 @@ def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) 
     scale = Scale(float(log1p[train].mean()), float(max(log1p[train].std(), 1e-6)))
     limits = fit_range(inputs[train])
     target = torch.from_numpy(((log1p - scale.centre) / scale.width).astype(np.float32))
-    return Data(z, subset, tensor, there, apply_range(limits, inputs), target, limits, scale)
+    return Data(z, subset, there, apply_range(limits, inputs), target, limits, scale), loaded
+
+
+class Spectral(NamedTuple):
+    """Network A and what it says of the spectra."""
+
+    net: SpectrumNet
+    outcome: Outcome
+    feature: torch.Tensor  # [t, 128] of the training part, in units of its spread about its mean
+    feature_val: torch.Tensor  # [v, 128] of the validation part
+    scale: dict[str, torch.Tensor]  # mean and spread [128]
+    z_phot: np.ndarray  # [n] of all rows
+
+
+def train_on_spectra(data: Data, spectra: Spectra, mml: Mapping[str, Any]) -> Spectral:
+    """Train network A.
+
+    Parameters
+    ----------
+    mml
+        The configuration's block: epochs, learning_rate, batch_size.
+    """
+    a, train, val = SpectrumNet(spectra.flux.shape[1]), data.rows("train", True), data.rows("val", True)
+    shift = POOL * STEP * math.log(10) / data.scale.width
+    loss, score = nn.functional.l1_loss, data.rmse(spectra, val)
+    outcome = fit(a, Task("A, spectrum", spectra, data.target, train, loss, score, mml["epochs"], shift), mml)
+    feature, feature_val = (applied(a.features, spectra, rows) for rows in (train, val))
+    mean, spread = feature.mean(0), feature.std(0, correction=0).clamp_min(1e-6)
+    for part in (feature, feature_val):
+        part.sub_(mean).div_(spread)
+    return Spectral(a, outcome, feature, feature_val, {"mean": mean, "spread": spread}, data.redshift(a, spectra))
 
 
 class Trained(NamedTuple):
@@ -217,8 +268,8 @@ class Trained(NamedTuple):
     outcomes: dict[str, Outcome]  # by network
 
 
-def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
-    """Train A, B, C and the network of photometry alone.
+def train_networks(data: Data, spectral: Spectral, mml: Mapping[str, Any]) -> Trained:
+    """Train B, C and the network of photometry alone, all from photometry.
 
     Parameters
     ----------
@@ -226,36 +277,26 @@ def train_networks(data: Data, mml: Mapping[str, Any]) -> Trained:
         The configuration's block: epochs, learning_rate, batch_size.
     """
     l1, many = nn.functional.l1_loss, PHOTOMETRIC_PASSES * mml["epochs"]
-    train, val = data.subset == "train", data.subset == "val"
-    seen, scored = train & data.there, val & data.there
-    outcomes = {}
-
-    a = SpectrumNet(data.spectra.shape[2])
-    score, shift = data.rmse(data.spectra, scored), POOL * STEP * math.log(10) / data.scale.width
-    task = Task("A, spectrum", data.spectra[seen], data.target[seen], l1, score, mml["epochs"], shift)
-    outcomes["a"] = fit(a, task, mml)
-
-    feature = applied(a.features, data.spectra)
-    mean, spread = feature[seen].mean(0), feature[seen].std(0, correction=0).clamp_min(1e-6)
-    feature = (feature - mean) / spread
-    b = generator()
+    seen, scored, train, val = data.rows("train", True), data.rows("val", True), data.rows("train"), data.rows("val")
+    outcomes = {"a": spectral.outcome}
 
     def distance(net: nn.Module) -> float:
-        return float(log_cosh(applied(net, data.phot[scored]), feature[scored]))
+        return float(log_cosh(applied(net, data.phot, scored), spectral.feature_val))
 
-    task = Task("B, feature", data.phot[seen], feature[seen], log_cosh, distance, many)
-    outcomes["b"] = fit(b, task, mml)
+    b, every = generator(), torch.arange(len(seen))
+    outcomes["b"] = fit(b, Task("B, feature", data.phot[seen], spectral.feature, every, log_cosh, distance, many), mml)
 
-    both = torch.cat([data.phot, applied(b, data.phot)], 1)
+    both = applied(lambda phot: torch.cat([phot, b(phot)], 1), data.phot)
     c, plain = regressor(PHOTOMETRIC + FEATURES), regressor(PHOTOMETRIC)
     for key, net, x, name in (("c", c, both, "C, photometry and feature"), ("phot", plain, data.phot, "photometry")):
-        task = Task(name, x[train], data.target[train], l1, data.rmse(x, val), many)
+        task = Task(name, x, data.target, train, l1, data.rmse(x, val), many)
         outcomes[key] = fit(net, task, mml)
 
     z_phot = {"phot": data.redshift(plain, data.phot), "phot+spec_gen": data.redshift(c, both)}
-    z_phot["spec"] = np.where(data.there, data.redshift(a, data.spectra), z_phot["phot+spec_gen"])
-    weights = {name: net.cpu().state_dict() for name, net in (("a", a), ("b", b), ("c", c), ("phot", plain))}
-    return Trained(weights | {"feature": {"mean": mean, "spread": spread}}, z_phot, outcomes)
+    z_phot["spec"] = np.where(data.there, spectral.z_phot, z_phot["phot+spec_gen"])
+    nets = {"a": spectral.net, "b": b, "c": c, "phot": plain}
+    weights = {name: net.cpu().state_dict() for name, net in nets.items()}
+    return Trained(weights | {"feature": spectral.scale}, z_phot, outcomes)
 
 
 @torch.random.fork_rng()  # PyTorch's layers know only its global generator: seeded in here, and outside as it was
@@ -305,16 +346,19 @@ def write_mml(
     """
     deterministic(threads)
     torch.manual_seed(seed)
-    rows = load_rows(catalog, split, ImageStore(index, []))
-    data = prepare(rows, spectra, magnitudes)
-    trained = train_networks(data, mml)
+    rows = load_rows(catalog, split, ImageStore(index, []), ["z", *ft.photometry_columns(magnitudes)])
+    data, loaded = prepare(rows, spectra, magnitudes)
+    held = data.subset != "train"
+    rows = rows.loc[held, ["objID", "z", "subset"]]
+    spectral = train_on_spectra(data, loaded, mml)
+    del loaded  # the largest part of the memory
+    trained = train_networks(data, spectral, mml)
     weights = io.BytesIO()  # torch.save writes a file's name into it, and a temporary name differs from run to run
     torch.save(trained.weights, weights)
     with atomic_path(model) as temporary:
         temporary.write_bytes(weights.getvalue())
-    held = data.subset != "train"
     for inputs in MML_INPUTS:
-        write_predictions(predictions[inputs], pd.DataFrame(rows[held]), Point(trained.z_phot[inputs][held]))
+        write_predictions(predictions[inputs], rows, Point(trained.z_phot[inputs][held]))
     settings = {"mml": dict(mml), "magnitudes": magnitudes, "seed": seed}
     write_json(info, settings | _description(data, trained.outcomes) | {"model_sha256": sha256(model)})
 

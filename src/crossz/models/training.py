@@ -25,20 +25,21 @@ from crossz.core.files import atomic_path, sha256
 from crossz.core.names import ALONE
 from crossz.estimates import classes as labels
 from crossz.images.store import ImageStore
-from crossz.models import distributed
+from crossz.models import distributed, memory
 from crossz.models.checkpoint import Checkpoint, fingerprint
-from crossz.models.data import Part, augmented, fit_scalers, load_part
-from crossz.models.device import choose_device, compile_once, deterministic, on_device
+from crossz.models.data import Part, ahead, augmented, fit_scalers, load_part
+from crossz.models.device import choose_device, compile_once, deterministic, on_device, uncompiled
 from crossz.models.inference import Networks, autocast, build, network_inputs, raw_estimate
 from crossz.models.info import ModelInfo
+from crossz.models.progress import Progress
 from crossz.models.rows import load_rows, subsample
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 20.0
 """A checkpoint is written at the end of an epoch when the last one is older than this."""
-PROGRESS_SECONDS = 5.0
-"""A line of progress is logged at the end of an epoch when the last one is older than this."""
+CHECKPOINT_SHARE = 0.02
+"""Largest share of the time that checkpoints take: after one that took long, the next one comes later."""
 _WARM_UP = 0.05  # share of a cosine schedule during which the learning rate rises
 _RAMP = 10.0  # steepness of the gradient-reversal ramp 2 / (1 + exp(-10 p)) - 1 (Ganin et al. 2016)
 
@@ -112,21 +113,23 @@ def train(
     Raises
     ------
     CrosszError
-        The training diverged, was asked to stop, or a class has no object in a part.
+        The training diverged, was asked to stop, needs more memory than there is, or a class has no object in a part.
     """
     if processes > 1:
         settings = {name: value for name, value in locals().items() if name not in ("processes", "stop")}
         settings |= {"cutouts": list(cutouts), "threads": max(1, threads // processes)}
         return distributed.run(processes, train, settings, stop)
-    deterministic(threads)
+    deterministic(threads, training["deterministic"])
     store, device = ImageStore(index, cutouts), choose_device()
     rows = load_rows(catalog, split, store)
     description = _describe(rows, crossmodal, training, photometry, classes, seed)
+    reserve = memory.require(description, device, distributed.count())
     train_rows = subsample(rows[rows["subset"] == "train"], training["share"])
     description = description.with_fields(
         n=description.n | {"train": len(train_rows)}, scalers=fit_scalers(train_rows, store, description)
     )
-    data = Data(*(load_part(part, store, description, device) for part in (train_rows, rows[rows["subset"] == "val"])))
+    parts = (train_rows, rows[rows["subset"] == "val"])
+    data = Data(*(load_part(part, store, description, device, reserve) for part in parts))
     for name, part in zip(("train", "val"), data, strict=True) if classes else ():
         labels.require_all(part.truth, classes, f"{split}, part {name}")
     kept = Checkpoint(Path(checkpoint), fingerprint(description, code, data, cutouts))
@@ -152,6 +155,7 @@ def _describe(
         crossmodal=dict(crossmodal),
         train=dict(training),
         magnitudes=photometry["magnitudes"],
+        features=photometry["features"],
         columns=tuple(photometry["columns"]),
         classes=tuple(classes),
         seed=seed,
@@ -184,11 +188,13 @@ def _recalibrate(members: list[dict[str, Any]], val: Part, info: ModelInfo) -> M
     estimates = raw_estimate(Networks(nets, info), val.inputs, info.inputs)
     fitted = {pattern: mean.fit_temperature(val.truth) for pattern, mean in estimates.items()}
     temperature = {pattern: value for pattern, value in fitted.items() if value is not None}
-    outcomes = tuple(
-        {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
-        for member in members
-    )
-    return info.with_fields(temperature=temperature or None, members=outcomes)
+    return info.with_fields(temperature=temperature or None, members=tuple(map(_outcome, members)))
+
+
+def _outcome(member: Mapping[str, Any]) -> dict[str, Any]:
+    kept = member["history"][member["best_epoch"]]
+    found = {"best_epoch": member["best_epoch"], "best_score": member["best"], "epochs_run": member["epoch"]}
+    return found | ({"discriminator_accuracy": kept["accuracy"]} if "accuracy" in kept else {})
 
 
 def _write(
@@ -235,13 +241,14 @@ def train_member(
         state = point["state"]
         for name, part in (("net", net), ("optimizer", optimizer), ("plateau", plateau)):
             part.load_state_dict(point[name])
-    progress = _Progress(number, len(data.train.truth), state["epoch"], info)
-    saved = time.monotonic()
+    progress = Progress(number, len(data.train.truth), state["epoch"], info)
+    saved, pause = time.monotonic(), CHECKPOINT_SECONDS
     while state["epoch"] < settings["epochs"] and state["epoch"] - state["best_epoch"] <= settings["patience"]:
         # All random numbers of an epoch are seeded here, so that going on after a kill is exact.
         torch.manual_seed(_seed(info.seed, data.train.objID, number, state["epoch"]))
         losses = train_epoch(trained, optimizer, data.train, info, state["epoch"])
-        row = _validate(Networks([net], info), data.val, losses, state["epoch"])
+        with uncompiled(settings["compile"]):
+            row = _validate(Networks([net], info), data.val, losses, state["epoch"])
         if settings["schedule"] == "plateau":
             plateau.step(row["score"])
         if row["score"] < state["best"]:
@@ -250,14 +257,21 @@ def train_member(
         state["history"].append(learning_rate | row)
         state["epoch"] += 1
         ending = distributed.any_of(interruptions.stop(), device)
-        if ending or time.monotonic() - saved > CHECKPOINT_SECONDS:
+        if ending or time.monotonic() - saved > pause:
+            begun = time.monotonic()
             parts: dict[str, Any] = {"net": net, "optimizer": optimizer, "plateau": plateau}
             interruptions.keep({"state": state} | {name: part.state_dict() for name, part in parts.items()})
             saved = time.monotonic()
+            pause = _pause(saved - begun)
         if ending:
             return None
         progress.tell(state)
     return state
+
+
+def _pause(seconds: float) -> float:
+    """Seconds from the end of a checkpoint that took `seconds` to the next one."""
+    return CHECKPOINT_SECONDS * max(1.0, seconds / (CHECKPOINT_SHARE * CHECKPOINT_SECONDS))
 
 
 def _validate(networks: Networks, val: Part, losses: dict[str, float], epoch: int) -> dict[str, float]:
@@ -269,29 +283,6 @@ def _validate(networks: Networks, val: Part, losses: dict[str, float], epoch: in
     if not math.isfinite(score + losses["loss"]):
         raise CrosszError(f"training diverged in epoch {epoch}; lower train.learning_rate")
     return losses | {"score": score} | errors
-
-
-class _Progress:
-    # A line now and then: where the training of one network stands, and how long it will take.
-    def __init__(self, number: int, objects: int, begun: int, info: ModelInfo):
-        self._number, self._objects, self._begun, self._info = number, objects, begun, info
-        self._started = self._told = time.monotonic()
-
-    def tell(self, state: dict[str, Any]) -> None:
-        now, epochs, members = time.monotonic(), self._info.train["epochs"], self._info.train["members"]
-        if now - self._told <= PROGRESS_SECONDS and state["epoch"] < epochs:
-            return
-        self._told = now
-        pace = (now - self._started) / (state["epoch"] - self._begun)
-        row = state["history"][-1]
-        loss, error = ("classes", "wrong") if self._info.classes else ("redshift", "RMSE")
-        pattern = self._info.trained_inputs[0]
-        member = f"network {self._number + 1}/{members}, " if members > 1 else ""
-        log.info(
-            f"{member}epoch {state['epoch']}/{epochs}  loss {row['loss']:.4f}  J_z {row[loss]:.4f}  "
-            f"val {error} {row[f'val {pattern}']:.4f}, score {row['score']:.4f} (best {state['best']:.4f})  "
-            f"{self._objects / pace:,.0f} images/s, {pace * (epochs - state['epoch']):.0f} s left"
-        )
 
 
 def train_epoch(
@@ -306,15 +297,17 @@ def train_epoch(
     crossmodal, training, device, count = info.crossmodal, info.train, part.target.device, len(part.truth)
     patterns = info.trained_inputs
     net.train()
-    batches = max(1, min(math.ceil(count / training["batch_size"]), count // 2))  # BatchNorm needs two objects
-    order = torch.randperm(count).to(device)
+    order = _batches(count, training["batch_size"], one_shape=device.type != "cpu" or training["compile"])
+    batches, seen = len(order), sum(map(len, order))
     turns = torch.default_generator
     if distributed.count() > 1:
         turns = torch.Generator().set_state(torch.get_rng_state())
         torch.manual_seed(torch.initial_seed() + distributed.number())
     sums: dict[str, torch.Tensor] = {}
-    for batch, objects in enumerate(order.tensor_split(batches)):
-        share = distributed.share(len(objects))
+    shares = [distributed.share(len(objects)) for objects in order]
+    reading = ahead(part.inputs, [objects[share] for objects, share in zip(order, shares, strict=True)])
+    on_card = torch.cat(order).to(device).split([len(objects) for objects in order])
+    for batch, (objects, share, read) in enumerate(zip(on_card, shares, reading, strict=True)):
         positions = objects[share]
         progress = (epoch + batch / batches) / training["epochs"]
         if training["schedule"] == "cosine":
@@ -323,7 +316,7 @@ def train_epoch(
         turn = (
             partial(augmented, first=share.start, batch=len(objects), generator=turns) if training["augment"] else None
         )
-        inputs = network_inputs(part.inputs, positions, info, info.inputs, turn)
+        inputs = network_inputs(read, positions, info, info.inputs, turn)
         with autocast(device, training["precision"]):
             terms = net(
                 *inputs,
@@ -333,6 +326,7 @@ def train_epoch(
                 alpha=crossmodal["alpha"],
                 beta=crossmodal["beta"],
                 pair_weight=crossmodal["pair_weight"],
+                nll_weight=crossmodal["nll_weight"],
                 reversal=_reversal(crossmodal, progress),
             )
         optimizer.zero_grad(set_to_none=True)
@@ -343,10 +337,21 @@ def train_epoch(
         optimizer.step()
         for name, value in terms.items():
             share_of_mean = (
-                value.detach() * (len(positions) / count) if len(positions) else 0.0
+                value.detach() * (len(positions) / seen) if len(positions) else 0.0
             )  # the mean of none is NaN
             sums[name] = sums.get(name, torch.zeros((), device=device)) + share_of_mean
     return {name: float(distributed.summed(value)) for name, value in sums.items()}
+
+
+def _batches(count: int, batch_size: int, one_shape: bool) -> tuple[torch.Tensor, ...]:
+    """A random order of `count` objects, as batches of at most `batch_size` positions and at least two: BatchNorm needs them.
+
+    Their sizes differ by one at most. With `one_shape` they are equal: the few objects of the larger ones sit out this
+    epoch, fewer than there are batches. On a card each shape costs a search for algorithms, or a compilation.
+    """
+    batches = max(1, min(math.ceil(count / batch_size), count // 2))
+    order = torch.randperm(count)
+    return (order[: count - count % batches] if one_shape else order).tensor_split(batches)
 
 
 def _reversal(crossmodal: Mapping[str, Any], progress: float) -> float:
@@ -365,7 +370,7 @@ def cosine(progress: float) -> float:
 def _optimizer(net: nn.Module, training: Mapping[str, Any]) -> torch.optim.Optimizer:
     settings = {"lr": training["learning_rate"], "weight_decay": training["weight_decay"]}
     if training["optimizer"] == "sgd":
-        return torch.optim.SGD(net.parameters(), momentum=training["momentum"], **settings)
+        return torch.optim.SGD(net.parameters(), momentum=training["momentum"], fused=True, **settings)
     return torch.optim.AdamW(net.parameters(), fused=True, **settings)
 
 

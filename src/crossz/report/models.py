@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from crossz.core.names import CROSSMODAL, MML, REFERENCES
 from crossz.core.paths import parse_model
 from crossz.report.style import COLOURS, LOOKS, OTHER_LOOK, STYLE, Look, plt, save, splits_text
-from crossz.scores.metrics import PAPER
+from crossz.scores.metrics import PAPER, headline
 from crossz.scores.summary import over_splits
 
 _LOSSES: dict[str, tuple[str, Look]] = {
@@ -122,7 +122,7 @@ def model_scores(metrics: pd.DataFrame, dataset: str) -> Figure:
     ----------
     Zhang et al. (2023), Table 1.
     """
-    scored = metrics[metrics["dataset"] == dataset]
+    scored = headline(metrics[metrics["dataset"] == dataset])
     table = _table(scored, dataset)
     with plt.rc_context(STYLE):
         lines = 1 - min(table.height.values())

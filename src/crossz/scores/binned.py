@@ -121,7 +121,7 @@ def write_binned(
     columns = ["objID", "psfMag_g", "zWarning"]
     by_dataset = {parse_catalog(path).dataset: pq.read_table(path, columns=columns).to_pandas() for path in catalogs}
     table = []
-    for dataset, (tests, z_phot) in scored_rows(predictions).items():
+    for dataset, (tests, z_phot, _) in scored_rows(predictions).items():
         rows = score_bins(tests.merge(by_dataset[dataset], on="objID", validate="many_to_one"), z_phot, seed)
         table += [{"dataset": dataset} | row for row in rows]
         log.info(f"{dataset}: {len(z_phot)} models in {len(rows) // len(z_phot)} bins of {len(tests):,} estimates")

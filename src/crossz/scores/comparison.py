@@ -20,7 +20,7 @@ from crossz.scores.metrics import score
 log = logging.getLogger(__name__)
 
 SCORES = ["rmse", "sigma_nmad"]
-"""The scores that are compared."""
+"""The scores that are compared: of z_phot, and of z_median, the estimates that suit them."""
 RESAMPLES = 500
 """Samples of the bootstrap."""
 
@@ -101,7 +101,10 @@ def differences(
     """
     draws = draw(group, seed, RESAMPLES)
     objects = tests.rows["objID"].nunique()
-    scored = {key: _scored(tests, z_phot, draws) for key, z_phot in tests.z_phot.items()}
+    scored = {
+        key: _scored(tests, {"rmse": tests.z_phot[key], "sigma_nmad": tests.z_median[key]}, draws)
+        for key in tests.z_phot
+    }
     inputs_of_main = [inputs for model, inputs in tests.z_phot if model == main]
     first = inputs_of_main[0]
     for (model, inputs), mine in scored.items():
@@ -118,13 +121,16 @@ def differences(
             yield {name: np.nan if itself and name.startswith("d_") else value for name, value in row.items()}
 
 
-def _scored(tests: ScoredRows, z_phot: np.ndarray, draws: Draws) -> _Scored:
+def _scored(tests: ScoredRows, estimates: Mapping[str, np.ndarray], draws: Draws) -> _Scored:
     z_spec, split = tests.rows["z_spec"].to_numpy(), tests.rows["split"].to_numpy()
     parts = [split == number for number in dict.fromkeys(split)]
-    of_split = pd.DataFrame([score(z_spec[part], z_phot[part]) for part in parts])[SCORES]
-    error = dz(z_phot, z_spec)
-    resamples = [resampled(error[part], draws._replace(object_of=draws.object_of[part])) for part in parts]
-    return _Scored(of_split, {name: np.mean([one[name] for one in resamples], axis=0) for name in SCORES})
+    of_split, samples = {}, {}
+    for name, z in estimates.items():
+        of_split[name] = [score(z_spec[part], z[part])[name] for part in parts]
+        error = dz(z, z_spec)
+        resamples = [resampled(error[part], draws._replace(object_of=draws.object_of[part])) for part in parts]
+        samples[name] = np.mean([one[name] for one in resamples], axis=0)
+    return _Scored(pd.DataFrame(of_split), samples)
 
 
 def _difference(mine: _Scored, other: _Scored, test_to_train: float) -> dict[str, float]:
@@ -153,6 +159,7 @@ def as_markdown(table: pd.DataFrame, main: str) -> str:
     lines += [
         f"Mean ± sd over the splits, and the mean difference from `{main}` on the same splits: from its row {first}, and from its row",
         "that sees the same data (phot+img_gen beside a model of photometry alone). Positive: worse than the main network.",
+        "The RMSE is that of z_mean, sigma_nmad that of z_median, for every model with PDFs.",
         "",
         "Brackets: 95 % interval of the corrected resampled t test (Nadeau & Bengio 2003), which counts that another training sample",
         "gives another network. Bold: this interval leaves out 0. `comparison.csv` also has the narrower interval of a bootstrap over",

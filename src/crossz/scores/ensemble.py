@@ -60,8 +60,8 @@ def score(parts: Sequence[HeldOut], limit: float | None) -> dict[str, float]:
     Returns
     -------
     dict
-        n (objects) and splits (mean number of them that held an object out). Of redshifts rmse and sigma_nmad; of PDFs
-        also the scores of `pdf_scores.score`. Of classes accuracy and log_loss.
+        n (objects) and splits (mean number of them that held an object out). Of redshifts rmse (of z_phot) and sigma_nmad
+        (of z_median); of PDFs also the scores of `pdf_scores.score`. Of classes accuracy and log_loss.
     """
     size = np.array([len(part.truth) for part in parts])
     found: dict[str, float] = {
@@ -74,10 +74,9 @@ def score(parts: Sequence[HeldOut], limit: float | None) -> dict[str, float]:
         losses = [estimate.score(part.truth) for estimate, part in zip(estimates, parts, strict=True)]
         wrong = [estimate.error(part.truth) for estimate, part in zip(estimates, parts, strict=True)]
         return found | {"accuracy": float(1 - size @ wrong / size.sum()), "log_loss": float(size @ losses / size.sum())}
-    points = metrics.score(
-        truth, np.concatenate([one.z_phot for one in estimates if not isinstance(one, ClassProbabilities)])
-    )
-    found |= {name: points[name] for name in ("rmse", "sigma_nmad")}
+    for name in ("rmse", "sigma_nmad"):
+        points = [getattr(one, "z_median" if name == "sigma_nmad" else "z_phot") for one in estimates]
+        found[name] = metrics.score(truth, np.concatenate(points))[name]
     pdfs = [(one.mixture, part.truth) for one, part in zip(estimates, parts, strict=True) if isinstance(one, Pdf)]
     if pdfs:
         each = pd.DataFrame([pdf_scores.score(mixture, z) for mixture, z in pdfs])

@@ -4,7 +4,7 @@ The definitions of the scores are in docs/method.md.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.4)
 """Sizes of |dz| whose fractions the paper gives."""
 MODEL_KEYS = ["dataset", "model", "inputs"]
 """What a row of Table 1 is of; each has one row per split in metrics.csv."""
+ESTIMATES = {"mean": "z_mean", "median": "z_median", "mode": "z_mode"}
+"""The estimates of z that a PDF gives, and their columns in a table of predictions."""
 COUNTS = ["n_train", "n_val", "n_test"]
 """Number of objects of each part."""
 TABLE1 = [*(f"frac_lt_{t}" for t in THRESHOLDS), "rmse"]
@@ -102,7 +104,7 @@ def metrics_table(
     train_sizes: Mapping[tuple[str, int], int],
     trained_on: Mapping[tuple[str, str, int], int],
 ) -> pd.DataFrame:
-    """Scores of the test part, one row per dataset, model, inputs and split.
+    """Scores of the test part, one row per dataset, model, inputs, split and estimate.
 
     Parameters
     ----------
@@ -116,8 +118,9 @@ def metrics_table(
     Returns
     -------
     DataFrame
-        Columns MODEL_KEYS, split, COUNTS, POINT and PDF; for a classification the scores of `classes.score` instead of the
-        last two.
+        Columns MODEL_KEYS, split, estimate (one of ESTIMATES, or point of models without PDFs), COUNTS, POINT and PDF, which
+        are those of the PDF in each of its rows. For a classification the scores of `classes.score` instead of the last two,
+        and no estimate.
 
     Raises
     ------
@@ -138,18 +141,29 @@ def metrics_table(
             "n_test": len(test),
         }
         keys = {"dataset": dataset, "model": model, "inputs": inputs, "split": split}
-        rows.append(keys | counts | _scores(test))
+        rows += [keys | estimate | counts | scores for estimate, scores in _scores(test)]
     metrics = pd.DataFrame(rows)
-    return metrics if "accuracy" in metrics else metrics.reindex(columns=[*MODEL_KEYS, "split", *COUNTS, *POINT, *PDF])
+    if "accuracy" in metrics:
+        return metrics
+    return metrics.reindex(columns=[*MODEL_KEYS, "split", "estimate", *COUNTS, *POINT, *PDF])
 
 
-def _scores(test: pd.DataFrame) -> dict[str, float]:
+def _scores(test: pd.DataFrame) -> Iterator[tuple[dict[str, str], dict[str, float]]]:
     if "class_phot" in test:
-        return class_scores.score_table(test)
-    z_spec = test["z_spec"].to_numpy()
-    scores = score(z_spec, test["z_phot"].to_numpy())
-    mixtures = mixtures_of(test)
-    return scores if mixtures is None else scores | pdf_scores.score(mixtures, z_spec)
+        yield {}, class_scores.score_table(test)
+        return
+    z_spec, mixtures = test["z_spec"].to_numpy(), mixtures_of(test)
+    if mixtures is None:
+        yield {"estimate": "point"}, score(z_spec, test["z_phot"].to_numpy())
+        return
+    of_pdf = pdf_scores.score(mixtures, z_spec)
+    for name, column in ESTIMATES.items():
+        yield {"estimate": name}, score(z_spec, test[column].to_numpy()) | of_pdf
+
+
+def headline(metrics: pd.DataFrame) -> pd.DataFrame:
+    """The rows of metrics.csv that Table 1 and the figures show: the mean of a PDF, the point of a model without PDFs."""
+    return metrics[metrics["estimate"].isin(["mean", "point"])] if "estimate" in metrics else metrics
 
 
 def train_size(split: str | Path, index: str | Path) -> int:
@@ -178,7 +192,7 @@ def table1(metrics: pd.DataFrame) -> str:
     ----------
     Zhang et al. (2023), Table 1.
     """
-    ours = over_splits(metrics, MODEL_KEYS, TABLE1)
+    ours = over_splits(headline(metrics), MODEL_KEYS, TABLE1)
     names = [*(f"dz < {t} (%)" for t in THRESHOLDS), "RMSE"]
     head = "| dataset | model | inputs | splits | " + " | ".join(names) + " |\n" + "|---" * (4 + len(names)) + "|"
     lines = ["# Table 1", ""]
@@ -187,13 +201,45 @@ def table1(metrics: pd.DataFrame) -> str:
         lines += ["Each cell: ours, mean ± sd over the splits (printed in Zhang et al. 2023).", "", head]
         lines += [*_printed_rows(paper, ours), "", "## More rows", ""]
     if (metrics["dataset"] == "galaxies").any():
-        lines += [*_galaxies(metrics[metrics["dataset"] == "galaxies"]), "", "## More scores", ""]
+        lines += [*_galaxies(headline(metrics[metrics["dataset"] == "galaxies"])), "", "## More scores", ""]
     lines += ["Mean ± sd over the splits, on the same test objects; not printed in the paper.", "", head]
     shown = {tuple(key) for key in paper[MODEL_KEYS].to_numpy()}
     for key in ours.mean.index:
         if key not in shown:
             lines.append(_line([*key, str(ours.splits[key]), *(_cell(ours, key, name) for name in TABLE1)]))
+    lines += ["", "## The estimates of a PDF", "", *_estimates(metrics)]
     return "\n".join(lines) + "\n"
+
+
+def _discriminators(accuracy: Mapping[tuple[str, str], list[float]]) -> str:
+    if not accuracy:
+        return ""
+    lines = [
+        "",
+        "## Discriminators",
+        "",
+        "How often they tell a real feature from a generated one, in the epoch that is kept.",
+    ]
+    lines += [
+        "50 %: the two modalities look the same to them.",
+        "",
+        "| dataset | model | accuracy (%) |",
+        "|---" * 3 + "|",
+    ]
+    for key, values in accuracy.items():
+        sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        lines.append(_line([*key, text(float(np.mean(values)), sd, 1, 100)]))
+    return "\n".join(lines) + "\n"
+
+
+def _estimates(metrics: pd.DataFrame) -> list[str]:
+    names = {"rmse": "RMSE", "sigma_nmad": "sigma_NMAD", "frac_lt_0.1": "dz < 0.1 (%)", "outlier_0.15": "dz > 0.15 (%)"}
+    ours = over_splits(metrics, [*MODEL_KEYS, "estimate"], list(names))
+    lines = ["The tables above take the mean, which the RMSE asks for. The median errs less for most objects.", ""]
+    lines += [_line(["dataset", "model", "inputs", "estimate", *names.values()]), "|---" * (4 + len(names)) + "|"]
+    for key in ours.mean.index:
+        lines.append(_line([*key, *(_cell(ours, key, name) for name in names)]))
+    return lines
 
 
 def _printed_rows(paper: pd.DataFrame, ours: Summary) -> list[str]:
@@ -208,7 +254,7 @@ def _printed_rows(paper: pd.DataFrame, ours: Summary) -> list[str]:
 def _cell(ours: Summary, key: tuple, name: str) -> str:
     if key not in ours.mean.index:
         return "not run"
-    scale, digits = (1, 4) if name == "rmse" else (100, 2)
+    scale, digits = (1, 4) if name in ("rmse", "sigma_nmad") else (100, 2)
     return text(ours.mean.loc[key, name], ours.sd.loc[key, name], digits, scale)
 
 
@@ -258,14 +304,19 @@ def write_metrics(
         Models of one split were scored on different objects.
     """
     train_sizes, trained_on = {}, {}
+    accuracy: dict[tuple[str, str], list[float]] = {}
     for path in splits:
         dataset, split = parse_split(path)
         train_sizes[dataset, split] = train_size(path, index)
     for path in infos:
         dataset, model, split, _ = parse_model(path)
-        trained_on[dataset, model, split] = read_json(path)["n"]["train"]
+        info = read_json(path)
+        trained_on[dataset, model, split] = info["n"]["train"]
+        members = [member for member in info.get("members", ()) if "discriminator_accuracy" in member]
+        accuracy.setdefault((dataset, model), []).extend(member["discriminator_accuracy"] for member in members)
     scores = metrics_table(predictions, train_sizes, trained_on)
     page = class_scores.markdown(scores) if "accuracy" in scores else table1(scores)
+    page += _discriminators({key: values for key, values in accuracy.items() if values})
     with atomic_path(table) as temporary:
         temporary.write_text(page)
     with atomic_path(metrics) as temporary:

@@ -16,11 +16,23 @@ from astropy.io.votable import parse_single_table
 from astropy.table import Table
 from toy import BIG
 
-from crossz.apply.answer import SYNTHETIC, answered, column_types, finished, header_of, own_places, read_answer, typed
+from crossz.apply.answer import (
+    SYNTHETIC,
+    answered,
+    column_types,
+    finished,
+    header_in,
+    header_of,
+    own_places,
+    read_answer,
+    typed,
+)
 from crossz.apply.output_columns import COLUMNS, described
+from crossz.apply.pdf_columns import GRID
 from crossz.apply.writers import WRITERS, write_table
 from crossz.catalog.formats import Field
 from crossz.catalog.readers import fields_of, read_all, with_fields
+from crossz.core.errors import CrosszError
 
 FACTS = {
     "dataset": "extended",
@@ -53,7 +65,8 @@ def found():
             "row": [0, 1], "objID": [str(BIG), str(BIG + 1)], "ra": [187.05, 10.25], "dec": [-3.5, 2.0],
             "status": ["ok", "no_data"], "inputs": ["phot", ""], "missing": ["", "ugriz"], "image": ["", ""],
             "edge": [False, False], "out_of_domain": [True, False], "faint": [False, False],
-            "weight_0": [1.0, np.nan], "z_low_68": [2.0, np.nan], "z_phot": [2.25, np.nan], "z_median": [2.2, np.nan],
+            "weight_0": [0.25, np.nan], "weight_1": [0.75, np.nan], "mean_0": [1.1, np.nan], "mean_1": [1.2, np.nan],
+            "sigma_0": [0.05, np.nan], "sigma_1": [0.1, np.nan], "z_low_68": [2.0, np.nan], "z_phot": [2.25, np.nan], "z_median": [2.2, np.nan],
             "p_peak_1": [1.0, np.nan], "z_peak_1": [2.2, np.nan], "duplicate_of": pd.array([None, 0], "Int64"),
         }
     )  # fmt: skip
@@ -66,7 +79,7 @@ def answer(given, found):
 
 
 def test_all_columns_of_the_user_stand_first_and_ours_in_the_order_of_use(given, answer):
-    ours = ["crossz_Status".lower(), "crossz_z_phot", "z_median", "z_low_68", "out_of_domain", "faint", "edge", "missing", "inputs", "image", "z_peak_1", "p_peak_1", "dec_", "duplicate_of", "weight_0"]  # fmt: skip
+    ours = ["crossz_Status".lower(), "crossz_z_phot", "z_median", "z_low_68", "out_of_domain", "faint", "edge", "missing", "inputs", "image", "z_peak_1", "p_peak_1", "dec_", "duplicate_of", "pdf_weight", "pdf_mean", "pdf_sigma"]  # fmt: skip
     names = answer.column_names
     assert names[: len(given.column_names)] == given.column_names
     assert names[len(given.column_names) :] == [name for name in ours if name != "dec_"]
@@ -160,6 +173,24 @@ def written(answer, folder, suffix):
     return path
 
 
+@pytest.mark.parametrize("suffix", [".fits", ".vot", ".ecsv", ".parquet"])
+def test_pdfs_are_arrays_as_mixtures_on_a_grid_or_not_there(given, found, tmp_path, suffix):
+    mixture = read_all(written(finished(given, {}, found, {}), tmp_path, suffix))
+    assert mixture["pdf_weight"].to_pylist()[0] == [0.25, 0.75]
+    assert mixture["pdf_sigma"].to_pylist()[0] == [0.05, 0.1]
+    assert not np.isfinite(np.array(mixture["pdf_mean"].to_pylist()[1], float)).any()
+    table = finished(given, {}, found, {}, pdf="grid")
+    assert header_in(table.schema)["pdf_z"] == "0 to 7 in steps of 0.01"
+    grid = read_all(written(table, tmp_path, suffix))
+    p = np.array(grid["pdf"].to_pylist()[0], float)
+    assert p.sum() * 0.01 == pytest.approx(1, abs=1e-3)
+    assert np.sum(p * GRID) * 0.01 == pytest.approx(0.25 * np.expm1(1.1) + 0.75 * np.expm1(1.2), rel=0.01)
+    none = finished(given, {}, found, {}, pdf="none")
+    assert not [name for name in none.column_names if name.startswith(("pdf", "weight", "mean", "sigma"))]
+    with pytest.raises(CrosszError, match="a CSV has no arrays"):
+        finished(given, {}, found, {}, text=True, pdf="grid")
+
+
 def test_fits_has_units_ucds_comments_and_the_header(answer, tmp_path):
     with fits.open(written(answer, tmp_path, ".fits")) as hdus:
         header, data = hdus[1].header, hdus[1].data
@@ -202,6 +233,7 @@ def test_parquet_is_read_back_under_our_names_with_whole_ids(answer, found, tmp_
     path = written(answer, tmp_path, ".parquet")
     frame, header = read_answer(path)
     assert header["network"] == "extended-crossmodal"
+    assert frame[["weight_0", "weight_1", "sigma_1"]].iloc[0].tolist() == [0.25, 0.75, 0.1]
     assert frame["objID"].tolist() == [BIG, BIG + 1]
     assert frame["ra"].tolist() == [187.05, 10.25]
     assert frame["z_phot"].tolist()[0] == 2.25
@@ -220,12 +252,44 @@ def test_a_csv_keeps_the_text_of_its_source_and_says_the_network_in_a_column(giv
     assert read["note"].tolist() == ["'=1+1", "'-"]  # no spreadsheet computes it
     assert set(read["crossz_network"]) == {f"extended-crossmodal; abc; {SYNTHETIC}"}
     assert read["crossz_z_phot"].tolist()[0] == "2.25"
+    assert read["weight_1"].tolist()[0] == "0.75"
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_equal_tables_give_equal_bytes(answer, tmp_path, suffix):
     first = written(answer, tmp_path, suffix).read_bytes()
     assert written(answer, tmp_path, suffix).read_bytes() == first
+
+
+AWKWARD = pa.table(
+    {
+        "flux": pa.array([[1.5, 2.5, np.nan], [3.0, 4.0, 5.0]], pa.list_(pa.float64(), 3)),
+        "flag": pa.array([True, None]),
+        "small": pa.array([None, 7], pa.int16()),
+        "text": ['<b> & "q"', "two words\tand\x01more"],
+        "list": pa.array([[1, 2], None]),
+        "none": pa.array([None, None], pa.string()),
+        "real": pa.array([1e-300, None], pa.float32()),
+    }
+)
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_any_column_of_the_user_is_written(tmp_path, suffix):
+    read = read_all(written(AWKWARD, tmp_path, suffix))
+    assert read.column_names == AWKWARD.column_names
+    assert read.num_rows == 2
+    if suffix == ".csv":
+        return
+    assert read["flux"].to_pylist()[1] == [3.0, 4.0, 5.0]
+    assert read["small"].to_pylist() == [None, 7]
+    assert read["real"].to_pylist()[1] in (None, pytest.approx(np.nan, nan_ok=True))
+    if suffix == ".fits":
+        assert read["text"].to_pylist()[0] == AWKWARD["text"].to_pylist()[0]
+        assert read["flag"].to_pylist() == ["True", None]
+    else:
+        assert read["flag"].to_pylist() == [True, None]
+        assert read["text"].to_pylist()[0] == AWKWARD["text"].to_pylist()[0]
 
 
 @pytest.mark.skipif(shutil.which("stilts") is None, reason="STILTS (Debian: stilts) is not installed")

@@ -181,5 +181,5 @@ def test_a_bundle_that_does_not_say_how_it_was_made_is_refused_all_the_same(copy
 
 def test_code_that_has_changed_is_detected(copy, monkeypatch):
     tokens = features.tokens
-    monkeypatch.setattr(features, "tokens", lambda phot: (tokens(phot)[0][:, :, [1, 0, 2]], tokens(phot)[1]))
+    monkeypatch.setattr(features, "tokens", lambda *given: (tokens(*given)[0][:, :, [1, 0, 2]], tokens(*given)[1]))
     assert "answer otherwise" in refusal(copy)

@@ -8,7 +8,7 @@ import pytest
 from bundles import exported
 
 from crossz.apply import bundle_folder
-from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, SUMS, check, fingerprint, pack, table_columns, write
+from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, SUMS, check, fingerprint, opened, pack, table_columns, write
 from crossz.core.errors import CrosszError
 from crossz.core.version import VERSION
 
@@ -121,3 +121,34 @@ def test_a_damaged_bundle_is_not_packed(copy, tmp_path):
     with pytest.raises(CrosszError, match=r"card.md: not the bytes"):
         pack(bundle=copy, archive=tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
+
+
+def test_a_zip_file_is_opened_for_a_while_and_others_are_refused(made, tmp_path):
+    pack(bundle=made, archive=tmp_path / "toy.zip")
+    with opened(tmp_path / "toy.zip") as folder:
+        assert fingerprint(folder) == fingerprint(made)
+        check(folder)
+    assert not folder.exists()
+    with opened(made) as folder:
+        assert folder == made
+    whole = (tmp_path / "toy.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "flipped.zip").write_bytes(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
+    for name in ("cut.zip", "flipped.zip"):
+        with (
+            pytest.raises(CrosszError, match=rf"{name}: no zip file of a bundle, or a damaged one"),
+            opened(tmp_path / name),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(
+    "names", [["../a/b"], ["a/../b"], ["/a"], ["a"], ["a/b", "c/d"], ["a/b/c"], ["a/.b"], ["a\\b/c"], []]
+)
+def test_a_zip_file_of_something_else_writes_nothing(tmp_path, names):
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    with pytest.raises(CrosszError, match=r"odd\.zip: a zip file of something else"), opened(tmp_path / "odd.zip"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.zip"]

@@ -15,7 +15,7 @@ from helpers import ROOT
 
 from crossz.apply import cli
 from crossz.apply.bundle import load_bundle
-from crossz.apply.bundle_folder import CARD, fingerprint
+from crossz.apply.bundle_folder import CARD, fingerprint, pack
 from crossz.apply.predict import images_of, predict
 from crossz.core.constants import BANDS
 from crossz.core.version import VERSION
@@ -122,7 +122,7 @@ def test_cutouts_make_the_estimate_that_of_both(survey, made, csv, targets, tmp_
     assert "no such cutout file" in error(capsys, "predict", made, csv, out, "--cutouts", tmp_path / "x.arrow")
     pd.read_csv(csv).drop(columns="objID").to_csv(csv, index=False)
     message = error(capsys, "predict", made, csv, out, "--cutouts", *twice)
-    assert "no column objID, by which images are found" in message
+    assert "mine.csv: no column objID, by which images are found" in message
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_damaged_bundle_and_absent_targets_are_refused(made, csv, tmp_path, ca
     assert "mine.csv: no column dered_u, dered_g, dered_r, dered_i, dered_z, which these networks read" in message
     assert "--columns 'dered_*=mag*'" in message
     assert not (tmp_path / "out.csv").exists()
-    assert "arguments are required: OUT" in error(capsys, "predict", made, csv, status=2)
+    assert "arguments are required: TARGETS and OUT" in error(capsys, "predict", made, csv, status=2)
 
 
 def test_a_synthetic_network_says_so_in_red_and_in_the_file(copy, csv, change_facts, tmp_path, monkeypatch, capsys):
@@ -171,6 +171,29 @@ def test_a_synthetic_network_says_so_in_red_and_in_the_file(copy, csv, change_fa
     monkeypatch.setenv("NO_COLOR", "1")
     run("predict", copy, csv, tmp_path / "out.csv", "--quiet")
     assert capsys.readouterr().err.startswith("SYNTHETIC")
+
+
+def test_no_name_or_value_of_a_table_is_obeyed_by_the_terminal(made, csv, tmp_path, capsys):
+    rows = pd.read_csv(csv, dtype=str)
+    rows.loc[0, "dered_u"] = "1\x1b[31m9"
+    rows.to_csv(csv, index=False)
+    run("predict", made, csv, tmp_path / "out.csv")
+    shown = capsys.readouterr().err
+    assert "1 value(s) count as missing magnitudes or errors: 1[31m9 (1)" in shown
+    assert "\x1b" not in shown
+    csv.write_text("a\x1bb,c\n1,2\n")
+    message = error(capsys, "predict", made, csv, tmp_path / "out.csv", "--columns", "dered_u=x")
+    assert "it has: ab, c" in message
+
+
+def test_a_zip_file_is_the_bundle_that_it_holds(made, csv, tmp_path, capsys):
+    pack(bundle=made, archive=tmp_path / "toy.zip")
+    run("predict", made, csv, tmp_path / "a.csv")
+    run("predict", tmp_path / "toy.zip", csv, tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    capsys.readouterr()
+    run("info", tmp_path / "toy.zip")
+    assert capsys.readouterr().out.startswith(f"fingerprint {fingerprint(made)}\n")
 
 
 def test_info_prints_fingerprint_columns_and_card(made, capsys):

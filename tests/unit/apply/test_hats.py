@@ -31,7 +31,9 @@ def same(found, wanted):
     found = found.set_index("objID").sort_index()
     assert list(found) == list(wanted)
     for name in wanted:
-        if pd.api.types.is_float_dtype(wanted[name]):
+        if name.startswith("pdf_"):
+            np.testing.assert_allclose(np.stack(found[name]), np.stack(wanted[name]), rtol=1e-5, atol=1e-7)
+        elif pd.api.types.is_float_dtype(wanted[name]):
             np.testing.assert_allclose(found[name].to_numpy(float, na_value=np.nan), wanted[name], rtol=1e-5, atol=1e-7)
         else:
             assert found[name].fillna("").tolist() == wanted[name].fillna("").tolist(), name

@@ -31,7 +31,8 @@ def images():
 def test_a_table_stretches_as_training_does_bit_for_bit(masked):
     image, mask = images()
     mask = mask * np.uint8(masked)
-    wanted = image_source(Stored(image, mask), np.arange(16), NOISE, CPU)(torch.arange(16)).float()
+    fetch, _ = image_source(Stored(image, mask), np.arange(16), NOISE, CPU)
+    wanted = fetch(torch.arange(16)).float()
     found = pixels.stretched(pixels.codes(image, mask, CPU), pixels.stretch_table(NOISE, CPU))
     assert found.dtype == torch.float32
     assert torch.equal(found, wanted)

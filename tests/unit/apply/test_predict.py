@@ -76,9 +76,13 @@ def test_new_objects_get_what_the_evaluation_gave_them_averaged_over_the_splits(
     assert table["objID"].tolist() == known["objID"].tolist()  # in the targets' order
     assert (table["row"] == np.arange(len(known))).all()
     both = table.set_index("objID").loc[scored[0]["objID"]]
-    y = np.mean([np.log1p(estimates["z_phot"].to_numpy()) for estimates in scored], axis=0)
-    assert np.log1p(both["z_phot"].to_numpy()) == pytest.approx(y, abs=1e-5)
     mixtures = mixtures_of(both)
+    y = np.mean([pdf.mean(mixtures_of(estimates)) for estimates in scored], axis=0)
+    assert pdf.mean(mixtures) == pytest.approx(y, abs=1e-5)
+    assert both["z_mean"].to_numpy() == pytest.approx(pdf.z_mean(mixtures), abs=1e-9)
+    assert both["z_phot"].tolist() == both["z_mean"].tolist()
+    assert both["z_mode"].tolist() == both["z_peak_1"].tolist()
+    assert both["odds"].between(0, 1).all()
     wanted = pdf.ensemble([mixtures_of(estimates) for estimates in scored])
     assert pdf.cdf(mixtures, y) == pytest.approx(pdf.cdf(wanted, y), abs=1e-4)
     for share in (68, 95):
@@ -98,7 +102,7 @@ def test_the_mean_over_the_splits_is_recalibrated_by_input_pattern(bundle, large
     mended = (wide["inputs"] == "phot+img").to_numpy()
     assert 5 < mended.sum() < 25
     pd.testing.assert_frame_equal(narrow[~mended], wide[~mended])
-    assert narrow["z_phot"].tolist() == wide["z_phot"].tolist()
+    np.testing.assert_allclose(pdf.mean(mixtures_of(narrow)), pdf.mean(mixtures_of(wide)))
     for k in range(6):
         ratio = narrow[f"sigma_{k}"] / wide[f"sigma_{k}"]
         np.testing.assert_allclose(ratio[mended], 0.5)

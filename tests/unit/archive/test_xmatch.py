@@ -192,9 +192,10 @@ def test_an_answer_that_asking_again_does_not_mend_ends_the_job():
         )
 
 
-def test_an_endless_answer_is_not_taken():
-    with pytest.raises(Refused, match="more than 8 MB"):
-        xmatch._bounded(bytes(1 << 20) for _ in range(100))
+def test_an_answer_larger_than_any_of_a_batch_is_not_taken(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(xmatch, "_LARGEST", 500)
+    with pytest.raises(CrosszError, match="more than 500 bytes|where 500 are the most"):
+        find(server, tmp_path)
 
 
 def test_a_fast_star_may_lie_beyond_the_radius_by_its_motion(vizier):

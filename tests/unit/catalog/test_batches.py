@@ -53,7 +53,7 @@ def test_the_pieces_are_the_table(rows, form, tmp_path, monkeypatch, caplog):
     assert [len(part.given) for part in parts] == [7, 7, 7, 7, 2]
     assert pa.concat_tables(part.given for part in parts).equals(whole.given)
     pd.testing.assert_frame_equal(pa.concat_tables(part.known for part in parts).to_pandas(), whole.known.to_pandas())
-    assert "1 values count as missing magnitudes or errors: -9999" in caplog.text
+    assert "1 value(s) count as missing magnitudes or errors: -9999" in caplog.text
     assert caplog.text.count("count as missing") == 1
     assert all("name" in table.column_names for table in texts)
     assert sum(map(len, texts)) == 30

@@ -109,6 +109,11 @@ def test_absent_columns_are_suggested_by_what_is_there():
     fields = [Field(name) for name in ("ID", *(f"{band}mag" for band in BANDS), *(f"e_{band}mag" for band in BANDS))]
     assert "--columns 'dered_*=*mag' 'psfMagErr_*=e_*mag'" in suggestion(fields, NEEDED)
     assert "'dered_*=...*...'" in suggestion([Field("a")], NEEDED)
+    kinds = ("modelMag_", "psfMag_", "err_psfMag_", "EXTINCTION_")
+    needed = [f"{kind}_u" for kind in ("psfMag", "psfMagErr", "extinction")]
+    said = suggestion([Field(f"{kind}{band}") for kind in kinds for band in BANDS], needed)
+    assert "'psfMag_*=psfMag_*' 'psfMagErr_*=err_psfMag_*' 'extinction_*=EXTINCTION_*'" in said
+    assert "extinction" not in suggestion([Field(band) for band in BANDS], needed)
     how = reading(fields, "mine.csv")
     with pytest.raises(CrosszError, match=r"mine.csv: no column dered_u, .* these networks read; name them: --columns"):
         check_needed(how, NEEDED)
@@ -200,8 +205,18 @@ def test_a_unit_of_neither_is_refused(tmp_path):
 @pytest.mark.parametrize("factor", [1.0, 1e-9, 3.631, 3.631e-6])
 def test_fluxes_without_a_unit_end_with_the_question(tmp_path, factor):
     frame(FLUX * factor, SIGMA * factor).to_csv(tmp_path / "mine.csv", index=False)
-    with pytest.raises(CrosszError, match=r"mine.csv: dered_u and its like do not look like magnitudes.*What are they"):
+    with pytest.raises(
+        CrosszError, match=r"mine.csv: dered_.* do not look like magnitudes: half of .* lies below .* What are they"
+    ):
         read_table(tmp_path / "mine.csv")
+
+
+def test_a_redshift_that_a_pattern_caught_ends_with_the_question(tmp_path):
+    rows = frame(MAGS, ERRORS).assign(dered_z=TRUTH["z"])
+    rows.columns = [*BANDS, *(f"e_{band}" for band in BANDS)]
+    rows.to_csv(tmp_path / "mine.csv", index=False)
+    with pytest.raises(CrosszError, match=r"mine.csv: z do not look like magnitudes"):
+        read_table(tmp_path / "mine.csv", {"dered_*": "*", "psfMagErr_*": "e_*"})
 
 
 def test_marks_alone_do_not_raise_the_question_and_are_counted(tmp_path, caplog):
@@ -217,7 +232,7 @@ def test_marks_alone_do_not_raise_the_question_and_are_counted(tmp_path, caplog)
     table = read_table(tmp_path / "mine.csv")
     note_missing(table, reading(fields_of(table.schema), "mine.csv"))
     assert (
-        "44 values count as missing magnitudes or errors: -9999.0 (31), 99 (6), inf (4) and 2 other values"
+        "44 value(s) count as missing magnitudes or errors: -9999.0 (31), 99 (6), inf (4) and 2 other values"
         in caplog.text
     )
 

@@ -141,7 +141,9 @@ def test_images_of_others_are_not_aligned_anew():
 
 
 def test_a_column_comes_from_one_place():
-    config = changed("photometry", {"magnitudes": "psf", "columns": ["Allwise_W1"], "crossmatch": ["allwise"]})
+    config = changed(
+        "photometry", {"magnitudes": "psf", "features": "colours", "columns": ["Allwise_W1"], "crossmatch": ["allwise"]}
+    )
     config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
     assert problems(config, SCHEMA, ROOT) == [
         "photometry.columns: Allwise_W1 is a column of photometry.crossmatch; name it in one of them"
@@ -149,7 +151,9 @@ def test_a_column_comes_from_one_place():
 
 
 def test_each_network_sees_the_columns_of_its_own_surveys():
-    config = changed("photometry", {"magnitudes": "psf", "columns": ["pm"], "crossmatch": ["galex"]})
+    config = changed(
+        "photometry", {"magnitudes": "psf", "features": "colours", "columns": ["pm"], "crossmatch": ["galex"]}
+    )
     assert seen_columns(config["photometry"]) == ["pm", "galex_fuv", "galex_fuv_err", "galex_nuv", "galex_nuv_err"]
     config["networks"] = ["crossmodal", "without", "other"]
     config["variants"] = {
@@ -158,9 +162,10 @@ def test_each_network_sees_the_columns_of_its_own_surveys():
     }
     assert network(config, "crossmodal")["photometry"] == {
         "magnitudes": "psf",
+        "features": "colours",
         "columns": seen_columns(config["photometry"]),
     }
-    assert network(config, "without")["photometry"] == {"magnitudes": "psf", "columns": []}
+    assert network(config, "without")["photometry"] == {"magnitudes": "psf", "features": "colours", "columns": []}
     assert network(config, "other")["photometry"]["columns"][:2] == ["w1", "allwise_w1"]
     assert extra_columns(config) == ["pm", "w1"]
     assert crossmatch_radii(config) == {"allwise": 2.0, "galex": 3.0}

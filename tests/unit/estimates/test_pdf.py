@@ -38,6 +38,16 @@ def test_crps_is_the_integral_that_defines_it():
         assert pdf.crps(pdfs, y)[row] == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("components", [1, 3, 12])
+def test_the_crps_of_an_object_does_not_depend_on_the_others(components, monkeypatch):
+    pdfs = mixtures(50, components)
+    y = draw(pdfs)
+    alone = [pdf.crps(Mixture(*(part[row : row + 1] for part in pdfs)), y[row : row + 1])[0] for row in range(50)]
+    np.testing.assert_allclose(pdf.crps(pdfs, y), alone, rtol=1e-13)
+    monkeypatch.setattr(pdf, "_CACHED", 84)  # blocks of 7 to 84 objects
+    np.testing.assert_allclose(pdf.crps(pdfs, y), alone, rtol=1e-13)
+
+
 @settings(max_examples=20, deadline=None)
 @given(shift=st.floats(-0.2, 0.2), width=st.floats(0.5, 2.0))
 def test_crps_is_proper_no_other_pdf_scores_better_than_the_true_one(shift, width):
@@ -139,3 +149,34 @@ def test_an_ensemble_is_the_mean_of_its_members():
     np.testing.assert_allclose(pdfs.weight.sum(1), 1)
     np.testing.assert_allclose(pdf.cdf(pdfs, y), np.mean([pdf.cdf(member, y) for member in members], axis=0))
     np.testing.assert_allclose(pdf.mean(pdfs), np.mean([pdf.mean(member) for member in members], axis=0))
+
+
+def test_z_mean_has_the_smallest_expected_square_of_dz():
+    pdfs = mixtures(6)
+    grid = np.expm1(np.linspace(0.2, 2.5, 4001))
+    for row in range(6):
+        single = Mixture(*(part[row : row + 1] for part in pdfs))
+        best = pdf.z_mean(single)[0]
+        z, weight = np.expm1(y := np.linspace(-2, 4, 200_001)), pdf.density(single, y[None])[0]
+
+        def cost(z_phot, z=z, weight=weight):
+            return (weight * ((z_phot - z) / (1 + z)) ** 2).sum()
+
+        costs = [cost(z_phot) for z_phot in grid[::20]]
+        assert cost(best) <= min(costs)
+        assert cost(best) < min(cost(best * 0.995), cost(best * 1.005))
+
+
+def test_z_mean_of_one_gaussian_is_less_than_its_median_and_never_overflows():
+    wide = Mixture(np.ones((1, 1)), np.array([[1.0]]), np.array([[0.2]]))
+    assert pdf.z_mean(wide)[0] == pytest.approx(np.expm1(1 - 1.5 * 0.2**2))
+    narrow = Mixture(np.array([[0.5, 0.5]]), np.array([[1.0, 900.0]]), np.array([[1e-4, 1e-4]]))
+    assert pdf.z_mean(narrow)[0] == pytest.approx(np.e - 1, rel=1e-3)
+
+
+def test_odds_are_the_probability_near_an_estimate():
+    sigma = 0.03
+    one = Mixture(np.ones((1, 1)), np.array([[np.log(3.0)]]), np.array([[sigma]]))
+    low, high = np.log([0.94, 1.06]) / sigma
+    assert pdf.odds(one, np.array([2.0]))[0] == pytest.approx(stats.norm.cdf(high) - stats.norm.cdf(low))
+    assert pdf.odds(one, np.array([5.0]))[0] < 1e-9

@@ -14,7 +14,11 @@ from crossz.models.crossmodal import (
     Features,
     SymmetricAttention,
     adversarial_loss,
+    mixture,
+    mixture_crps,
+    mixture_nll,
     objective,
+    redshift_loss,
     reverse_gradient,
 )
 
@@ -222,3 +226,21 @@ def test_the_stretch_is_asinh_of_noise_units_and_zero_where_masked():
     expected = torch.asinh(units.float() / torch.tensor(noise).view(1, 5, 1, 1))
     expected[:, [0, 4], 1, 1] = 0
     torch.testing.assert_close(out, expected)
+
+
+def test_the_likelihood_of_a_mixture_is_that_of_torch_and_stands_beside_the_crps():
+    generator = torch.Generator().manual_seed(5)
+    head, target = 3 * torch.randn(40, 12, generator=generator), torch.randn(40, generator=generator)
+    weight, mean, sigma = mixture(head)
+    components = torch.distributions.Normal(mean, sigma)
+    reference = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(weight), components)
+    torch.testing.assert_close(mixture_nll(head, target), -reference.log_prob(target).mean())
+    both = mixture_crps(head, target) + 0.3 * mixture_nll(head, target)
+    torch.testing.assert_close(redshift_loss(head, target, 0.3), both)
+    torch.testing.assert_close(redshift_loss(head, target), mixture_crps(head, target))
+
+
+def test_the_likelihood_of_a_component_without_weight_has_a_finite_gradient():
+    head = torch.tensor([[200.0, -200.0, 0.0, 1.0, -5.0, -5.0]], requires_grad=True)
+    mixture_nll(head, torch.tensor([30.0])).backward()
+    assert torch.isfinite(head.grad).all()

@@ -127,3 +127,35 @@ def test_extra_columns_come_after_the_colours_with_an_indicator_each():
     np.testing.assert_array_equal(features.flat(phot)[:, 14:], phot.extra)
     with pytest.raises(CrosszError, match=r"w2mpro of photometry\.columns is not there"):
         features.photometry(table, "dered_model", ["w2mpro"])
+
+
+def test_relative_fluxes_are_those_over_r_with_their_errors_and_do_not_change_with_brightness():
+    table = toy.catalog(6)
+    phot = features.photometry(table, "dered_model")
+    colours, fluxes = np.split(features.tokens(phot, "fluxes")[1], [4], axis=1)
+    np.testing.assert_array_equal(colours, phot.colour)
+    flux = 10 ** (-0.4 * phot.mag)
+    error = flux * phot.err * np.log(10) / 2.5  # of a small error
+    np.testing.assert_allclose(np.sinh(fluxes[:, :5]), flux / flux[:, [2]])
+    np.testing.assert_allclose(10 ** fluxes[:, 5:], error / flux[:, [2]])
+    brighter = phot._replace(mag=phot.mag - 3)
+    np.testing.assert_allclose(features.relative_fluxes(brighter), fluxes)
+    assert fluxes.shape[1] + 4 == features.colour_count("fluxes", 0)
+
+
+def test_relative_fluxes_without_r_are_over_the_next_band_and_without_any_band_missing():
+    table = toy.catalog(3)
+    table.loc[0, "dered_r"] = -9999
+    table.loc[1, [f"dered_{band}" for band in BANDS]] = -9999
+    fluxes = features.relative_fluxes(features.photometry(table, "dered_model"))
+    assert np.isnan(fluxes[0]).tolist() == [False, False, True, False, False] * 2
+    assert fluxes[0, 3] == pytest.approx(np.arcsinh(1))
+    assert np.isnan(fluxes[1]).all()
+    assert np.isfinite(fluxes[2]).all()
+
+
+@given(st.lists(st.floats(0.01, 49.9), min_size=5, max_size=5))
+def test_relative_fluxes_of_any_magnitudes_are_finite(magnitudes):
+    table = toy.catalog(1)
+    table.loc[0, [f"dered_{band}" for band in BANDS]] = magnitudes
+    assert np.isfinite(features.relative_fluxes(features.photometry(table, "dered_model"))).all()

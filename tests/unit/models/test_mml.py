@@ -9,6 +9,7 @@ import pytest
 import torch
 import toy
 from helpers import ROOT
+from torch.overrides import TorchFunctionMode
 
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
@@ -181,6 +182,7 @@ def test_a_spectrum_is_averaged_over_pixels_of_the_grid(survey, tmp_path):
     paths = with_spectra(survey, tmp_path, ramp, without=[1])
     objID = pd.read_parquet(survey.catalog)["objID"].to_numpy()[[2, 1]]
     spectra, there = mml_inputs.load_spectra(paths, np.append(objID, 5))
+    spectra = spectra[torch.arange(3)]
     assert there.tolist() == [True, False, False]
     np.testing.assert_allclose(np.sinh(spectra[0, 0].float().numpy()), np.arange(450), rtol=0.01)
     assert (spectra[0, 1] == 1).all()
@@ -246,3 +248,34 @@ def test_a_gpu_node_needs_little():
     ).stdout.split()
     for name in ("torchvision", "sklearn", "astropy", "snakemake", "matplotlib", "yaml"):
         assert name not in loaded
+
+
+class LargestCopy(TorchFunctionMode):
+    """Notes the largest number of spectra that any operation gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and result.shape[1:] == (2, PIXELS // mml_training.POOL):
+            self.count = max(self.count, len(result))
+        return result
+
+
+def test_a_training_holds_the_spectra_of_all_objects_once(survey, spectra, tmp_path, monkeypatch):
+    monkeypatch.setattr(mml_training, "_BLOCK", 40)
+    largest, train_on_spectra = LargestCopy(), mml_training.train_on_spectra
+
+    def watched(*arguments):
+        with largest:
+            return train_on_spectra(*arguments)
+
+    monkeypatch.setattr(mml_training, "train_on_spectra", watched)
+    in_blocks = run(survey, spectra, tmp_path / "blocks", epochs=1, batch_size=30)
+    assert 0 < largest.count <= 40
+    monkeypatch.undo()
+    at_once = run(survey, spectra, tmp_path / "once", epochs=1, batch_size=30)
+    for inputs, table in at_once[1].items():
+        np.testing.assert_allclose(in_blocks[1][inputs]["z_phot"], table["z_phot"], rtol=1e-4)

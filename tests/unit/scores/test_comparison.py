@@ -69,6 +69,16 @@ def test_a_small_difference_shows_where_errors_are_paired_and_not_where_they_are
     assert worse["d_rmse_objects_high"] - worse["d_rmse_objects_low"] < 0.3 * 2 * width
 
 
+def test_the_rmse_is_that_of_the_mean_and_sigma_nmad_that_of_the_median(predictions):
+    before = comparison.comparison(predictions, GROUPS, "crossmodal", 1, FRACTIONS)
+    for path in predictions:
+        table = pd.read_parquet(path)
+        table.assign(z_median=table["z_spec"] + 0.1 * (table["z_phot"] - table["z_spec"])).to_parquet(path)
+    after = comparison.comparison(predictions, GROUPS, "crossmodal", 1, FRACTIONS)
+    assert after["rmse"].tolist() == before["rmse"].tolist()
+    np.testing.assert_allclose(after["sigma_nmad"], 0.1 * before["sigma_nmad"])
+
+
 def test_the_corrected_interval_worked_out_by_hand():
     low, high = intervals.corrected(np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 1 / 3)
     assert low == pytest.approx(3 - 2.776445 * np.sqrt((1 / 5 + 1 / 3) * 2.5))
@@ -109,7 +119,8 @@ def without_a_difference(rng, objects=400, terms=6):
         for number, errors in enumerate(z_phot.values()):
             learnt = lesson[number, train].mean(0) + 0.01 * rng.normal(size=terms)
             errors.append(own[test] + place[test] @ learnt)
-    return ScoredRows(pd.concat(rows, ignore_index=True), {key: np.concatenate(parts) for key, parts in z_phot.items()})
+    points = {key: np.concatenate(parts) for key, parts in z_phot.items()}
+    return ScoredRows(pd.concat(rows, ignore_index=True), points, points)
 
 
 def test_where_nothing_differs_a_corrected_interval_rarely_leaves_out_0(monkeypatch):

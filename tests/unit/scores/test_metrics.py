@@ -1,5 +1,7 @@
 """Scores against values worked out by hand, their invariances, and the tables made of them."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossz.core.errors import CrosszError
-from crossz.estimates.estimates import Point
+from crossz.estimates.estimates import Pdf, Point
+from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions
 from crossz.scores import metrics
 
@@ -97,7 +100,10 @@ def run(tmp_path):
             write_predictions(predictions[-1], rows, Point(rows["z"].to_numpy() * (1 + error) + error))
     infos = [tmp_path / "models/baseline/crossmodal/1/model.json"]
     infos[0].parent.mkdir(parents=True)
-    infos[0].write_text('{"n": {"train": 10}}')  # this one was trained on a share of the part
+    members = [{"discriminator_accuracy": 0.5}, {"discriminator_accuracy": 0.7}]
+    infos[0].write_text(
+        json.dumps({"n": {"train": 10}, "members": members})
+    )  # this one was trained on a share of the part
     return {
         "predictions": predictions,
         "splits": splits,
@@ -112,7 +118,7 @@ def test_metrics_csv_has_the_agreed_columns_and_values_and_equal_bytes_each_time
     metrics.write_metrics(**run)
     table, first = pd.read_csv(run["metrics"]), run["metrics"].read_bytes()
     assert table.columns.tolist() == [
-        "dataset", "model", "inputs", "split", "n_train", "n_val", "n_test", "rmse", "frac_lt_0.1", "frac_lt_0.2",
+        "dataset", "model", "inputs", "split", "estimate", "n_train", "n_val", "n_test", "rmse", "frac_lt_0.1", "frac_lt_0.2",
         "frac_lt_0.3", "frac_lt_0.4", "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15", "crps", "pit_ks",
         "coverage_68", "coverage_95", "nll",
     ]  # fmt: skip
@@ -122,6 +128,7 @@ def test_metrics_csv_has_the_agreed_columns_and_values_and_equal_bytes_each_time
         ["baseline", "crossmodal", "phot+img", 1],
         ["baseline", "knn", "phot", 1],
     ]
+    assert (table["estimate"] == "point").all()
     assert table["n_train"].tolist() == [19, 19, 10, 19]  # one training row has no image
     assert (table[["n_val", "n_test"]] == [8, 12]).all(axis=None)
     np.testing.assert_allclose(table["rmse"], [0.05, 0.3, 0.25, 0.3], atol=1e-6)
@@ -129,6 +136,32 @@ def test_metrics_csv_has_the_agreed_columns_and_values_and_equal_bytes_each_time
     metrics.write_metrics(**run)
     assert run["metrics"].read_bytes() == first
     assert b"\r" not in first
+
+
+def test_each_estimate_of_a_pdf_is_a_row_and_table_1_shows_the_mean(run):
+    """Two peaks: the mean is always between them, the mode at the first; half of the true redshifts are there."""
+    rows = pd.read_parquet(run["predictions"][0])
+    z = np.where(np.arange(len(rows)) % 2, 2.0, 1.0)
+    weight, mean, sigma = ([value] * len(rows) for value in ([0.6, 0.4], np.log([2.0, 3.0]), [0.01, 0.01]))
+    pdfs = Pdf(Mixture(*map(np.array, (weight, mean, sigma))))
+    write_predictions(run["predictions"][0], rows.assign(z=z), pdfs)
+    run["predictions"] = run["predictions"][:1]
+    metrics.write_metrics(**run)
+    table = pd.read_csv(run["metrics"]).set_index("estimate")
+    assert table.index.tolist() == ["mean", "median", "mode"]
+    assert table.loc["mode", "frac_lt_0.1"] == 0.5
+    assert table.loc["mean", "frac_lt_0.1"] == 0
+    assert table.loc["mean", "rmse"] < table.loc["mode", "rmse"]
+    assert table["crps"].nunique() == 1
+    assert f"| {table.loc['mean', 'rmse']:.4f} ± 0.0000 (0.1010) |" in run["table"].read_text()
+
+
+def test_the_page_says_how_well_the_discriminators_tell_features_apart(run):
+    metrics.write_metrics(**run)
+    assert "| baseline | crossmodal | 60.0 ± 14.1 |" in run["table"].read_text()
+    run["infos"][0].write_text('{"n": {"train": 10}}')
+    metrics.write_metrics(**run)
+    assert "Discriminators" not in run["table"].read_text()
 
 
 def test_models_that_were_scored_on_other_objects_are_not_compared(run):
@@ -150,7 +183,8 @@ def test_table_1_sets_ours_beside_the_printed_value_and_says_what_was_not_run(ru
 
 
 def test_galaxies_stand_below_what_pasquet_et_al_report():
-    row = {"dataset": "galaxies", "model": "crossmodal", "inputs": "phot+img"} | dict.fromkeys(metrics.POINT, 0.012)
+    row = {"dataset": "galaxies", "model": "crossmodal", "inputs": "phot+img", "estimate": "mean"}
+    row |= dict.fromkeys(metrics.POINT, 0.012)
     table = metrics.table1(pd.DataFrame([row | {"split": split} for split in (0, 1)]))
     lines = table.splitlines()
     at = lines.index("| Pasquet et al. (2019) | img | — | < 0.0001 | — | < 0.01 | — |")

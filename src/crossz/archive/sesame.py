@@ -1,0 +1,42 @@
+"""CDS Sesame: the position of an object by its name, from SIMBAD, NED or VizieR."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from crossz.archive.http import Client
+from crossz.archive.responses import Reply
+from crossz.core.errors import CrosszError, Refused
+from crossz.core.text import printable
+
+ADDRESSES = ("https://cds.unistra.fr/cgi-bin/nph-sesame", "https://vizier.cfa.harvard.edu/viz-bin/nph-sesame")
+"""The service and its mirror."""
+_POSITION = re.compile(r"^%J\s+(\d+\.?\d*)\s+([+-]?\d+\.?\d*)", re.MULTILINE)
+
+
+def position(client: Client, name: str, addresses: Sequence[str] = ADDRESSES) -> tuple[float, float]:
+    """Right ascension and declination (ICRS, degrees) of the object `name`.
+
+    Raises
+    ------
+    CrosszError
+        Nobody knows the name, or the service does not answer.
+    """
+
+    def accept(answer: Reply) -> tuple[float, float] | None:
+        text = answer.body.decode("utf-8", "replace")
+        if found := _POSITION.search(text):
+            ra, dec = float(found[1]), float(found[2])
+            if ra < 360 and abs(dec) <= 90:
+                return ra, dec
+        if "#====Done" not in text:  # its last line
+            raise Refused("an answer that is none of Sesame, or cut")
+        return None
+
+    urls = [f"{address}/-oI/SNV?{quote(name)}" for address in addresses]
+    place = client.fetch(urls, f"position of {printable(name, 60)}", accept, "Give its position: --at RA DEC")
+    if place is None:
+        raise CrosszError(
+            f"--at {printable(name, 60)}: neither SIMBAD nor NED nor VizieR knows this name; give its position: --at RA DEC"
+        )
+    return place
