@@ -45,6 +45,12 @@ build/storage/ready: .venv/ready Makefile
 test-storage: build/storage/ready
 	PATH=$(CURDIR)/build/storage/bin:$$PATH build/storage/bin/python -m pytest -n 0 tests/storage
 
+# Bundles over HATS catalogs, in an environment of their own: LSDB and Dask are no part of .venv.
+test-lsdb:
+	$(PYTHON) -m venv .venv-lsdb
+	.venv-lsdb/bin/pip install --quiet --editable '.[lsdb,workflow,dev]'
+	.venv-lsdb/bin/python -m pytest -n 0 tests/unit/apply/test_hats.py
+
 # docs/performance.md, measured on this machine.
 benchmarks: .venv/ready
 	PYTHONPATH=src $(BIN)/python benchmarks/run.py
@@ -83,11 +89,14 @@ docs: .venv/ready
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
     --custom-compile-command 'make lock' $(UPGRADE)
 
+# All extras but lsdb, which `make test-lsdb` installs elsewhere.
+EXTRAS = --extra workflow --extra reproject --extra qp --extra dev
+
 lock:
-	$(COMPILE) pyproject.toml requirements.in --all-extras -o requirements.txt
+	$(COMPILE) pyproject.toml requirements.in $(EXTRAS) -o requirements.txt
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements-uv.txt
 	cp requirements.txt requirements-container.txt # the plugins' own needs have these versions where they can
 	printf '%s\n' $(PLUGINS) \
 	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-fast fuzz test-slurm test-storage benchmarks lint docs lock
+.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks lint docs lock

@@ -13,6 +13,7 @@ extinction_*, and psfMagErr_u ... psfMagErr_z. `estimates` has a row for each of
     load_bundle   read a bundle, and check every byte of it
     predict       redshifts of a table of objects, with or without their images
     images_in     the images of a table's objects, out of cutout files
+    map_catalog   redshifts of a HATS catalog of any size, by LSDB
     images_from   the images of a table's objects, out of an array
     read_table    a CSV, FITS, VOTable or Parquet table under the names that crossz uses
     Mixture       redshift PDFs as mixtures of Gaussians of ln(1 + z)
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from crossz.apply.bundle import load_bundle
+    from crossz.apply.hats import map_catalog
     from crossz.apply.predict import images_in, predict
     from crossz.apply.user_images import images_from
     from crossz.catalog.lists import read_table
@@ -44,6 +46,7 @@ __all__ = [
     "images_from",
     "images_in",
     "load_bundle",
+    "map_catalog",
     "predict",
     "read_table",
 ]
@@ -55,6 +58,7 @@ _PLACES = {
     "images_from": "apply.user_images",
     "images_in": "apply.predict",
     "load_bundle": "apply.bundle",
+    "map_catalog": "apply.hats",
     "predict": "apply.predict",
     "read_table": "catalog.lists",
 }

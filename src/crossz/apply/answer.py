@@ -2,11 +2,12 @@
 
 import json
 import logging
+import operator
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -68,25 +69,56 @@ def is_synthetic(facts: Mapping[str, Any], survey: str | None = None) -> bool:
     return (facts["made"].get("survey") if "made" in facts else survey) == "embedded"
 
 
-def column_types(given: pa.Table) -> dict[str, pa.DataType]:
+class _Text(NamedTuple):
+    """What is true of all values of a column of text, empty ones apart."""
+
+    known: bool = False
+    """Of any of them: there is one."""
+    padded: bool = False
+    """Of any of them: it begins with a zero that a number would lose."""
+    long: bool = False
+    """Of any of them: it has more digits than a float."""
+    integers: bool = True
+    numbers: bool = True
+    fits: bool = True
+    """Integers of 64 bits."""
+
+    def kind(self) -> pa.DataType:
+        if self.known and self.integers:
+            return pa.int64() if self.fits else pa.string()
+        return pa.float64() if self.known and self.numbers and not (self.padded or self.long) else pa.string()
+
+
+def column_types(tables: Iterable[pa.Table]) -> dict[str, pa.DataType]:
     """The types in which the user's columns are written: what holds numbers alone is one, other text stays.
 
     Ids with leading zeros stay text, and integers that no 64 bits hold.
+
+    Parameters
+    ----------
+    tables
+        All rows of the table, in one piece or in several.
     """
-    types = {}
-    for name, column in zip(given.column_names, given.columns, strict=True):
-        kind = column.type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            kind = pa.string()
-            known = column.filter(pc.not_equal(pc.utf8_trim_whitespace(column), ""))
-            if len(known) and pc.all(pc.match_substring_regex(known, _INTEGER)).as_py():
-                kind = pa.int64() if _casts(known) else pa.string()
-            elif len(known) and pc.all(pc.match_substring_regex(known, _NUMBER)).as_py():
-                zeros = pc.any(pc.match_substring_regex(known, r"^\s*[+-]?0\d")).as_py()
-                long = pc.any(pc.match_substring_regex(known, r"^\s*\d{17,}\s*$")).as_py()
-                kind = pa.string() if zeros or long else pa.float64()
-        types[name] = kind
-    return types
+    types: dict[str, pa.DataType] = {}
+    texts: dict[str, _Text] = {}
+    for table in tables:
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            types[name] = column.type
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+                before, now = texts.get(name, _Text()), _text_of(column)
+                texts[name] = _Text(*map(operator.or_, before[:3], now[:3]), *map(operator.and_, before[3:], now[3:]))
+    return types | {name: text.kind() for name, text in texts.items()}
+
+
+def _text_of(column: pa.ChunkedArray) -> _Text:
+    known = column.filter(pc.not_equal(pc.utf8_trim_whitespace(column), ""))
+    if not len(known):
+        return _Text()
+    integers = pc.all(pc.match_substring_regex(known, _INTEGER)).as_py()
+    numbers = integers or pc.all(pc.match_substring_regex(known, _NUMBER)).as_py()
+    padded = numbers and not integers and pc.any(pc.match_substring_regex(known, r"^\s*[+-]?0\d")).as_py()
+    long = numbers and pc.any(pc.match_substring_regex(known, r"^\s*\d{17,}\s*$")).as_py()
+    return _Text(True, padded, long, integers, numbers, integers and _casts(known))
 
 
 def _casts(column: pa.ChunkedArray) -> bool:
@@ -203,7 +235,7 @@ def finished(
     found, arrays = with_pdf(found, pdf, text)
     if "pdf" in arrays:
         header = {**header, "pdf_z": GRID_IN_WORDS}
-    written = typed(given, column_types(given))
+    written = typed(given, column_types([given]))
     own = own_places(written, columns, whole)
     if prefixed := clashes(given.column_names, [name for name in (*map(str, found), *arrays) if name not in own]):
         log.info(f"the table has {', '.join(prefixed)} itself: ours begin with {PREFIX}")
@@ -271,3 +303,22 @@ def read_answer(path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
     frame = pd.concat([frame, pd.DataFrame(unpacked(arrays), frame.index)], axis=1)
     frame.insert(0, "row", np.arange(len(frame)))
     return frame, header_in(table.schema)
+
+
+def summary(*counts: Mapping[str, pd.Series]) -> str:
+    """One line about what `counted` gave: how many targets, their statuses and inputs, how many are out of domain."""
+    status, patterns, outside = (
+        pd.concat([part[name] for part in counts]).groupby(level=0).sum().sort_values(ascending=False, kind="stable")
+        for name in ("status", "inputs", "out_of_domain")
+    )
+    of_status = ", ".join(f"{name} {count:,}" for name, count in status.items())
+    inputs = ", ".join(f"{name} {count:,}" for name, count in patterns.items() if name)
+    return (
+        f"{status.sum():,} targets: {of_status}; from {inputs or 'nothing'}; "
+        f"{outside.get(True, 0):,} out of the training domain"
+    )
+
+
+def counted(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """How often each value of status, inputs and out_of_domain stands in a table of `predict`."""
+    return {name: table[name].value_counts() for name in ("status", "inputs", "out_of_domain")}

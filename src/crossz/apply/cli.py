@@ -19,11 +19,8 @@ from crossz.core.job import harmless, message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
-
     from crossz.apply.bundle import Bundle
-    from crossz.catalog.lists import UserList
+    from crossz.catalog.batches import UserBatches
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +92,9 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         metavar="TARGETS",
         help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info BUNDLE` names its columns",
     )
-    predict.add_argument("out", nargs="?", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}")
+    predict.add_argument(
+        "out", nargs="?", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}; or a folder, for Parquet files"
+    )
     predict.add_argument(
         "--columns",
         nargs="+",
@@ -175,45 +174,43 @@ def _info(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     from crossz.apply import bundle_folder
 
-    paths = [Path(path) for path in (options.targets, options.out) if path is not None]
+    paths = [path for path in (options.targets, options.out) if path is not None]
     if options.at is None and len(paths) != 2:
         options.error("the following arguments are required: TARGETS and OUT, or --at")
     if options.at is not None and (len(paths) == 2 or options.cutouts):
         options.error("--at is one object of the archive: it takes neither a table of targets nor --cutouts")
     if paths:
-        _check_paths(None if options.at else paths[0], paths[-1])
+        _check_paths(None if options.at else Path(paths[0]), paths[-1])
     with bundle_folder.opened(options.bundle) as folder:
         if options.at:
             _predict_at(options, folder, paths[0] if paths else None)
         else:
-            _predict_table(options, folder, *paths)
+            _predict_table(options, folder, Path(paths[0]), paths[1])
 
 
-def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: Path) -> None:
+def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: str) -> None:
     from crossz.apply import bundle_folder
 
     begin = time.monotonic()
     facts = bundle_folder.check(folder)
-    targets = _read_targets(path, options, facts)
+    with _targets(path, options, facts) as targets:
+        from crossz.apply.stream import write_estimates
+        from crossz.apply.user_images import finding
 
-    from crossz.apply.predict import predict, summary
-    from crossz.apply.user_images import images_for
-
-    images = None
-    if options.cutouts:
-        known = targets.known
-        objID = known["objID"].to_pylist() if "objID" in known.column_names else None
-        images = images_for(options.cutouts, objID, len(targets.given), str(path))
-    bundle = _loaded(options, folder, facts)
-    try:
-        table = predict(targets.known, bundle, images)
-    except CrosszError as error:
-        raise CrosszError(f"{path}: {error}") from error
-    _write(table, targets.given, targets.how.columns, out, _header(facts, folder), options.pdf)
-    log.info(f"{out}: {summary(table)}; {time.monotonic() - begin:.1f} s")
+        with contextlib.ExitStack() as stack:
+            find = None
+            if options.cutouts:
+                has_ids = "objID" in targets.how.columns
+                find = stack.enter_context(finding(options.cutouts, targets.count, has_ids, str(path)))
+            bundle = _loaded(options, folder, facts)
+            header = _header(facts, folder)
+            summary = write_estimates(
+                targets, Path(out), bundle, header, find=find, folder=_is_folder(out), pdf=options.pdf
+            )
+    log.info(f"{out}: {summary}; {time.monotonic() - begin:.1f} s")
 
 
-def _predict_at(options: argparse.Namespace, folder: Path, out: Path | None) -> None:
+def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> None:
     """The estimate of one object of the archive, in words, and as a table if there is an `out`."""
     from crossz.apply import bundle_folder
 
@@ -221,6 +218,8 @@ def _predict_at(options: argparse.Namespace, folder: Path, out: Path | None) -> 
 
     import pyarrow as pa
 
+    from crossz.apply import output
+    from crossz.apply.answer import finished
     from crossz.apply.at import in_words, target_at
     from crossz.apply.predict import predict
 
@@ -228,7 +227,9 @@ def _predict_at(options: argparse.Namespace, folder: Path, out: Path | None) -> 
     table = predict(target, _loaded(options, folder, facts))
     header = _header(facts, folder)
     if out is not None:
-        _write(table, pa.table({"target": [" ".join(options.at)]}), {}, out, header, options.pdf)
+        asked = pa.table({"target": [" ".join(options.at)]})
+        with output.opened(Path(out), _is_folder(out)) as write:
+            write(finished(asked, {}, table, header, text=Path(out).suffix == ".csv", pdf=options.pdf))
     sys.stdout.write(f"{in_words(table.iloc[0])}\n")
 
 
@@ -256,15 +257,6 @@ def _header(facts: Mapping[str, Any], folder: Path) -> dict[str, str]:
     return header
 
 
-def _write(
-    table: "pd.DataFrame", given: "pa.Table", columns: Mapping[str, str], out: Path, header: Mapping[str, str], pdf: str
-) -> None:
-    from crossz.apply.answer import finished
-    from crossz.apply.writers import write_table
-
-    write_table(finished(given, columns, table, header, text=out.suffix == ".csv", pdf=pdf), out)
-
-
 def _needed(facts: Mapping[str, Any]) -> list[str]:
     """The columns that a bundle needs, without its networks: the same as `Bundle.columns`."""
     from crossz.apply.bundle_folder import FACTS, table_columns
@@ -275,25 +267,35 @@ def _needed(facts: Mapping[str, Any]) -> list[str]:
         raise CrosszError(f"{FACTS}: incomplete ({error!r}); get the bundle again") from error
 
 
-def _check_paths(targets: Path | None, out: Path) -> None:
-    if out.suffix not in SUFFIXES:
-        raise CrosszError(f"{out}: tables are written as {', '.join(SUFFIXES)}; end its name so")
+def _is_folder(out: str) -> bool:
+    """Whether a name is that of a folder: it ends with a slash, has no suffix, or is one."""
+    return out.endswith(("/", os.sep)) or not Path(out).suffix or Path(out).is_dir()
+
+
+def _check_paths(targets: Path | None, out: str) -> None:
+    if not _is_folder(out) and Path(out).suffix not in SUFFIXES:
+        raise CrosszError(
+            f"{out}: tables are written as {', '.join(SUFFIXES)}, or as Parquet into a folder; end its name so, or with /"
+        )
     if targets is None or str(targets) == "-":
         return
     if not targets.is_file():
         raise CrosszError(f"{targets}: no such table of targets")
-    if out.exists() and out.samefile(targets):
+    if Path(out).exists() and Path(out).samefile(targets):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
 
 
-def _read_targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "UserList":
+@contextlib.contextmanager
+def _targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "Iterator[UserBatches]":
     """The table of targets."""
+    from crossz.catalog.batches import user_batches
     from crossz.catalog.columns import COLUMNS
-    from crossz.catalog.lists import read_list
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
     columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
-    return read_list(path, () if options.cutouts else needed, columns, extra_columns, options.units)
+    needed = [] if options.cutouts else needed
+    with user_batches(path, needed, columns, extra_columns, options.units) as targets:
+        yield targets
 
 
 def _pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:

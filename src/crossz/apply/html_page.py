@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crossz.apply.answer import read_answer
-from crossz.apply.predict import Images, images_of, summary
+from crossz.apply.answer import counted, read_answer, summary
+from crossz.apply.predict import Images, images_of
 from crossz.apply.templating import clean, html_environment
 from crossz.core.constants import OK
 from crossz.core.files import atomic_path
@@ -81,7 +81,7 @@ def page(table: pd.DataFrame, title: str, images: Images | None = None, warning:
     return html_environment().get_template("page.html").render(
         title=title,
         subject="classes" if "class_phot" in table else "redshifts",
-        summary=summary(table),
+        summary=summary(counted(table)),
         warnings=[text for text in (warning, _outside(table)) if text],
         figures=pictures(table, images),
         count=len(table),

@@ -4,7 +4,7 @@ import logging
 import math
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 
 from crossz.apply import pixels
-from crossz.apply.answer import finished, header_of
+from crossz.apply.answer import counted, finished, header_of, summary
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
 from crossz.apply.bundle_folder import fingerprint, table_columns
 from crossz.apply.writers import write_table
@@ -38,7 +38,7 @@ SHARES = (0.68, 0.95)
 """Probabilities of the central intervals of z that are written."""
 FAINT = 22.0
 """g magnitude beyond which an object is flagged faint: where the paper's samples end."""
-ROWS_AT_ONCE, IMAGES_AT_ONCE = 8192, 256
+ROWS_AT_ONCE, IMAGES_AT_ONCE = 8192, 128
 """So many objects go to the networks together: without and with images."""
 _LETTERS = np.array(
     ["".join(band for bit, band in enumerate(BANDS) if code >> bit & 1) for code in range(1 << len(BANDS))]
@@ -88,11 +88,24 @@ def images_in(cutouts: Sequence[str | Path], objID: Sequence[int | str | None] |
     CrosszError
         A file is absent or no cutout file, or two images have the same objID.
     """
-    numbers = [int(text) if text.isdecimal() and int(text) < 1 << 63 else None for text in map(str, objID)]
+    return image_finder(cutouts)(objID)
+
+
+def image_finder(cutouts: Sequence[str | Path]) -> Callable[[Sequence[int | str | None] | pd.Series], Images]:
+    """What finds images as `images_in` does, for one batch of targets after the other; the cutout files are read once."""
+    rows = index_of(cutouts)
     with tempfile.TemporaryDirectory() as scratch:
         index = Path(scratch) / "images.parquet"
-        index_of(cutouts).to_parquet(index, index=False)
-        return images_of(pd.Series(numbers, dtype="Int64"), index, cutouts)
+        rows.to_parquet(index, index=False)
+        store = ImageStore(index, cutouts)
+    status = rows.set_index("objID")["status"]
+
+    def find(objID: Sequence[int | str | None] | pd.Series) -> Images:
+        numbers = [int(text) if text.isdecimal() and int(text) < 1 << 63 else -1 for text in map(str, objID)]
+        known = np.array(numbers, np.int64)
+        return Images(store, store.rows(known), status.reindex(known).fillna("").to_numpy(str))
+
+    return find
 
 
 def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
@@ -295,7 +308,7 @@ class _Split:
 
 def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:
     outside = np.zeros(len(phot.mag), bool)
-    for networks in bundle.splits if bundle.splits[0].info.sees_photometry else ():
+    for networks in bundle.splits if bundle.splits[0].info.sees_photometry and len(outside) else ():
         for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot, networks.info.features), strict=True):
             outside |= ft.out_of_domain(networks.info.scalers[name], values)
     return outside
@@ -374,13 +387,4 @@ def write_redshifts(
     write_table(finished(theirs, names, redshifts, header, whole=not images), table)
     if "warning" in header:
         log.warning(header["warning"])
-    log.info(f"{summary(redshifts)}; {time.monotonic() - begun:.1f} s")
-
-
-def summary(table: pd.DataFrame) -> str:
-    """One line about a table of `predict`: how many targets, their statuses and inputs, how many are out of domain."""
-    status = ", ".join(f"{name} {count:,}" for name, count in table["status"].value_counts().items())
-    patterns = table.loc[table["inputs"] != "", "inputs"].value_counts()
-    inputs = ", ".join(f"{name} {count:,}" for name, count in patterns.items())
-    outside = int(table["out_of_domain"].sum())
-    return f"{len(table):,} targets: {status}; from {inputs or 'nothing'}; {outside:,} out of the training domain"
+    log.info(f"{summary(counted(redshifts))}; {time.monotonic() - begun:.1f} s")

@@ -1,13 +1,14 @@
 """Images of users: cutout files, a folder of them, a folder of FITS or NumPy files named by objID, or one array."""
 
+import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from crossz.apply.predict import Images, images_in
+from crossz.apply.predict import Images, image_finder, images_in
 from crossz.catalog.readers import check_fits
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError, Refused
@@ -16,6 +17,8 @@ from crossz.images.arrow import to_units, write_arrays
 
 SHAPE = (len(BANDS), CUTOUT_SIZE, CUTOUT_SIZE)
 """Of an image: u g r i z, rows, columns."""
+Find = Callable[[Sequence[Any] | None, range], Images]
+"""The images of rows of a table, from their objID, if they have any, and their numbers."""
 _AT_ONCE = 1024  # images of one temporary cutout file
 
 
@@ -60,21 +63,38 @@ def images_for(names: Sequence[str | Path], objID: Sequence[Any] | None, count: 
     CrosszError
         There is no such file, it holds something else, or images are found by an objID that the table has not.
     """
+    with finding(names, lambda: count, objID is not None, source) as find:
+        return find(objID, range(count))
+
+
+@contextlib.contextmanager
+def finding(names: Sequence[str | Path], count: Callable[[], int], has_ids: bool, source: str) -> Iterator[Find]:
+    """What finds the images of some rows of a table after others; parameters and errors are those of `images_for`.
+
+    Parameters
+    ----------
+    count
+        Counts the rows of the table.
+    has_ids
+        Whether they have an objID.
+    """
     paths = [Path(name) for name in names]
     if len(paths) == 1 and paths[0].is_file() and paths[0].suffix == ".npy":
         array = _array(paths[0])
-        if array.shape != (count, *SHAPE):
+        if array.shape != (rows := count(), *SHAPE):
             raise CrosszError(
-                f"{paths[0]}: an array {list(array.shape)}; for this table it must be [{count}, 5, 64, 64]"
+                f"{paths[0]}: an array {list(array.shape)}; for this table it must be [{rows}, 5, 64, 64]"
             )
-        return images_from(array)
-    if objID is None:
+        yield lambda _, here: images_from(array[here.start : here.stop])
+        return
+    if not has_ids:
         raise CrosszError(f"{source}: no column objID, by which images are found; map it: --columns objID=NAME")
     with tempfile.TemporaryDirectory() as scratch:
         files = []
         for number, path in enumerate(paths):
             files += _of_folder(path, Path(scratch) / str(number)) if path.is_dir() else [path]
-        return images_in(files, list(objID))
+        find = image_finder(files)
+        yield lambda objID, _: find(list(objID or ()))
 
 
 def _of_folder(folder: Path, scratch: Path) -> list[Path]:

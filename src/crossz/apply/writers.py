@@ -123,14 +123,23 @@ def _is_text(column: pa.ChunkedArray) -> bool:
 
 
 def _write_csv(table: pa.Table, path: Path) -> None:
-    names = [*table.column_names, *_network_column(table)]
+    with open(path, "wb") as handle:
+        handle.write(csv_head(table))
+        handle.writelines(csv_rows(table))
+
+
+def csv_head(table: pa.Table) -> bytes:
+    """The first line of a CSV: the names of the columns."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([*table.column_names, *_network_column(table)])
+    return line.getvalue().encode()
+
+
+def csv_rows(table: pa.Table) -> Iterator[bytes]:
+    """The other lines of a CSV, many in one piece."""
     for name, text in _network_column(table).items():
         table = table.append_column(name, pa.array([text] * len(table), pa.string()))
-    with open(path, "wb") as handle:
-        line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(names)
-        handle.write(line.getvalue().encode())
-        handle.writelines(_lines(table, csv_cells, ",", "\n"))
+    return _lines(table, csv_cells, ",", "\n")
 
 
 def _network_column(table: pa.Table) -> dict[str, str]:

@@ -70,17 +70,33 @@ def opened(path: str | Path) -> Iterator[tuple[Path, str]]:
     CrosszError
         There is no such file, or its bytes are no table.
     """
+    with reading_of(path), plain(Path(path)) as file:
+        yield file, kind_of(file)
+
+
+@contextlib.contextmanager
+def reading_of(path: str | Path) -> Iterator[None]:
+    """Whatever refuses the bytes of the table `path` meanwhile becomes a CrosszError of one line."""
     suffixes = [suffix for suffix in Path(path).suffixes if suffix != ".gz" and suffix[1:].isalnum()]
     what = f"not a readable {suffixes[-1] if suffixes else 'CSV'} table"
     try:
-        with refusing(what), _plain(Path(path)) as file:
-            yield file, kind_of(file)
+        with refusing(what):
+            yield
     except Refused as error:
         raise CrosszError(f"{path}: {error if str(error).startswith(what) else f'{what}: {error}'}") from error
 
 
 @contextlib.contextmanager
-def _plain(path: Path) -> Iterator[Path]:
+def plain(path: Path) -> Iterator[Path]:
+    """The file of a table itself; a temporary one of what comes through a pipe, or is unpacked from gzip.
+
+    Raises
+    ------
+    Refused
+        It has no bytes, or its gzip is damaged.
+    CrosszError
+        There is no such file.
+    """
     if str(path) != STDIN and not path.is_file():
         raise CrosszError(f"{path}: no such file" + ("; it is a folder" if path.is_dir() else ""))
     with contextlib.ExitStack() as stack:

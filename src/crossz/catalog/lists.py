@@ -5,6 +5,7 @@ read is decided once, from its columns (`reading`); then any of its rows can be 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -284,17 +285,30 @@ def check_needed(how: Reading, needed: Sequence[str]) -> None:
 
 def note_missing(table: pa.Table, how: Reading) -> None:
     """Log which values of magnitudes and errors count as missing: marks such as 99 and -9999, and text."""
-    marks: dict[str, int] = {}
+    log_missing(missing_marks(table), how)
+
+
+def missing_marks(table: pa.Table) -> Counter[str]:
+    """How often each value stands for a missing magnitude or error, in rows that `renamed` gave."""
+    marks: Counter[str] = Counter()
     for name in sorted(_NUMBERS & set(table.column_names)):
         if name.startswith("extinction"):
             continue
         column = table[name]
         values = numbers(column)
         highest = un.LARGEST_ERROR if name.startswith("psfMagErr") else un.HIGHEST
-        filled = pc.fill_null(pc.cast(column, pa.string()), "").to_numpy(zero_copy_only=False)
-        wrong = (~((values > un.LOWEST) & (values < highest))) & (filled != "") & (filled != "nan")
-        for text, count in zip(*np.unique(filled[wrong].astype(str), return_counts=True), strict=True):
-            marks[str(text)] = marks.get(str(text), 0) + int(count)
+        outside = ~((values > un.LOWEST) & (values < highest))
+        if not outside.any():
+            continue
+        odd = column.filter(pa.array(outside))
+        filled = pc.fill_null(pc.cast(odd, pa.string()), "").to_numpy(zero_copy_only=False)
+        wrong = filled[(filled != "") & (filled != "nan")].astype(str)
+        marks.update(dict(zip(*(part.tolist() for part in np.unique(wrong, return_counts=True)), strict=True)))
+    return marks
+
+
+def log_missing(marks: Mapping[str, int], how: Reading) -> None:
+    """Log what `missing_marks` found."""
     if marks:
         ordered = sorted(marks.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = ", ".join(f"{text[:20]} ({count:,})" for text, count in ordered[:_SHOWN])

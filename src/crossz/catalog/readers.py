@@ -3,7 +3,8 @@
 import functools
 import logging
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,23 @@ def check_votable(path: Path) -> None:
 
 
 def _read_text(path: Path) -> pa.Table:
+    return pa.concat_tables(text_batches(path, None))
+
+
+def text_batches(path: Path, rows: int | None) -> Iterator[pa.Table]:
+    """The rows of a table of text, `rows` at a time where its separator is a blank, else some thousands; None: all at once."""
     plan = layout(path)
     names = [field.name for field in plan.fields]
     if plan.separator == " ":
         import pandas as pd  # pyarrow takes one character for a separator
 
-        rows = pd.read_csv(
-            path, sep=r"\s+", names=names, skiprows=plan.skip, dtype=str, comment="#", keep_default_na=False
-        )
-        return with_fields(pa.table([pa.array(rows.iloc[:, i], pa.string()) for i in range(len(names))], names), plan.fields)  # fmt: skip
+        with pd.read_csv(
+            path, sep=r"\s+", names=names, skiprows=plan.skip, dtype=str, comment="#", keep_default_na=False, chunksize=rows or sys.maxsize
+        ) as parts:  # fmt: skip
+            for part in parts:
+                columns = [pa.array(part.iloc[:, number], pa.string()) for number in range(len(names))]
+                yield with_fields(pa.table(columns, names), plan.fields)
+        return
     numbered = [str(number) for number in range(len(names))]  # two columns of one name are a matter of `naming`
     convert = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(numbered, pa.string()), strings_can_be_null=True, null_values=_NULLS
@@ -111,7 +120,12 @@ def _read_text(path: Path) -> pa.Table:
             log.warning(
                 f"{path.name}: its last line has no end; if its download was cut, its last value may be cut, too"
             )
-    return with_fields(pa.csv.read_csv(path, read, parse, convert), plan.fields)
+    if rows is None:
+        yield with_fields(pa.csv.read_csv(path, read, parse, convert), plan.fields)
+        return
+    with pa.csv.open_csv(path, read, parse, convert) as reader:
+        for part in reader:
+            yield with_fields(pa.Table.from_batches([part]), plan.fields)
 
 
 def _read_parquet(path: Path) -> pa.Table:
@@ -143,6 +157,21 @@ def _read_fits(path: Path) -> pa.Table:
     check_fits(path)
     number, said = fits_fields(path)
     return with_fields(_arrow(Table.read(path, hdu=number, format="fits")), said)
+
+
+def fits_batches(path: Path, rows: int) -> Iterator[pa.Table]:
+    """The rows of a FITS table, `rows` at a time."""
+    from astropy.io import fits
+    from astropy.table import Table
+
+    check_fits(path)
+    number, said = fits_fields(path)
+    with fits.open(path) as hdus:
+        count = hdus[number].header["NAXIS2"]
+    for start in range(0, count, rows):
+        with fits.open(path) as hdus:  # anew: pages of the file that were read stay in memory while it is open
+            part = type(hdus[number])(hdus[number].data[start : start + rows], hdus[number].header)
+            yield with_fields(_arrow(Table.read(part, format="fits")), said)
 
 
 def _read_astropy(path: Path, kind: str) -> pa.Table:

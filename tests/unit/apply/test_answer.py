@@ -122,13 +122,22 @@ def test_positions_that_were_text_are_appended_in_degrees(found):
 )
 def test_text_becomes_numbers_only_where_nothing_is_lost(texts, kind):
     table = pa.table({"a": texts})
-    types = column_types(table)
+    types = column_types([table])
     assert types == {"a": kind}
     assert typed(table, types).schema.field("a").type == kind
 
 
+@pytest.mark.parametrize(
+    "batches", [[["1", "2"], ["x", ""]], [["12345678901234567"], ["1.5"]], [[""], ["7"]], [["1"], ["2.5"]]]
+)
+def test_the_type_of_text_is_the_same_in_one_piece_and_in_several(batches):
+    whole = column_types([pa.table({"a": [text for batch in batches for text in batch]})])
+    assert column_types(pa.table({"a": batch}) for batch in batches) == whole
+    assert column_types(pa.table({"a": batch}) for batch in reversed(batches)) == whole
+
+
 def test_batches_have_one_schema(given, found):
-    types = column_types(given)
+    types = column_types([given])
     parts = [answered(typed(given.slice(row, 1), types), found.iloc[[row]], {}, {}) for row in (0, 1)]
     assert parts[0].schema.equals(parts[1].schema, check_metadata=True)
     assert pa.concat_tables(parts).equals(answered(typed(given, types), found, {}, {}))

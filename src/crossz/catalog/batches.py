@@ -1,0 +1,112 @@
+"""A user's table of any length, some rows at a time: memory does not grow with it.
+
+Parquet, FITS and tables of text are read piece by piece. VOTable, ECSV and IPAC tables, which nothing reads so, are read whole.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crossz.catalog.formats import kind_of, plain, reading_of
+from crossz.catalog.lists import Reading, UserList, check_needed, log_missing, missing_marks, reading, renamed
+from crossz.catalog.readers import fields_of, fits_batches, read_all, text_batches
+from crossz.core.errors import CrosszError
+
+ROWS = 1 << 14
+"""So many rows are in memory together."""
+_MARKS = 1000  # different values that count as missing; of more of them, the rarest are counted together
+
+
+class UserBatches:
+    """A table of targets, read as `lists.read_list` reads it, some rows at a time.
+
+    Attributes
+    ----------
+    how
+        What was taken for what.
+    """
+
+    def __init__(self, path: str | Path, file: Path, how: Reading):
+        self._path, self._file = path, file
+        self.how = how
+
+    def given(self, texts_alone: bool = False) -> Iterator[pa.Table]:
+        """The user's columns, at most ROWS rows at a time; with `texts_alone`, only those of text."""
+        return _tables(self._path, self._file, texts_alone)
+
+    def count(self) -> int:
+        """How many rows it has: it is read for this."""
+        return sum(map(len, self.given()))
+
+    def lists(self) -> Iterator[UserList]:
+        """The rows with their form under our names. In the end a message says which values count as missing."""
+        marks: Counter[str] = Counter()
+        for table in self.given():
+            known = renamed(table, self.how)
+            marks += missing_marks(known)
+            if len(marks) > _MARKS:
+                kept = Counter(dict(marks.most_common(_MARKS)))
+                marks = kept + Counter({"others": marks.total() - kept.total()})
+            yield UserList(table, known, self.how)
+        log_missing(marks, self.how)
+
+
+@contextlib.contextmanager
+def user_batches(
+    path: str | Path,
+    needed: Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    extra_columns: Sequence[str] = (),
+    units: str | None = None,
+) -> Iterator[UserBatches]:
+    """Open a table of targets; parameters and errors are those of `lists.read_list`."""
+    with contextlib.ExitStack() as stack:
+        with reading_of(path):
+            file = stack.enter_context(plain(Path(path)))
+        first = next(_tables(path, file), None)
+        if first is None:
+            raise CrosszError(f"{path}: no rows")
+        how = reading(fields_of(first.schema), str(path), columns, extra_columns, units)
+        check_needed(how, needed)
+        yield UserBatches(path, file, how)
+
+
+def _tables(path: str | Path, file: Path, texts_alone: bool = False) -> Iterator[pa.Table]:
+    """Tables of at most ROWS rows, none empty; `path` is the name for messages."""
+    pieces = _pieces(file, texts_alone)
+    waiting: list[pa.Table] = []
+    while True:
+        with reading_of(path):
+            piece = next(pieces, None)
+        if piece is not None and len(piece):
+            waiting.append(piece)
+        if waiting and (piece is None or sum(map(len, waiting)) >= ROWS):
+            whole = pa.concat_tables(waiting)
+            full = len(whole) if piece is None else len(whole) // ROWS * ROWS
+            yield from (whole.slice(start, min(ROWS, full - start)) for start in range(0, full, ROWS))
+            waiting = [whole.slice(full)]
+        if piece is None:
+            return
+
+
+def _pieces(file: Path, texts_alone: bool) -> Iterator[pa.Table]:
+    kind = kind_of(file)
+    if kind == "parquet":
+        with pq.ParquetFile(file, buffer_size=1 << 20) as source:
+            schema = source.schema_arrow
+            names = [field.name for field in schema if not texts_alone or _is_text(field.type)]
+            for batch in source.iter_batches(ROWS, columns=names) if names else ():
+                # What pandas writes for itself would be applied again to a table with other columns.
+                yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
+        return
+    parts = {"text": text_batches, "fits": fits_batches}.get(kind)
+    for table in [read_all(file)] if parts is None else parts(file, ROWS):
+        yield table.select([field.name for field in table.schema if _is_text(field.type)]) if texts_alone else table
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
