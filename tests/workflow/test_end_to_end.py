@@ -32,7 +32,7 @@ class TestMainJob:
     def test_metrics_hold_every_row_of_the_contract(self, run):
         metrics = pd.read_csv(run / "results/metrics.csv")
         assert metrics.columns.tolist() == [
-            "dataset", "model", "inputs", "split", "n_train", "n_val", "n_test", "rmse", "frac_lt_0.1", "frac_lt_0.2",
+            "dataset", "model", "inputs", "split", "estimate", "n_train", "n_val", "n_test", "rmse", "frac_lt_0.1", "frac_lt_0.2",
             "frac_lt_0.3", "frac_lt_0.4", "bias_mean", "bias_median", "sigma_nmad", "outlier_0.15",
             "crps", "pit_ks", "coverage_68", "coverage_95", "nll",
         ]  # fmt: skip
@@ -235,17 +235,17 @@ def test_an_empty_query_stops_the_run_and_names_it(tmp_path):
 
 def test_classes_by_magnitudes_and_an_extra_column_of_a_user_catalog(tmp_path):
     """Survey photometry, task classification, photometry.columns and new objects, all by configuration."""
-    objects = toy.told(toy.catalog(150))
+    objects = toy.told(toy.catalog(300))
     names = ["STAR", "GALAXY", "QSO"]
     kind = np.array(names)[np.digitize(objects["z"], [1.8, 3.0])]
-    place = {"specObjID": objects["objID"], "ra": 0.1 * np.arange(150), "dec": 0.0, "zErr": 1e-4, "class": kind}
+    place = {"specObjID": objects["objID"], "ra": 0.1 * np.arange(300), "dec": 0.0, "zErr": 1e-4, "class": kind}
     objects = objects.rename(columns={"w1mpro": "W1"}).assign(**place)
     where = copied(tmp_path)
     (where / "data").mkdir()
     objects.to_csv(where / "data/quasars.csv", index=False)
-    objects.drop(columns=["z", "zErr", "class"]).head(7).to_csv(where / "new.csv", index=False)
+    objects.drop(columns=["z", "zErr", "class"]).head(60).to_csv(where / "new.csv", index=False)
     overrides = yaml.safe_load((where / "config/photometry.yaml").read_text()) | {
-        "task": "classification", "splits": {"count": 1}, "train": {"epochs": 8, "batch_size": 16},
+        "task": "classification", "splits": {"count": 1}, "train": {"epochs": 12, "batch_size": 16},
         "photometry": {"magnitudes": "dered_model", "columns": ["w1mpro"]}, "references": {"models": ["mean", "knn"]},
         "targets": "new.csv",
     }  # fmt: skip
@@ -256,4 +256,4 @@ def test_classes_by_magnitudes_and_an_extra_column_of_a_user_catalog(tmp_path):
     assert (metrics.loc[["phot", "knn"], "accuracy"] > metrics.loc["mean", "accuracy"] + 0.2).all()
     assert (where / figure).stat().st_size > 5000
     found = pd.read_parquet(where / "results/predict/new.parquet")
-    assert (found["class_phot"].to_numpy() == kind[:7]).sum() >= 5
+    assert (found["class_phot"].to_numpy() == kind[:60]).mean() > 0.65
