@@ -41,7 +41,7 @@ rule train:
         "../../envs/train.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=1500,
+        mem_mb=lambda wildcards, input: 1500 + round(min(input.size_mb, 4000)),
     params:
         checkpoint="results/checkpoints/{dataset}/{model}/{split}.pt",
         crossmodal=lambda wildcards: settings(wildcards)["crossmodal"],
@@ -72,7 +72,7 @@ rule evaluate:
         "../../envs/train.yaml"
     resources:
         gpu=GPUS,
-        mem_mb=1500,
+        mem_mb=lambda wildcards, input: 1500 + round(min(input.size_mb, 4000)),
     params:
         code=code_digest("models.evaluation"),
     script:
