@@ -92,7 +92,7 @@ def test_every_block_of_a_page_runs_in_turn(page, finished, tmp_path):
         if "/" in how:
             (where / how).parent.mkdir(parents=True, exist_ok=True)
             (where / how).write_text(text)
-        elif language == "python":
+        elif language == "python" and how != "elsewhere":
             (where / "block.py").write_text(text)
             run(where, "python block.py", PYTHONPATH="src")
         elif how != "elsewhere":

@@ -38,10 +38,10 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
     "`splits`": [({"splits": {"fractions": [0.5, 0.25, 0.25]}}, SPLITS)],
     "`photometry.magnitudes`": [({"photometry": {"magnitudes": "psf"}}, MODELS)],
     "`photometry.columns`": [({"photometry": {"columns": ["pm"]}}, CATALOG | {"query"})],
-    "`crossmodal`, `train`": [({"crossmodal": {"dropout": 0.1}}, NETWORKS), ({"train": {"epochs": 3}}, NETWORKS)],
+    "`crossmodal`, `train`": [({"crossmodal": {"dropout": 0.15}}, NETWORKS), ({"train": {"epochs": 3}}, NETWORKS)],
     "`networks`, `variants`": [
         ({"networks": [*EMBEDDED["networks"], "softmax"]}, SCORES | {"train softmax", "evaluate softmax"}),
-        ({"variants": {"point": {"crossmodal": {"head": "point", "dropout": 0.1}}}}, SCORES | {"train point", "evaluate point"}),
+        ({"variants": {"point": {"crossmodal": {"head": "point", "dropout": 0.15}}}}, SCORES | {"train point", "evaluate point"}),
         ({"networks": ["crossmodal", "point"]}, SCORES),
     ],
     "`references`, `mml`": [

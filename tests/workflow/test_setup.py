@@ -65,7 +65,11 @@ def test_every_distribution_is_hashed_and_no_address_is_named(name):
 
 
 INSTALL = re.compile(r"\bpip3? (?:install|download|wheel|sync)\b|\b(?:pipx|uvx|npm|curl|wget|apt-get) ")
-HASHED = re.compile(r"--require-hashes -r \S*requirements[\w-]*\.txt|--no-deps --no-build-isolation --editable \.")
+HASHED = re.compile(
+    r"--require-hashes (?:--dest \S+ )?-r \S*requirements[\w-]*\.txt|--no-deps --no-build-isolation --editable [./]"
+)
+FOR_MAINTAINERS = re.compile(r"^(?:build/storage/ready|test-lsdb):.*\n(?:\t.*\n)+", re.MULTILINE)
+"""Targets of the Makefile whose packages cannot stand in the lock beside the others, and that no set-up runs."""
 
 
 @pytest.mark.parametrize(
@@ -81,10 +85,11 @@ HASHED = re.compile(r"--require-hashes -r \S*requirements[\w-]*\.txt|--no-deps -
 )
 def test_nothing_is_installed_without_a_hash(name):
     # Our own package is built without a network: by hatchling, which the lock has.
-    commands = re.split(r"\n|&&", (ROOT / name).read_text().replace("\\\n", " "))
+    text = FOR_MAINTAINERS.sub("", (ROOT / name).read_text().replace("\\\n", " "))
+    commands = re.split(r"\n|&&", text)
     found = [command for command in commands if INSTALL.search(command)]
     assert not [command for command in found if not HASHED.search(command)]
-    assert len(found) == {"Makefile": 3, "Containerfile": 2, "profiles/kubernetes/profile.yaml": 1, "README.md": 2}.get(
+    assert len(found) == {"Makefile": 3, "Containerfile": 4, "profiles/kubernetes/profile.yaml": 1, "README.md": 2}.get(
         name, 0
     )
     assert "\nhatchling==" in LOCK
@@ -92,7 +97,7 @@ def test_nothing_is_installed_without_a_hash(name):
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_everything_asked_for_is_locked(python):
-    extras = PROJECT["optional-dependencies"].values()
+    extras = [packages for name, packages in PROJECT["optional-dependencies"].items() if name != "lsdb"]
     pinned = [line for line in (ROOT / "requirements.in").read_text().splitlines() if line and not line.startswith("#")]
     versions = locked(python)
     for requirement in map(
