@@ -41,6 +41,7 @@ LARGEST_TEXT, LARGEST_WEIGHTS = 64 << 20, 8 << 30
 BOUNDS = {"attention_layers": (1, 12), "hidden_layers": (1, 12), "components": (1, 20), "dropout": (0, 1)}
 """Least and largest values of settings of `crossmodal` that decide how large a network is, as in the configuration's schema."""
 _MOST_NAMES = 1000
+_MOST_SHRUNK = 20  # times that a bundle is larger than its zip file: weights hardly shrink, text some five times
 _MALFORMED = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 _PHOTOMETRY = {"dered_model": ("dered", "psfMagErr"), "psf": ("psfMag", "psfMagErr", "extinction")}
 
@@ -161,6 +162,9 @@ def opened(path: str | Path) -> Iterator[Path]:
                 odd = [parts for parts in names if not all(re.fullmatch(r"\w[\w.+-]*", part) for part in parts)]
                 if not one or odd or len(entries) > _MOST_NAMES:
                     raise CrosszError(f"{path}: a zip file of something else than one bundle")
+                total = sum(entry.file_size for entry in entries)
+                if total > _MOST_SHRUNK * path.stat().st_size:
+                    raise CrosszError(f"{path}: it would fill {total:,} bytes; no bundle shrinks so much")
                 for entry, (_, name) in zip(entries, names, strict=True):
                     most = LARGEST_WEIGHTS if name.endswith(".safetensors") else LARGEST_TEXT
                     if entry.file_size > most:

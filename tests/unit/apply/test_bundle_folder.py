@@ -142,6 +142,14 @@ def test_a_zip_file_is_opened_for_a_while_and_others_are_refused(made, tmp_path)
             pass
 
 
+def test_a_zip_file_that_would_fill_the_disk_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"a/split-{number}.safetensors", bytes(1 << 20))
+    with pytest.raises(CrosszError, match=r"bomb\.zip: it would fill 3,145,728 bytes"), opened(tmp_path / "bomb.zip"):
+        pass
+
+
 @pytest.mark.parametrize(
     "names", [["../a/b"], ["a/../b"], ["/a"], ["a"], ["a/b", "c/d"], ["a/b/c"], ["a/.b"], ["a\\b/c"], []]
 )
