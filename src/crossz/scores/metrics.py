@@ -235,7 +235,7 @@ def _discriminators(accuracy: Mapping[tuple[str, str], list[float]]) -> str:
 def _estimates(metrics: pd.DataFrame) -> list[str]:
     names = {"rmse": "RMSE", "sigma_nmad": "sigma_NMAD", "frac_lt_0.1": "dz < 0.1 (%)", "outlier_0.15": "dz > 0.15 (%)"}
     ours = over_splits(metrics, [*MODEL_KEYS, "estimate"], list(names))
-    lines = ["The tables above take the mean, which the RMSE asks for. The median errs less for most objects.", ""]
+    lines = ["The tables above take the mean, which the RMSE asks for. sigma_NMAD asks for the median or the mode.", ""]
     lines += [_line(["dataset", "model", "inputs", "estimate", *names.values()]), "|---" * (4 + len(names)) + "|"]
     for key in ours.mean.index:
         lines.append(_line([*key, *(_cell(ours, key, name) for name in names)]))
