@@ -163,7 +163,7 @@ def opened(path: str | Path) -> Iterator[Path]:
                 if not one or odd or len(entries) > _MOST_NAMES:
                     raise CrosszError(f"{path}: a zip file of something else than one bundle")
                 total = sum(entry.file_size for entry in entries)
-                if total > _MOST_SHRUNK * path.stat().st_size:
+                if total > _MOST_SHRUNK * Path(path).stat().st_size:
                     raise CrosszError(f"{path}: it would fill {total:,} bytes; no bundle shrinks so much")
                 for entry, (_, name) in zip(entries, names, strict=True):
                     most = LARGEST_WEIGHTS if name.endswith(".safetensors") else LARGEST_TEXT
