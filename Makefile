@@ -45,11 +45,15 @@ build/storage/ready: .venv/ready Makefile
 test-storage: build/storage/ready
 	PATH=$(CURDIR)/build/storage/bin:$$PATH build/storage/bin/python -m pytest -n 0 tests/storage
 
-# Bundles over HATS catalogs, in an environment of their own: LSDB and Dask are no part of .venv.
-test-lsdb:
-	$(PYTHON) -m venv .venv-lsdb
-	.venv-lsdb/bin/pip install --quiet --editable '.[lsdb,workflow,dev]'
-	.venv-lsdb/bin/python -m pytest -n 0 tests/unit/apply/test_hats.py
+# Bundles over HATS catalogs, in an environment of their own: hats-import and Snakemake want different versions of packaging.
+build/lsdb/ready: .venv/ready pyproject.toml
+	rm -rf build/lsdb
+	$(PYTHON) -m venv build/lsdb
+	$(BIN)/uv pip install --quiet --python build/lsdb/bin/python --editable '.[lsdb]' pytest pytest-xdist hypothesis
+	touch $@
+
+test-lsdb: build/lsdb/ready
+	build/lsdb/bin/python -m pytest -n 0 tests/unit/apply/test_hats.py
 
 # docs/performance.md, measured on this machine.
 benchmarks: .venv/ready
