@@ -93,7 +93,7 @@ class Small(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        axis = torch.arange(_CENTRE) - _CENTRE / 2
+        axis = torch.arange(_CENTRE, device="cpu") - _CENTRE / 2
         r2 = axis[:, None] ** 2 + axis[None, :] ** 2
         maps = torch.stack([torch.exp(-r2 / 2 / sigma**2) for sigma in (1.0, 1.5, 2.2, 3.2, 5.0, 8.0)])
         maps = maps / maps.flatten(1).norm(dim=1)[:, None, None]

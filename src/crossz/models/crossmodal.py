@@ -64,8 +64,8 @@ class SymmetricAttention(nn.Module):
     def __init__(self, bands: int, softmax: bool = False):
         super().__init__()
         self.softmax = softmax
-        self.w0 = nn.Parameter(torch.randn(bands, bands) / math.sqrt(bands))
-        self.w1 = nn.Parameter(torch.randn(bands, bands) / math.sqrt(bands))
+        # Drawn on the processor even where the rest is shapes alone: the meta device would import half of torch for it.
+        self.w0, self.w1 = (nn.Parameter(torch.randn(bands, bands, device="cpu") / math.sqrt(bands)) for _ in range(2))
 
     def correlation(self, x: torch.Tensor) -> torch.Tensor:
         """The symmetric matrix [n, bands, bands] of self-correlations of x [n, bands, m]."""

@@ -227,6 +227,19 @@ def test_it_starts_without_an_installation_and_without_waiting_for_libraries(mad
     assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
 
 
+def test_networks_are_loaded_without_the_compiler_of_torch(made, tmp_path):
+    # It costs a second and 0.1 GB, a tenth of what a prediction needs.
+    program = (
+        "import sys\nfrom crossz.apply.bundle import load_bundle\nload_bundle(sys.argv[1])\n"
+        "print(sorted({'torch._dynamo', 'sympy', 'torchvision'} & sys.modules.keys()))"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(made)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert done.stdout == "[]\n"
+
+
 def test_the_package_is_a_command_too(tmp_path):
     environment = {"PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, "-m", "crossz"]
