@@ -59,6 +59,20 @@ test-lsdb: build/lsdb/ready
 benchmarks: .venv/ready
 	PYTHONPATH=src $(BIN)/python benchmarks/run.py
 
+# The networks that come with crossz, from public data in the folder SDSS: docs/networks.md. NETWORK_CONFIG: more
+# configuration files, for trials.
+NETWORKS ?= sdss-dr5q sdss-quasars
+networks: .venv/ready
+	@test -f "$(SDSS)/catalog/dr5q.csv.gz" || { echo 'make networks SDSS=FOLDER: docs/networks.md says what lies in it' >&2; exit 1; }
+	mkdir -p build/networks src/crossz/networks
+	ln -sfn "$(abspath $(SDSS))" build/networks/data
+	for network in $(NETWORKS); do \
+	    $(BIN)/snakemake --cores $(CORES) --directory build/networks/$$network \
+	        --configfile config/networks/$$network.yaml $(NETWORK_CONFIG) -- results/bundle/$$network.zip || exit 1; \
+	    cp build/networks/$$network/results/bundle/$$network.zip src/crossz/networks/ || exit 1; \
+	done
+	cd src/crossz/networks && sha256sum *.zip > SHA256SUMS
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -103,4 +117,4 @@ lock:
 	printf '%s\n' $(PLUGINS) \
 	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks lint docs lock
+.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks networks lint docs lock

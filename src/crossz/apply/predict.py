@@ -38,7 +38,6 @@ _LETTERS = np.array(
     ["".join(band for bit, band in enumerate(BANDS) if code >> bit & 1) for code in range(1 << len(BANDS))]
 )
 _PLACE = ("objID", "specObjID", "ra", "dec", "separation_arcsec", "duplicate_of")
-_TEXT = ("class", "run2d", "status", "why")
 
 
 class Images(NamedTuple):
@@ -172,8 +171,8 @@ def photometry_of(
     CrosszError
         An extra column is absent, or no band has all of its columns.
     """
-    numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets and name not in columns])
-    numbers = numbers.apply(pd.to_numeric, errors="coerce")
+    read = {*table_columns(magnitudes, columns), *(f"extinction_{band}" for band in BANDS)}
+    numbers = targets[[name for name in targets if name in read]].apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
     whole = table_columns(magnitudes)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import shutil
 import subprocess
 import sys
@@ -227,25 +228,13 @@ def test_it_starts_without_an_installation_and_without_waiting_for_libraries(mad
     assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
 
 
-def test_networks_are_loaded_without_the_compiler_of_torch(made, tmp_path):
-    # It costs a second and 0.1 GB, a tenth of what a prediction needs.
-    program = (
-        "import sys\nfrom crossz.apply.bundle import load_bundle\nload_bundle(sys.argv[1])\n"
-        "print(sorted({'torch._dynamo', 'sympy', 'torchvision'} & sys.modules.keys()))"
-    )
-    environment = {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(made)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )  # fmt: skip
-    assert done.stdout == "[]\n"
-
-
 def test_the_package_is_a_command_too(tmp_path):
     environment = {"PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, "-m", "crossz"]
     options = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "check": False}
     done = subprocess.run([*command, "info", "nothing"], **options)
-    assert (done.returncode, done.stderr) == (1, "crossz: nothing: no such bundle\n")
+    assert done.returncode == 1
+    assert re.fullmatch("crossz: nothing: no such bundle; .*\n", done.stderr)
     assert subprocess.run([*command, "--version"], **options).stdout == f"{VERSION}\n"
 
 
