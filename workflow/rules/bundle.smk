@@ -17,6 +17,7 @@ rule bundle:
         metrics="results/metrics.csv",
         record="results/run.yaml",
         ensemble="results/models/{dataset}/{model}/ensemble.json",
+        stack=lambda wildcards: stack_of(wildcards.dataset) if wildcards.model == MAIN else [],
         query=lambda wildcards: local(
             collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS)
         ),
@@ -35,7 +36,7 @@ rule bundle:
         dataset="{dataset}",
         network="{model}",
         align=lambda wildcards: None if INPUTS[wildcards.model] == ["phot"] else settings(wildcards)["cutouts"]["align"],
-        references=REFERENCES,
+        references=REFERENCES + [names.STACKED] * bool(STACKED_INPUTS),
         code=code_digest("apply.export"),
     script:
         "../scripts/bundle.py"
