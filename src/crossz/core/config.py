@@ -69,6 +69,11 @@ def network(config: dict, name: str) -> dict[str, dict]:
     return blocks | {"photometry": photometry}
 
 
+def gives_pdfs(config: dict, name: str) -> bool:
+    """Whether one of `networks` estimates redshifts as PDFs."""
+    return config["task"] == "redshift" and network(config, name)["crossmodal"]["head"] == "mixture"
+
+
 def _photometry(config: dict) -> list[dict]:
     return [config["photometry"], *(_blocks(config, name)["photometry"] for name in config["networks"])]
 

@@ -8,7 +8,9 @@ MML = "mml"
 """The baseline PhotoRedshift-MML (Hong et al. 2023), which reads spectra."""
 REFERENCES = ("mean", "knn", "random_forest", "extra_trees", "gradient_boosting", "mlp")
 """Models of photometry alone that every other one is compared with."""
-TAKEN = (CROSSMODAL, MML, *REFERENCES)
+STACKED = "stacked"
+"""The main network and trees of photometry, pooled (`estimates.stack`)."""
+TAKEN = (CROSSMODAL, MML, STACKED, *REFERENCES)
 """Names that no variant of the network may take."""
 
 # Inputs
@@ -21,6 +23,9 @@ MML_INPUTS = ("phot", "phot+spec_gen", "spec")
 """Inputs of the baseline PhotoRedshift-MML."""
 INPUTS = tuple(dict.fromkeys((*PATTERNS, *ALONE, *MML_INPUTS)))
 """All inputs that a table of predictions can have."""
+
+STACKABLE = ("phot+img", "phot+img_gen", "phot")
+"""Inputs with real photometry, which the trees of a stack need."""
 
 # Statuses
 
