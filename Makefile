@@ -92,6 +92,10 @@ docs: .venv/ready
 	$(BIN)/python docs/network.py
 	$(BIN)/mkdocs build --strict
 
+# What docs/tutorial.md shows, from the run with the defaults that `make metrics report` made. It needs graphviz.
+tutorial: .venv/ready
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python docs/tutorial.py
+
 # requirements-uv.txt has the installer; the lock file decides every version. A change of it rebuilds the environment.
 .venv/ready: requirements.txt requirements-uv.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crossz needs python3 >= 3.11: make PYTHON=/path/to/python3.12 ...")'
@@ -117,4 +121,4 @@ lock:
 	printf '%s\n' $(PLUGINS) \
 	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks networks lint docs lock
+.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks networks tutorial lint docs lock
