@@ -50,6 +50,7 @@ def export(
     align: str | None,
     references: Sequence[str],
     ensemble: str | Path | None = None,
+    stack: Sequence[str | Path] = (),
 ) -> None:
     """Write the networks of all splits of one dataset as a bundle; equal inputs give equal bytes.
 
@@ -73,6 +74,8 @@ def export(
         Models whose scores the model card shows beside ours.
     ensemble
         The JSON file of `scores.ensemble`: temperatures and scores of all splits together.
+    stack
+        The trees of each split and stack.json (`stacking.of_run`); nothing for a bundle of networks alone.
 
     Raises
     ------
@@ -98,12 +101,25 @@ def export(
         "probe": probes,
     }
     facts |= {} if ensemble is None else {"ensemble": read_json(ensemble)}
+    files |= _with_stack(facts, stack)
     sql = next((Path(path).read_text() for path in query), None)
     files[FACTS] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
     files[CARD] = markdown(facts, pd.read_csv(metrics), references, sql, Path(bundle).name).encode()
     write(bundle, files)
     size = sum(map(len, files.values()))
     log.info(f"{bundle}: {len(entries)} splits, {size / 1e6:.1f} MB, fingerprint {fingerprint(bundle)}")
+
+
+def _with_stack(facts: dict[str, Any], stack: Sequence[str | Path]) -> dict[str, bytes]:
+    """The files of a stack; `facts` name them."""
+    if not stack:
+        return {}
+    *trees, content = stack
+    facts["stack"] = read_json(content)
+    names = [f"trees-{number}.safetensors" for number in range(len(trees))]
+    for split, name in zip(facts["splits"], names, strict=True):
+        split["trees"] = name
+    return {name: Path(path).read_bytes() for name, path in zip(names, trees, strict=True)}
 
 
 def _common(infos: Sequence[str | Path]) -> dict[str, Any]:

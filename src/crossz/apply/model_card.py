@@ -73,6 +73,7 @@ def markdown(
         else _scores(headline(ours).drop(columns="estimate", errors="ignore"), _CALIBRATION),
         temperatures=_temperatures(plain["splits"]),
         ensemble=_ensemble(plain.get("ensemble", {})),
+        stacked=_ensemble(plain.get("stack", {}).get("ensemble", {})),
         domain=_domain(plain["domain"]),
         missing=", ".join(f"{band} {share:.2%}" for band, share in plain["domain"]["missing"].items()),
         made=_made(plain),

@@ -1,7 +1,7 @@
 """The stack of a run: its weights and temperatures, its predictions, and what the splits are worth together."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def stacked(table: pd.DataFrame, trees: pd.DataFrame) -> tuple[Pdf, Pool]:
     return pools.pooled(network, forest, there, pool), pool
 
 
-def _by_inputs(predictions: Sequence[str | Path]) -> Mapping[str, list[pd.DataFrame]]:
+def _by_inputs(predictions: Sequence[str | Path]) -> dict[str, list[pd.DataFrame]]:
     tables: dict[str, list[pd.DataFrame]] = {}
     for *_, inputs, table in read_predictions(sorted(predictions, key=lambda path: parse_predictions(path).split)):
         tables.setdefault(inputs, []).append(table)
