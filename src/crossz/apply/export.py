@@ -13,6 +13,7 @@ import torch
 import yaml
 from safetensors.torch import save
 
+from crossz.apply import stacking
 from crossz.apply.bundle import COMMON
 from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, fingerprint, write
 from crossz.apply.model_card import markdown
@@ -75,7 +76,7 @@ def export(
     ensemble
         The JSON file of `scores.ensemble`: temperatures and scores of all splits together.
     stack
-        The trees of each split and stack.json (`stacking.of_run`); nothing for a bundle of networks alone.
+        The files of `stacking.of_run`; nothing for a bundle of networks alone.
 
     Raises
     ------
@@ -114,8 +115,7 @@ def _with_stack(facts: dict[str, Any], stack: Sequence[str | Path]) -> dict[str,
     """The files of a stack; `facts` name them."""
     if not stack:
         return {}
-    *trees, content = stack
-    facts["stack"] = read_json(content)
+    trees, facts["stack"] = stack[:-2], stacking.facts_of(stack)
     names = [f"trees-{number}.safetensors" for number in range(len(trees))]
     for split, name in zip(facts["splits"], names, strict=True):
         split["trees"] = name

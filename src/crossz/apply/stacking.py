@@ -87,11 +87,16 @@ def _pdf(estimate: Estimate) -> Pdf:
 
 
 def of_run(files: Sequence[str | Path]) -> Stack | None:
-    """The stack of a run, from the trees of each split and stack.json, in this order; None without files."""
+    """The stack of a run, from the trees of each split, stack.json and ensemble.json, in this order; None without files."""
     if not files:
         return None
-    *trees, facts = files
-    return _stack([forests.loaded(path) for path in trees], read_json(facts))
+    return _stack([forests.loaded(path) for path in files[:-2]], facts_of(files))
+
+
+def facts_of(files: Sequence[str | Path]) -> dict[str, Any]:
+    """What bundle.json says of the stack of these files (`of_run`): weights and temperatures, and those of all splits."""
+    content, ensemble = map(read_json, files[-2:])
+    return {**content, "ensemble": ensemble}
 
 
 def of_bundle(folder: str | Path, facts: Mapping[str, Any], features: int) -> Stack | None:

@@ -14,8 +14,9 @@ from crossz.apply.bundle_folder import CARD, FACTS, OLDER
 from crossz.apply.predict import images_of, predict
 from crossz.core.errors import CrosszError
 from crossz.estimates import forest
+from crossz.estimates.stacked import write_stack
 from crossz.models import evaluation, growing
-from crossz.scores.stack import write_stack
+from crossz.scores.ensemble import write_ensemble
 
 PATTERNS = ("phot+img", "phot+img_gen")
 
@@ -38,7 +39,10 @@ def stack(survey, networks, tmp_path_factory):
     for path in stacked:
         path.parent.mkdir(parents=True, exist_ok=True)
     write_stack(networks=tables, trees=said, predictions=stacked, stack=folder / "stack.json")
-    return [*trees, folder / "stack.json"], {name: pd.read_parquet(stacked[n]) for n, name in enumerate(PATTERNS)}
+    write_ensemble(predictions=stacked, ensemble=folder / "ensemble.json")
+    return [*trees, folder / "stack.json", folder / "ensemble.json"], {
+        name: pd.read_parquet(stacked[n]) for n, name in enumerate(PATTERNS)
+    }
 
 
 @pytest.fixture(scope="module")
