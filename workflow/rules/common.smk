@@ -143,16 +143,19 @@ def ensemble_of_all_splits(wildcards):
 
 
 def stack_of_all_splits(wildcards):
-    """The trees of the stack of these networks, then its weights; a bundle has its own."""
+    """The trees of the stack of these networks, then its weights and temperatures; a bundle has its own."""
     return [] if config["bundle"] is not None else stack_of(DATASETS[-1])
 
 
 def stack_of(dataset):
-    """The trees of each split, then the weights of the stack; nothing without a stack."""
+    """The trees of each split, then the weights and temperatures of the stack; nothing without a stack."""
     if not STACKED_INPUTS:
         return []
     folder = f"results/models/{dataset}/{names.STACKED}"
-    return [f"{folder}/{split}/trees.safetensors" for split in SPLITS] + [f"{folder}/stack.json"]
+    return [f"{folder}/{split}/trees.safetensors" for split in SPLITS] + [
+        f"{folder}/stack.json",
+        f"{folder}/ensemble.json",
+    ]
 
 
 def target_align(wildcards):

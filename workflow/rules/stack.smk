@@ -1,7 +1,7 @@
 # The stack: trees of photometry beside the main network, pooled and calibrated on the validation parts (config: stack).
 # Needs   CATALOG, results/splits/, results/images.parquet (which rows have an image), results/predictions/ of the main network
 # Makes   results/models/{dataset}/stacked/{split}/ (trees.safetensors, trees.parquet: their PDFs),
-#         results/models/{dataset}/stacked/stack.json, results/predictions/{dataset}/stacked/{split}/{inputs}.parquet
+#         results/models/{dataset}/stacked/stack.json; rule ensemble adds ensemble.json; results/predictions/{dataset}/stacked/{split}/{inputs}.parquet
 
 
 rule trees:
@@ -48,6 +48,6 @@ rule stack:
     resources:
         mem_mb=lambda wildcards, input: 1000 + round(8 * input.size_mb),
     params:
-        code=code_digest("scores.stack"),
+        code=code_digest("estimates.stacked"),
     script:
         "../scripts/stack.py"

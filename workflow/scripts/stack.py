@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from crossz.core.job import job
-from crossz.scores import stack
+from crossz.estimates import stacked
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as arguments:
-    stack.write_stack(**arguments)
+    stacked.write_stack(**arguments)

@@ -11,14 +11,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from crossz.apply import stacking
 from crossz.apply.bundle_folder import FACTS, check, opened, table_columns
 from crossz.apply.probe import largest_difference, probe
+from crossz.apply.stacking import Stack
 from crossz.apply.weights import shapes_of, unpacked
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.version import VERSION
 from crossz.models.crossmodal import CrossModal
 from crossz.models.device import choose_device, on_device
+from crossz.models.features import tree_features
 from crossz.models.inference import Networks, build, for_estimates, load_networks
 from crossz.models.info import ModelInfo
 
@@ -50,6 +53,8 @@ class Bundle:
     """The content of bundle.json; empty if the networks are those of a run."""
     temperature: Mapping[str, float] = field(default_factory=dict)
     """By input pattern: what recalibrates the mean over the splits (scores.ensemble); 1 where there is none."""
+    stack: Stack | None = None
+    """Trees that are pooled with the networks, if there are any."""
 
     @property
     def columns(self) -> list[str]:
@@ -70,12 +75,17 @@ class Bundle:
 
 
 def trained_networks(
-    models: Sequence[str | Path], infos: Sequence[str | Path], ensemble: str | Path | None = None
+    models: Sequence[str | Path],
+    infos: Sequence[str | Path],
+    ensemble: str | Path | None = None,
+    stack: Sequence[str | Path] = (),
 ) -> Bundle:
-    """The networks of a run, from model.pt and model.json of each split, and from ensemble.json of all of them."""
+    """The networks of a run: model.pt and model.json of each split, ensemble.json, and the files of `stacking.of_run`."""
     device = choose_device()
     splits = tuple(load_networks(model, info, device) for model, info in zip(models, infos, strict=True))
-    return Bundle(splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"])
+    return Bundle(
+        splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"], stack=stacking.of_run(stack)
+    )
 
 
 def load_bundle(network: str | Path, device: torch.device | None = None) -> Bundle:
@@ -113,7 +123,8 @@ def _read(folder: Path, device: torch.device) -> Bundle:
             raise CrosszError(f"{path}: {_other_answers(facts, difference)}")
         log.debug(f"{path}: {len(networks.members)} network(s), answers of the probe within {difference:.2g}")
         splits.append(Networks([on_device(net, device) for net in networks.members], networks.info))
-    return Bundle(tuple(splits), facts, _temperature(folder, facts))
+    features = tree_features(len(splits[0].info.columns))
+    return Bundle(tuple(splits), facts, _temperature(folder, facts), stacking.of_bundle(folder, facts, features))
 
 
 def _temperature(folder: str | Path, facts: Mapping[str, Any]) -> dict[str, float]:

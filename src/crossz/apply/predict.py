@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from crossz.apply import pixels
+from crossz.apply import pixels, stacking
 from crossz.apply.bundle import Bundle
 from crossz.apply.bundle_folder import table_columns
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
 from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
-from crossz.estimates.estimates import Estimate, joined, mean_of
+from crossz.estimates.estimates import Estimate, joined
 from crossz.images.arrow import read_arrays
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
@@ -208,6 +208,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
         * inputs: phot+img; phot+img_gen or phot_gen+img if features are generated for what is missing; phot or img of
           networks of one modality;
         * missing: letters of the bands without photometry; image: status of the image;
+        * stacked, of bundles with trees: whether they are part of the estimate;
         * edge: no frame covers a part of the image; out_of_domain: a feature lies outside the training data, so that the
           estimate is not reliable; faint: g > 22;
         * the columns of `estimates.Pdf` with intervals of 68 % and 95 %, or of `estimates.Point` or
@@ -234,6 +235,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     frame["missing"] = _LETTERS[phot.missing @ (1 << np.arange(len(BANDS)))]
     frame["image"] = np.full(count, "") if images is None else images.status
     estimates, frame["edge"] = _estimates(phot, inputs, row, images, bundle)
+    frame = frame.assign(**stacking.flags(bundle.stack, phot, inputs))
     frame["out_of_domain"] = known & _out_of_domain(phot, bundle)
     frame["faint"] = phot.mag[:, BANDS.index("g")] > FAINT
     values = pd.DataFrame(estimates.columns(SHARES), np.flatnonzero(known)).reindex(frame.index)
@@ -259,7 +261,9 @@ def _estimates(
     """
     edge = np.zeros(len(row), bool)
     splits = [_Split(networks, phot, images is not None) for networks in bundle.splits]
-    parts, rows = [mean_of([no_estimate(networks) for networks in bundle.splits])], [np.zeros(0, np.int64)]
+    nothing = [no_estimate(networks) for networks in bundle.splits]
+    features = np.empty((len(row), 0)) if bundle.stack is None else ft.of_trees(phot)
+    parts, rows = [stacking.together(bundle.stack, nothing, None, features[:0], "")], [np.zeros(0, np.int64)]
     for pattern in np.unique(inputs[inputs != ""]).tolist():
         here = np.flatnonzero(inputs == pattern)
         reads = images is not None and pattern.endswith("img")
@@ -269,8 +273,9 @@ def _estimates(
                 image, mask = images.store.gather(row[batch])
                 edge[batch] = mask.any((1, 2))
                 code = pixels.codes(image, mask, bundle.splits[0].device)
-            mean = mean_of([split.estimate(batch, code, pattern) for split in splits])
-            parts.append(mean.recalibrated(bundle.temperature.get(pattern)))
+            members = [split.estimate(batch, code, pattern) for split in splits]
+            temperature = bundle.temperature.get(pattern)
+            parts.append(stacking.together(bundle.stack, members, temperature, features[batch], pattern))
             rows.append(batch)
     if images is not None:
         _at_edge(images, row, np.flatnonzero((row >= 0) & ~np.char.endswith(inputs, "img")), edge)

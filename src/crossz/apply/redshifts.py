@@ -31,6 +31,7 @@ def write_redshifts(
     table: str | Path,
     images: Sequence[str | Path] = (),
     ensemble: Sequence[str | Path] = (),
+    stack: Sequence[str | Path] = (),
     units: str | None = None,
     given: str | Path | None = None,
     survey: str | None = None,
@@ -52,6 +53,8 @@ def write_redshifts(
         Of matched positions: the index of their images, then the cutout files.
     ensemble
         Of the networks of a run: only the JSON file of `scores.ensemble`.
+    stack
+        Of the networks of a run: the files of `stacking.of_run`.
     units
         Of the table's magnitudes (`catalog.lists.read_table`).
     given
@@ -71,7 +74,7 @@ def write_redshifts(
     if len(networks) == 1:
         bundle = load_bundle(networks[0])
     else:
-        bundle = trained_networks(networks[::2], networks[1::2], *ensemble)
+        bundle = trained_networks(networks[::2], networks[1::2], ensemble[0] if ensemble else None, stack)
     extra_columns = bundle.splits[0].info.columns
     header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
     if images:

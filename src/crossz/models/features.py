@@ -164,6 +164,11 @@ def of_trees(phot: Photometry) -> np.ndarray:
     return with_relative_fluxes(flat(phot))
 
 
+def tree_features(columns: int) -> int:
+    """Number of features in `of_trees`, with so many extra `columns`."""
+    return 4 * len(BANDS) - 1 + columns
+
+
 def fit_scaler(values: np.ndarray) -> dict[str, list]:
     """Median and robust width (16-84 percentile half-range) of each feature over the first axis, NaN left aside.
 

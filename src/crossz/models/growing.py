@@ -45,7 +45,8 @@ def grow(features: np.ndarray, y: np.ndarray, seed: int, threads: int = 1) -> Fo
     filled = np.where(known, features, fill)
     low, high = filled.min(0), filled.max(0)
     span = np.stack([low, np.where(high > low, high, low + 1)], axis=1)
-    bare = Forest(*(np.zeros(0) for _ in range(4)), span, fill, np.zeros(5))
+    none = np.zeros(0)
+    bare = Forest(none, none, none, none, span, fill, np.zeros(5))
     model = ExtraTreesRegressor(
         TREES,
         min_samples_leaf=max(_LEAF, -(-len(y) // _MOST_LEAVES)),

@@ -68,7 +68,12 @@ def stars(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def add(
-    rng: np.random.Generator, scene: np.ndarray, detector: Detector, nmgy_per_dn: np.ndarray, psf: Psf, fields: list[slice]
+    rng: np.random.Generator,
+    scene: np.ndarray,
+    detector: Detector,
+    nmgy_per_dn: np.ndarray,
+    psf: Psf,
+    fields: list[slice],
 ) -> None:
     """Spoil the scene [rows, columns] (nmgy above the sky) of a strip with these `fields`, in place."""
     noise = float(np.sqrt(detector.sky / detector.gain + detector.dark_variance)) * detector.nmgy_per_dn
@@ -83,5 +88,3 @@ def add(
         scene /= per_electron
         bleed(scene)
         scene *= per_electron
-
-

@@ -1,19 +1,17 @@
-"""The stack of a run: its weights and temperatures, its predictions, and what the splits are worth together."""
+"""The stack of a run: its weights and temperatures, and its predictions."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from crossz.core.files import write_json
-from crossz.core.paths import parse_predictions
 from crossz.estimates import stack as pools
 from crossz.estimates.estimates import Pdf
 from crossz.estimates.predictions import mixtures_of, read_predictions, write_predictions
 from crossz.estimates.stack import Pool
-from crossz.scores import ensemble
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +34,7 @@ def write_stack(
     predictions
         Paths of the tables to write, in the order of `networks`.
     stack
-        The JSON file to write: splits, the weight and the temperature of each split by inputs; ensemble, what
-        `scores.ensemble` says of all splits together.
+        The JSON file to write: splits, the weight and the temperature of each split by inputs.
     """
     fitted: list[dict[str, dict[str, float]]] = [{} for _ in trees]
     said = [pd.read_parquet(path) for path in trees]
@@ -47,8 +44,7 @@ def write_stack(
         rows = table[["objID", "subset"]].assign(z=table["z_spec"])
         write_predictions(path, rows, estimate)
         log.info(f"split {split}, {inputs}: weight of the trees {pool.weight:.2f}, temperature {pool.temperature:.3f}")
-    together = ensemble.of_tables(_by_inputs(predictions))
-    write_json(stack, {"splits": fitted, "ensemble": together})
+    write_json(stack, {"splits": fitted})
 
 
 def stacked(table: pd.DataFrame, trees: pd.DataFrame) -> tuple[Pdf, Pool]:
@@ -71,10 +67,3 @@ def stacked(table: pd.DataFrame, trees: pd.DataFrame) -> tuple[Pdf, Pool]:
     chosen = np.flatnonzero(val[there])
     pool = pools.fit(network.take(np.flatnonzero(val)), forest.take(chosen), table["z_spec"].to_numpy()[val])
     return pools.pooled(network, forest, there, pool), pool
-
-
-def _by_inputs(predictions: Sequence[str | Path]) -> Mapping[str, list[pd.DataFrame]]:
-    tables: dict[str, list[pd.DataFrame]] = {}
-    for *_, inputs, table in read_predictions(sorted(predictions, key=lambda path: parse_predictions(path).split)):
-        tables.setdefault(inputs, []).append(table)
-    return tables
