@@ -10,6 +10,7 @@ rule predict:
         given=own_targets,
         networks=networks_of_all_splits,
         ensemble=ensemble_of_all_splits,
+        domain=domain_of_all_splits,
         images=target_images,
     output:
         table="results/predict/{name}.parquet",

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from crossz.apply.bundle_folder import FACTS, check, table_columns
+from crossz.apply.bundle_folder import DOMAIN, FACTS, check, table_columns
+from crossz.apply.domain import Domain, read_domain
 from crossz.apply.probe import largest_difference, probe
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
@@ -49,6 +50,8 @@ class Bundle:
     """The content of bundle.json; empty if the networks are those of a run."""
     temperature: Mapping[str, float] = field(default_factory=dict)
     """By input pattern: what recalibrates the mean over the splits (scores.ensemble); 1 where there is none."""
+    domain: Domain | None = None
+    """What the distance of new objects is measured from; None of a bundle that was made without."""
 
     @property
     def columns(self) -> list[str]:
@@ -69,12 +72,16 @@ class Bundle:
 
 
 def trained_networks(
-    models: Sequence[str | Path], infos: Sequence[str | Path], ensemble: str | Path | None = None
+    models: Sequence[str | Path],
+    infos: Sequence[str | Path],
+    ensemble: str | Path | None = None,
+    domain: str | Path | None = None,
 ) -> Bundle:
-    """The networks of a run, from model.pt and model.json of each split, and from ensemble.json of all of them."""
+    """The networks of a run, from model.pt and model.json of each split, and ensemble.json and domain.safetensors of all of them."""
     device = choose_device()
     splits = tuple(load_networks(model, info, device) for model, info in zip(models, infos, strict=True))
-    return Bundle(splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"])
+    measured = None if domain is None else read_domain(domain, splits[0].info)
+    return Bundle(splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"], domain=measured)
 
 
 def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundle:
@@ -108,7 +115,22 @@ def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundl
             raise CrosszError(f"{path}: {_other_answers(facts, difference)}")
         log.debug(f"{path}: {len(networks.members)} network(s), answers of the probe within {difference:.2g}")
         splits.append(Networks([on_device(net, device) for net in networks.members], networks.info))
-    return Bundle(tuple(splits), facts, _temperature(folder, facts))
+    return Bundle(tuple(splits), facts, _temperature(folder, facts), _domain(Path(folder), facts, splits[0].info))
+
+
+def _domain(folder: Path, facts: Mapping[str, Any], info: ModelInfo) -> Domain | None:
+    """What distances are measured from; None, with a warning, of a bundle that was made without."""
+    said = facts["domain"]
+    if "reference" not in said:
+        log.warning(
+            f"{folder}: it does not know how far objects lie from its training: domain_p is empty; export it again"
+        )
+        return None
+    domain = read_domain(folder / DOMAIN, info)
+    threshold = said.get("threshold")
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1:
+        raise CrosszError(f"{folder / FACTS}: domain: no threshold between 0 and 1; get the bundle again")
+    return replace(domain, threshold=float(threshold))
 
 
 def _temperature(folder: str | Path, facts: Mapping[str, Any]) -> dict[str, float]:

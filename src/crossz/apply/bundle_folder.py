@@ -3,6 +3,7 @@
     SHA256SUMS           the digest of every other file, as `sha256sum -c` reads it
     bundle.json          network, scalers, temperatures, training domain, how it was made, and a probe
     split-0.safetensors  weights of the networks of each split
+    domain.safetensors   objects that the distance of new ones is measured from
     card.md              the model card, for people
 
 The checksums protect against damage and confusion. Somebody who forges a bundle can write checksums that match. To detect
@@ -34,6 +35,7 @@ from crossz.core.version import VERSION
 FORMAT = 2
 """Of the folder. A change that older code cannot read gets another number."""
 SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
+DOMAIN = "domain.safetensors"
 
 
 LARGEST_TEXT, LARGEST_WEIGHTS = 64 << 20, 8 << 30
@@ -128,6 +130,7 @@ def check(folder: str | Path) -> dict[str, Any]:
     try:
         facts = json.loads(read_file(folder / FACTS, LARGEST_TEXT))
         kind, named = facts["format"], {FACTS, CARD, *(split["weights"] for split in facts["splits"])}
+        named |= {DOMAIN} if "reference" in facts["domain"] else set()
     except _MALFORMED as error:
         kind, named = _format(folder / FACTS, error), set()
     if kind != FORMAT:

@@ -14,7 +14,8 @@ import yaml
 from safetensors.torch import save
 
 from crossz.apply.bundle import COMMON
-from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, fingerprint, write
+from crossz.apply.bundle_folder import CARD, DOMAIN, FACTS, FORMAT, fingerprint, write
+from crossz.apply.domain import THRESHOLD
 from crossz.apply.model_card import markdown
 from crossz.apply.probe import probe
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
@@ -50,6 +51,7 @@ def export(
     align: str | None,
     references: Sequence[str],
     ensemble: str | Path | None = None,
+    reference: str | Path | None = None,
 ) -> None:
     """Write the networks of all splits of one dataset as a bundle; equal inputs give equal bytes.
 
@@ -73,6 +75,8 @@ def export(
         Models whose scores the model card shows beside ours.
     ensemble
         The JSON file of `scores.ensemble`: temperatures and scores of all splits together.
+    reference
+        The file of `domain.write_domain`: what the distance of new objects is measured from.
 
     Raises
     ------
@@ -89,10 +93,14 @@ def export(
         own = {name: value for name, value in content.items() if name not in (*COMMON, "model_sha256")}
         entries.append({"weights": f"split-{number}.safetensors"} | own)
         probes.append(probe(networks))
+    covered = domain(catalog, splits, index, ModelInfo.read(infos[0]))
+    if reference is not None:
+        files[DOMAIN] = Path(reference).read_bytes()
+        covered |= {"reference": DOMAIN, "threshold": THRESHOLD}
     facts = {"format": FORMAT, "crossz": VERSION, "dataset": dataset, "network": network} | common
     facts |= {
         "images": None if align is None else {"bands": BANDS, "pixels": CUTOUT_SIZE, "align": align},
-        "domain": domain(catalog, splits, index, ModelInfo.read(infos[0])),
+        "domain": covered,
         "made": _made(record, receipt, metrics),
         "splits": entries,
         "probe": probes,
