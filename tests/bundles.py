@@ -4,7 +4,7 @@ import pandas as pd
 import toy
 import yaml
 
-from crossz.apply import export
+from crossz.apply import domain, export
 from crossz.core.files import write_json
 from crossz.models import training
 
@@ -62,6 +62,7 @@ def exported(survey, networks, folder, *, query=(), scored=None, **changes):
     (beside / "run.yaml").write_text(yaml.safe_dump(record))
     write_json(beside / "receipt.json", {"source": "/home/me/quasars.csv", "source_sha256": "beef"})
     models, infos = networks
+    domain.write_domain(**survey._asdict(), info=infos[0], domain=beside / "domain.safetensors")
     arguments = {
         "models": models,
         "infos": infos,
@@ -77,6 +78,7 @@ def exported(survey, networks, folder, *, query=(), scored=None, **changes):
         "network": "crossmodal",
         "align": "fourier",
         "references": REFERENCES,
+        "reference": beside / "domain.safetensors",
     }
     export.export(**arguments | changes)
     return folder

@@ -189,7 +189,7 @@ def test_a_bad_configuration_stops_before_anything_with_all_its_problems(workdir
 
 
 MATCHED = {"target_plan", "target_stamps", "target_cutouts", "target_images", "predict"}
-TRAINED = {"plan", "images", "gate", "splits", "train", "catalog", "stamps", "cutouts"}
+TRAINED = {"plan", "images", "gate", "splits", "train", "domain", "catalog", "stamps", "cutouts"}
 
 
 def test_new_objects_are_matched_and_cut_unless_they_have_magnitudes(workdir):

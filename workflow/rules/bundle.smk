@@ -1,6 +1,6 @@
 # The networks of all splits as one folder that needs nothing else, and as one file. Asked for by name:
 # `snakemake results/bundle/baseline-crossmodal` or `... results/bundle/baseline-crossmodal.zip`
-# Needs   results/models/{dataset}/{model}/ with ensemble.json, results/metrics.csv, results/run.yaml, catalog, splits, index of images
+# Needs   results/models/{dataset}/{model}/ with ensemble.json and domain.safetensors, results/metrics.csv, results/run.yaml, catalog, splits, index of images
 # Makes   results/bundle/{dataset}-{model}/, results/bundle/{dataset}-{model}.zip
 
 USER_CATALOGS = set(DATASETS if config["survey"] in ("cutouts", "photometry") else config["catalog"]["files"])
@@ -19,6 +19,7 @@ rule bundle:
         record="results/run.yaml",
         ensemble="results/models/{dataset}/{model}/ensemble.json",
         stack=lambda wildcards: stack_of(wildcards.dataset) if wildcards.model == MAIN else [],
+        reference="results/models/{dataset}/{model}/domain.safetensors",
         query=lambda wildcards: local(
             collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS)
         ),

@@ -158,6 +158,11 @@ def stack_of(dataset):
     ]
 
 
+def domain_of_all_splits(wildcards):
+    """What the distance of new objects from their training part is measured from; a bundle has its own."""
+    return [] if config["bundle"] is not None else [f"results/models/{DATASETS[-1]}/{MAIN}/domain.safetensors"]
+
+
 def target_align(wildcards):
     """How the images of new objects are aligned: as those that the networks were trained on."""
     if config["bundle"] is None:

@@ -11,6 +11,7 @@ rule predict:
         networks=networks_of_all_splits,
         ensemble=ensemble_of_all_splits,
         stack=stack_of_all_splits,
+        domain=domain_of_all_splits,
         images=target_images,
     output:
         table="results/predict/{name}.parquet",

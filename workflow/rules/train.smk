@@ -1,6 +1,7 @@
 # The cross-modal network and its ablations: one training a dataset, network and split, one evaluation of every input pattern.
 # Needs   CATALOG, results/splits/, results/images.parquet, results/cutouts/
-# Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv), ensemble.json of all splits,
+# Makes   results/models/{dataset}/{model}/{split}/ (model.pt, model.json, history.csv), ensemble.json and
+#         domain.safetensors of all splits,
 #         results/predictions/{dataset}/{model}/{split}/{inputs}.parquet
 # A training is as many processes as its resource gpu, one GPU each: --set-resources train:gpu=4 --set-threads train=4
 # Says    what the trainings will need of a card (`snakemake training_memory`), before there is any data
@@ -110,3 +111,24 @@ rule ensemble:
         code=code_digest("scores.ensemble"),
     script:
         "../scripts/ensemble.py"
+
+
+rule domain:
+    input:
+        catalog=CATALOG,
+        split=f"results/splits/{{dataset}}/{SPLITS[0]}.parquet",
+        index="results/images.parquet",
+        cutouts=lambda wildcards: cutouts_of(wildcards.model),
+        info=f"results/models/{{dataset}}/{{model}}/{SPLITS[0]}/model.json",
+    output:
+        domain="results/models/{dataset}/{model}/domain.safetensors",
+    log:
+        "logs/domain/{dataset}/{model}.log",
+    wildcard_constraints:
+        model="|".join(NETWORKS),
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("apply.domain"),
+    script:
+        "../scripts/domain.py"

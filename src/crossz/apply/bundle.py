@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from crossz.apply import stacking
-from crossz.apply.bundle_folder import FACTS, check, opened, table_columns
+from crossz.apply.bundle_folder import DOMAIN, FACTS, check, opened, table_columns
+from crossz.apply.domain import Domain, read_domain
 from crossz.apply.probe import largest_difference, probe
 from crossz.apply.stacking import Stack
 from crossz.apply.weights import shapes_of, unpacked
@@ -55,6 +56,8 @@ class Bundle:
     """By input pattern: what recalibrates the mean over the splits (scores.ensemble); 1 where there is none."""
     stack: Stack | None = None
     """Trees that are pooled with the networks, if there are any."""
+    domain: Domain | None = None
+    """What the distance of new objects is measured from; None of a bundle that was made without."""
 
     @property
     def columns(self) -> list[str]:
@@ -79,13 +82,14 @@ def trained_networks(
     infos: Sequence[str | Path],
     ensemble: str | Path | None = None,
     stack: Sequence[str | Path] = (),
+    domain: str | Path | None = None,
 ) -> Bundle:
-    """The networks of a run: model.pt and model.json of each split, ensemble.json, and the files of `stacking.of_run`."""
+    """The networks of a run: model.pt and model.json of each split, ensemble.json, the files of `stacking.of_run`, and domain.safetensors."""
     device = choose_device()
     splits = tuple(load_networks(model, info, device) for model, info in zip(models, infos, strict=True))
-    return Bundle(
-        splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"], stack=stacking.of_run(stack)
-    )
+    temperature = {} if ensemble is None else read_json(ensemble)["temperature"]
+    measured = None if domain is None else read_domain(domain, splits[0].info)
+    return Bundle(splits, temperature=temperature, stack=stacking.of_run(stack), domain=measured)
 
 
 def load_bundle(network: str | Path, device: torch.device | None = None) -> Bundle:
@@ -124,7 +128,23 @@ def _read(folder: Path, device: torch.device) -> Bundle:
         log.debug(f"{path}: {len(networks.members)} network(s), answers of the probe within {difference:.2g}")
         splits.append(Networks([on_device(net, device) for net in networks.members], networks.info))
     features = tree_features(len(splits[0].info.columns))
-    return Bundle(tuple(splits), facts, _temperature(folder, facts), stacking.of_bundle(folder, facts, features))
+    stack, domain = stacking.of_bundle(folder, facts, features), _domain(Path(folder), facts, splits[0].info)
+    return Bundle(tuple(splits), facts, _temperature(folder, facts), stack, domain)
+
+
+def _domain(folder: Path, facts: Mapping[str, Any], info: ModelInfo) -> Domain | None:
+    """What distances are measured from; None, with a warning, of a bundle that was made without."""
+    said = facts["domain"]
+    if "reference" not in said:
+        log.warning(
+            f"{folder}: it does not know how far objects lie from its training: domain_p is empty; export it again"
+        )
+        return None
+    domain = read_domain(folder / DOMAIN, info)
+    threshold = said.get("threshold")
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1:
+        raise CrosszError(f"{folder / FACTS}: domain: no threshold between 0 and 1; get the bundle again")
+    return replace(domain, threshold=float(threshold))
 
 
 def _temperature(folder: str | Path, facts: Mapping[str, Any]) -> dict[str, float]:

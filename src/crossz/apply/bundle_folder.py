@@ -4,6 +4,7 @@
     bundle.json          network, scalers, temperatures, training domain, how it was made, and a probe
     split-0.safetensors  weights of the networks of each split
     trees-0.safetensors  the trees of each split, if the networks are part of a stack
+    domain.safetensors   objects that the distance of new ones is measured from
     card.md              the model card, for people
 
 The checksums protect against damage and confusion. Somebody who forges a bundle can write checksums that match. To detect
@@ -38,6 +39,7 @@ FORMAT = 3
 OLDER = (2,)
 """Formats that can still be read: 2 has no trees."""
 SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
+DOMAIN = "domain.safetensors"
 
 
 LARGEST_TEXT, LARGEST_WEIGHTS = 64 << 20, 8 << 30
@@ -132,6 +134,7 @@ def check(folder: str | Path) -> dict[str, Any]:
     try:
         facts = json.loads(read_file(folder / FACTS, LARGEST_TEXT))
         kind, named = facts["format"], {FACTS, CARD, *_named(facts)}
+        named |= {DOMAIN} if "reference" in facts["domain"] else set()
     except _MALFORMED as error:
         kind, named = _format(folder / FACTS, error), set()
     if kind not in (FORMAT, *OLDER):

@@ -15,7 +15,8 @@ from safetensors.torch import save
 
 from crossz.apply import stacking
 from crossz.apply.bundle import COMMON
-from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, fingerprint, write
+from crossz.apply.bundle_folder import CARD, DOMAIN, FACTS, FORMAT, fingerprint, write
+from crossz.apply.domain import THRESHOLD
 from crossz.apply.model_card import markdown
 from crossz.apply.probe import probe
 from crossz.apply.weights import packed, unpacked
@@ -56,6 +57,7 @@ def export(
     weights: str = "float32",
     notes: str | None = None,
     stack: Sequence[str | Path] = (),
+    reference: str | Path | None = None,
 ) -> None:
     """Write the networks of all splits of one dataset as a bundle; equal inputs give equal bytes.
 
@@ -87,6 +89,8 @@ def export(
         Markdown text for the model card: known failures, credit of the data.
     stack
         The files of `stacking.of_run`; nothing for a bundle of networks alone.
+    reference
+        The file of `domain.write_domain`: what the distance of new objects is measured from.
 
     Raises
     ------
@@ -103,10 +107,14 @@ def export(
         own = {name: value for name, value in content.items() if name not in (*COMMON, "model_sha256")}
         entries.append({"weights": f"split-{number}.safetensors"} | own)
         probes.append(probe(networks))
+    covered = domain(catalog, splits, index, ModelInfo.read(infos[0]))
+    if reference is not None:
+        files[DOMAIN] = Path(reference).read_bytes()
+        covered |= {"reference": DOMAIN, "threshold": THRESHOLD}
     facts = {"format": FORMAT, "crossz": VERSION, "dataset": dataset, "network": network} | common
     facts |= {
         "images": None if align is None else {"bands": BANDS, "pixels": CUTOUT_SIZE, "align": align},
-        "domain": domain(catalog, splits, index, ModelInfo.read(infos[0])),
+        "domain": covered,
         "made": _made(record, receipt, metrics),
         "splits": entries,
         "probe": probes,

@@ -93,7 +93,12 @@ def page(table: pd.DataFrame, title: str, images: Images | None = None, warning:
 
 def _outside(table: pd.DataFrame) -> str:
     count = int(table["out_of_domain"].sum())
-    return f"{count:,} target(s) lie outside the training domain: do not trust their estimates" if count else ""
+    return (
+        f"{count:,} target(s) are unlike the training objects (out_of_domain): do not trust their estimates. "
+        f"One in twenty objects like the training ones is marked, too."
+        if count
+        else ""
+    )
 
 
 def pictures(table: pd.DataFrame, images: Images | None) -> list[Picture]:

@@ -33,8 +33,11 @@ COLUMNS: dict[str, Column] = {
     "odds": Column(_FLOAT, "probability that z lies within 0.06 (1 + z) of z_mode", ucd=f"stat.probability;{_Z}"),
     "class_phot": Column(_TEXT, "the most probable class", ucd="src.class;meta.main"),
     "p_{class}": Column(_FLOAT, "probability of this class", ucd="stat.probability;src.class"),
+    "domain_p": Column(
+        _FLOAT, "share of objects like the training ones that lie at least as far from them", ucd="stat.probability"
+    ),
     "out_of_domain": Column(
-        _FLAG, "a feature lies outside the training data: do not trust the estimate", ucd="meta.code.qual"
+        _FLAG, "domain_p is at most 0.05: unlike the training objects, do not trust the estimate", ucd="meta.code.qual"
     ),
     "faint": Column(_FLAG, "g > 22, where the samples of the paper end", ucd="meta.code.qual"),
     "edge": Column(_FLAG, "no frame covers a part of the image", ucd="meta.code.qual"),

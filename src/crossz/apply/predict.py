@@ -3,7 +3,7 @@
 import logging
 import math
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +13,15 @@ import pyarrow as pa
 import torch
 
 from crossz.apply import pixels, stacking
+from crossz.apply.apertures import aperture_flux
 from crossz.apply.bundle import Bundle
 from crossz.apply.bundle_folder import table_columns
-from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
+from crossz.apply.cutout_files import index_of
+from crossz.apply.domain import image_features, photometry_features
+from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
-from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
+from crossz.core.names import ALONE, NO_DATA
 from crossz.estimates.estimates import Estimate, joined
-from crossz.images.arrow import read_arrays
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.data import Fetch, Inputs, model_inputs
@@ -101,55 +103,6 @@ def image_finder(cutouts: Sequence[str | Path]) -> Callable[[Sequence[int | str 
     return find
 
 
-def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
-    """The index of cutout files: objID, shard (position in `cutouts`), row and status of each image, sorted by objID.
-
-    Raises
-    ------
-    CrosszError
-        A file is absent or no cutout file, or two images have the same objID.
-    """
-    parts = []
-    for number, path in enumerate(cutouts):
-        if not Path(path).is_file():
-            raise CrosszError(f"{path}: no such cutout file")
-        columns = read_arrays(path)
-        _check_cutouts(columns, str(path))
-        row = np.arange(len(columns["objID"]), dtype=np.int32)
-        place = {"shard": np.full(len(row), number, np.int32), "row": row}
-        status = columns["status"].astype(str)
-        status = np.where((status == OK) & ~_finite(columns["image"]), NOT_FINITE, status)
-        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": status}))
-    index = pd.concat(parts).sort_values("objID", ignore_index=True)
-    repeated = index["objID"][index["objID"].duplicated()]
-    if len(repeated):
-        names = ", ".join(map(str, cutouts))
-        raise CrosszError(f"{names}: two images of objID {repeated.iloc[0]}; name only one of the files")
-    return index
-
-
-def _check_cutouts(columns: Mapping[str, np.ndarray], path: str) -> None:
-    made = "cutout files are made as results/cutouts/*.arrow"
-    if absent := {"objID", "status", "image", "mask"} - columns.keys():
-        raise CrosszError(f"{path}: no column {', '.join(sorted(absent))}; {made}")
-    size = (CUTOUT_SIZE, CUTOUT_SIZE)
-    for name, shape, dtype in (("image", (len(BANDS), *size), np.float16), ("mask", size, np.uint8)):
-        found = columns[name]
-        if found.shape[1:] != shape or found.dtype != dtype:
-            raise CrosszError(
-                f"{path}: {name} is {found.dtype} {found.shape[1:]}, wanted {np.dtype(dtype)} {shape}; {made}"
-            )
-    if columns["objID"].dtype != np.int64:
-        raise CrosszError(f"{path}: objID is {columns['objID'].dtype}, wanted int64; {made}")
-
-
-def _finite(image: np.ndarray) -> np.ndarray:
-    """Whether all pixels of each image [n, 5, 64, 64] are finite; a few images at a time."""
-    starts = range(0, len(image), IMAGES_AT_ONCE)
-    parts = [np.isfinite(image[start : start + IMAGES_AT_ONCE]).all((1, 2, 3)) for start in starts]
-    return np.concatenate([np.zeros(0, bool), *parts])
-
-
 def photometry_of(
     targets: pd.DataFrame, magnitudes: str, columns: Sequence[str] = (), images: bool = False
 ) -> ft.Photometry:
@@ -209,8 +162,8 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
           networks of one modality;
         * missing: letters of the bands without photometry; image: status of the image;
         * stacked, of bundles with trees: whether they are part of the estimate;
-        * edge: no frame covers a part of the image; out_of_domain: a feature lies outside the training data, so that the
-          estimate is not reliable; faint: g > 22;
+        * edge: no frame covers a part of the image; domain_p: the share of objects like the training ones that lie at least
+          as far from them (`domain.Domain`), and out_of_domain: it is at most the bundle's threshold; faint: g > 22;
         * the columns of `estimates.Pdf` with intervals of 68 % and 95 %, or of `estimates.Point` or
           `estimates.ClassProbabilities`; empty unless status is ok.
 
@@ -234,9 +187,10 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     frame["inputs"] = inputs
     frame["missing"] = _LETTERS[phot.missing @ (1 << np.arange(len(BANDS)))]
     frame["image"] = np.full(count, "") if images is None else images.status
-    estimates, frame["edge"] = _estimates(phot, inputs, row, images, bundle)
+    estimates, frame["edge"], flux = _estimates(phot, inputs, row, images, bundle)
     frame = frame.assign(**stacking.flags(bundle.stack, phot, inputs))
-    frame["out_of_domain"] = known & _out_of_domain(phot, bundle)
+    frame["domain_p"] = np.where(known, _domain_p(phot, flux, bundle), np.nan)
+    frame["out_of_domain"] = bundle.domain is not None and frame["domain_p"] <= bundle.domain.threshold
     frame["faint"] = phot.mag[:, BANDS.index("g")] > FAINT
     values = pd.DataFrame(estimates.columns(SHARES), np.flatnonzero(known)).reindex(frame.index)
     return pd.concat([frame, values], axis=1).set_axis(table.index)
@@ -253,13 +207,15 @@ def input_patterns(info: ModelInfo, has_phot: np.ndarray, has_image: np.ndarray)
 
 def _estimates(
     phot: ft.Photometry, inputs: np.ndarray, row: np.ndarray, images: Images | None, bundle: Bundle
-) -> tuple[Estimate, np.ndarray]:
-    """The estimate of all objects with an input pattern, in their order, and whether the image of each object [n] is at an edge.
+) -> tuple[Estimate, np.ndarray, np.ndarray]:
+    """The estimate of all objects with an input pattern, in their order, and of the image of each object whether it is at an edge [n], and its flux.
+
+    The flux [n, 5] is that of `aperture_flux`, NaN of images that no network reads.
 
     The networks of all splits see one batch of objects before the next is read. The estimate is the mean over the splits, at
     the temperature of the input pattern.
     """
-    edge = np.zeros(len(row), bool)
+    edge, flux = np.zeros(len(row), bool), np.full((len(row), len(BANDS)), np.nan)
     splits = [_Split(networks, phot, images is not None) for networks in bundle.splits]
     nothing = [no_estimate(networks) for networks in bundle.splits]
     features = np.empty((len(row), 0)) if bundle.stack is None else ft.of_trees(phot)
@@ -272,6 +228,7 @@ def _estimates(
             if images is not None and reads:
                 image, mask = images.store.gather(row[batch])
                 edge[batch] = mask.any((1, 2))
+                flux[batch] = aperture_flux(image, mask)
                 code = pixels.codes(image, mask, bundle.splits[0].device)
             members = [split.estimate(batch, code, pattern) for split in splits]
             temperature = bundle.temperature.get(pattern)
@@ -279,7 +236,7 @@ def _estimates(
             rows.append(batch)
     if images is not None:
         _at_edge(images, row, np.flatnonzero((row >= 0) & ~np.char.endswith(inputs, "img")), edge)
-    return joined(parts).take(np.argsort(np.concatenate(rows))), edge
+    return joined(parts).take(np.argsort(np.concatenate(rows))), edge, flux
 
 
 class _Split:
@@ -304,12 +261,16 @@ class _Split:
         return estimate(self._networks, seen, [pattern])[pattern]
 
 
-def _out_of_domain(phot: ft.Photometry, bundle: Bundle) -> np.ndarray:
-    outside = np.zeros(len(phot.mag), bool)
-    for networks in bundle.splits if bundle.splits[0].info.sees_photometry and len(outside) else ():
-        for name, values in zip(("x_mag", "x_colour"), ft.tokens(phot, networks.info.features), strict=True):
-            outside |= ft.out_of_domain(networks.info.scalers[name], values)
-    return outside
+def _domain_p(phot: ft.Photometry, flux: np.ndarray, bundle: Bundle) -> np.ndarray:
+    """`Domain.p` [n] of what the networks read; NaN without a domain."""
+    if bundle.domain is None:
+        return np.full(len(flux), np.nan)
+    info, seen = bundle.splits[0].info, {}
+    if info.sees_photometry:
+        seen["phot"] = photometry_features(phot)
+    if info.sees_images:
+        seen["img"] = image_features(flux, info.sky_noise)
+    return bundle.domain.p(seen)
 
 
 def _at_edge(images: Images, row: np.ndarray, rest: np.ndarray, edge: np.ndarray) -> None:

@@ -32,6 +32,7 @@ def write_redshifts(
     images: Sequence[str | Path] = (),
     ensemble: Sequence[str | Path] = (),
     stack: Sequence[str | Path] = (),
+    domain: Sequence[str | Path] = (),
     units: str | None = None,
     given: str | Path | None = None,
     survey: str | None = None,
@@ -55,6 +56,8 @@ def write_redshifts(
         Of the networks of a run: only the JSON file of `scores.ensemble`.
     stack
         Of the networks of a run: the files of `stacking.of_run`.
+    domain
+        Likewise: only the file of `domain.write_domain`.
     units
         Of the table's magnitudes (`catalog.lists.read_table`).
     given
@@ -74,7 +77,9 @@ def write_redshifts(
     if len(networks) == 1:
         bundle = load_bundle(networks[0])
     else:
-        bundle = trained_networks(networks[::2], networks[1::2], ensemble[0] if ensemble else None, stack)
+        bundle = trained_networks(
+            networks[::2], networks[1::2], next(iter(ensemble), None), stack, next(iter(domain), None)
+        )
     extra_columns = bundle.splits[0].info.columns
     header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
     if images:

@@ -28,7 +28,7 @@ def refusal(folder):
 
 
 def test_a_bundle_predicts_what_the_networks_it_was_made_of_predict(networks, copy, targets):
-    run, bundle = trained_networks(*networks), load_bundle(copy)
+    run, bundle = trained_networks(*networks, domain=copy / bundle_folder.DOMAIN), load_bundle(copy)
     pd.testing.assert_frame_equal(predict(targets, bundle), predict(targets, run), check_exact=True)
     for (members, info), (others, other_info) in zip(bundle.splits, run.splits, strict=True):
         ours, theirs = info.to_json(), other_info.to_json()
@@ -82,7 +82,8 @@ def test_networks_of_classes_and_of_extra_columns_make_bundles_too(survey, tmp_p
     targets = pd.read_parquet(survey.catalog).drop(columns=["z", "class"])
     bundle = load_bundle(folder)
     table = predict(targets, bundle)
-    pd.testing.assert_frame_equal(table, predict(targets, trained_networks(*networks)), check_exact=True)
+    run = trained_networks(*networks, domain=folder / bundle_folder.DOMAIN)
+    pd.testing.assert_frame_equal(table, predict(targets, run), check_exact=True)
     assert set(table["class_phot"]) <= {"STAR", "QSO"}
     assert table[["p_STAR", "p_QSO"]].sum(axis=1).to_numpy() == pytest.approx(1)
     assert bundle.columns[-1] == "w1mpro"

@@ -63,7 +63,7 @@ def test_predict_writes_what_the_python_call_gives(made, csv, tmp_path, capsys):
         assert list(table["status"]) == ["ok"] * len(wanted)
         printed = capsys.readouterr()
         assert "2 splits, which together have seen 69 objects in training" in printed.err
-        assert "120 targets: ok 120; from phot+img_gen 120; 0 out of the training domain" in printed.err
+        assert "120 targets: ok 120; from phot+img_gen 120; 1 out of the training domain" in printed.err
         assert printed.out == ""
 
 

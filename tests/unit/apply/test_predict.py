@@ -12,6 +12,7 @@ import toy
 
 from crossz.apply import predict as module
 from crossz.apply.bundle import Bundle, trained_networks
+from crossz.apply.domain import write_domain
 from crossz.apply.predict import images_in, images_of, index_of, predict
 from crossz.apply.redshifts import write_redshifts
 from crossz.core.constants import BANDS
@@ -49,8 +50,16 @@ def run(large, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bundle(run):
-    return trained_networks(*run[:2])
+def measured(run, large, tmp_path_factory):
+    """The file of the domain of these networks."""
+    path = tmp_path_factory.mktemp("domain") / "domain.safetensors"
+    write_domain(**large._asdict(), info=run[1][0], domain=path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(run, measured):
+    return trained_networks(*run[:2], domain=measured)
 
 
 @pytest.fixture
@@ -150,7 +159,7 @@ def test_the_table_has_the_index_of_the_targets_and_arrow_tables_do_too(bundle, 
     assert predict(repeated, bundle)["z_phot"].tolist() == table["z_phot"].tolist()
 
 
-def test_every_row_comes_back_with_what_is_wrong_with_it(run, targets, tmp_path):
+def test_every_row_comes_back_with_what_is_wrong_with_it(run, measured, targets, tmp_path):
     rows = targets.head(8).astype(object).reset_index(drop=True)
     rows.loc[1, "dered_u"] = None
     rows.loc[2, [f"dered_{band}" for band in BANDS]] = -9999
@@ -160,7 +169,7 @@ def test_every_row_comes_back_with_what_is_wrong_with_it(run, targets, tmp_path)
     rows.loc[6] = rows.loc[0]
     path = tmp_path / "targets.csv"
     rows.drop(columns=[f"extinction_{band}" for band in BANDS]).to_csv(path, index=False)
-    write_redshifts(targets=path, columns={}, networks=paths(run), table=tmp_path / "out.parquet")
+    write_redshifts(targets=path, columns={}, networks=paths(run), table=tmp_path / "out.parquet", domain=[measured])
     table = pd.read_parquet(tmp_path / "out.parquet")
     assert table["status"].tolist() == ["ok", "ok", "no_data", "ok", "no_data", "ok", "ok", "ok"]
     assert table["missing"].tolist() == ["", "u", "ugriz", "g", "ugriz", "", "", ""]

@@ -1,0 +1,63 @@
+"""Cutout files that come without an index, as those of users do: checked, and indexed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
+from crossz.core.errors import CrosszError
+from crossz.core.names import NOT_FINITE
+from crossz.images.arrow import read_arrays
+
+_AT_ONCE = 128  # images in memory
+
+
+def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
+    """The index of cutout files: objID, shard (position in `cutouts`), row and status of each image, sorted by objID.
+
+    Raises
+    ------
+    CrosszError
+        A file is absent or no cutout file, or two images have the same objID.
+    """
+    parts = []
+    for number, path in enumerate(cutouts):
+        if not Path(path).is_file():
+            raise CrosszError(f"{path}: no such cutout file")
+        columns = read_arrays(path)
+        _check_cutouts(columns, str(path))
+        row = np.arange(len(columns["objID"]), dtype=np.int32)
+        place = {"shard": np.full(len(row), number, np.int32), "row": row}
+        status = columns["status"].astype(str)
+        status = np.where((status == OK) & ~_finite(columns["image"]), NOT_FINITE, status)
+        parts.append(pd.DataFrame({"objID": columns["objID"], **place, "status": status}))
+    index = pd.concat(parts).sort_values("objID", ignore_index=True)
+    repeated = index["objID"][index["objID"].duplicated()]
+    if len(repeated):
+        names = ", ".join(map(str, cutouts))
+        raise CrosszError(f"{names}: two images of objID {repeated.iloc[0]}; name only one of the files")
+    return index
+
+
+def _check_cutouts(columns: Mapping[str, np.ndarray], path: str) -> None:
+    made = "cutout files are made as results/cutouts/*.arrow"
+    if absent := {"objID", "status", "image", "mask"} - columns.keys():
+        raise CrosszError(f"{path}: no column {', '.join(sorted(absent))}; {made}")
+    size = (CUTOUT_SIZE, CUTOUT_SIZE)
+    for name, shape, dtype in (("image", (len(BANDS), *size), np.float16), ("mask", size, np.uint8)):
+        found = columns[name]
+        if found.shape[1:] != shape or found.dtype != dtype:
+            raise CrosszError(
+                f"{path}: {name} is {found.dtype} {found.shape[1:]}, wanted {np.dtype(dtype)} {shape}; {made}"
+            )
+    if columns["objID"].dtype != np.int64:
+        raise CrosszError(f"{path}: objID is {columns['objID'].dtype}, wanted int64; {made}")
+
+
+def _finite(image: np.ndarray) -> np.ndarray:
+    """Whether all pixels of each image [n, 5, 64, 64] are finite; a few images at a time."""
+    starts = range(0, len(image), _AT_ONCE)
+    parts = [np.isfinite(image[start : start + _AT_ONCE]).all((1, 2, 3)) for start in starts]
+    return np.concatenate([np.zeros(0, bool), *parts])
