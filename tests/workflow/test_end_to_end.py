@@ -51,7 +51,7 @@ class TestMainJob:
         assert "not run" not in table
         assert re.search(r"\| baseline \| mml \| phot \| 1 \| [\d.]+ ± 0.00 \(80.41\)", table)
         binned = pd.read_csv(run / "results/metrics_binned.csv")
-        assert set(binned["by"]) == {"z", "g", "zWarning"}
+        assert set(binned["by"]) == {"z", "z_phot", "g", "zWarning"}
         assert set(binned["model"]) == set(metrics["model"])
         for figure in FIGURES:
             for suffix in (".png", ".pdf"):

@@ -6,7 +6,9 @@ from crossz.core.constants import BANDS, CUTOUT_SIZE
 from crossz.images.arrow import UNITS_PER_NMGY
 
 RADIUS = 5.0
-"""Of the aperture, pixels: 2 arcsec, some 95 % of a star's light."""
+"""Of the aperture, pixels: 2 arcsec."""
+SHARE = 0.93
+"""Of a point source's light in the aperture: the median of 1,264 SDSS quasars, 0.927 to 0.939 in each band."""
 _AXIS = np.arange(CUTOUT_SIZE) - (CUTOUT_SIZE - 1) / 2
 _ROWS, _COLUMNS = np.nonzero(np.hypot(_AXIS[:, None], _AXIS) < RADIUS)
 PIXELS = len(_ROWS)

@@ -30,7 +30,7 @@ ROWS = 1000
 _NARROW = 30.0  # degrees: targets within a smaller part of the sky are drawn on plain axes
 _STATUS = {"ok": (COLOURS[0], "o"), "no_match": (COLOURS[1], "x"), "no_data": (COLOURS[3], "+")}
 _TARGET = ("row", "ra", "dec", "objID", "separation_arcsec", "duplicate_of", "status", "inputs")
-_FLAGS = ("edge", "out_of_domain", "faint")
+_FLAGS = ("edge", "out_of_domain", "photometry_suspect", "faint")
 _DIGITS = {"ra": 5, "dec": 5, "separation_arcsec": 2, "z_phot": 3}
 _TEXT_COLUMNS = ("status", "inputs", "flags", "class_phot")
 

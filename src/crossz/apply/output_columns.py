@@ -39,6 +39,9 @@ COLUMNS: dict[str, Column] = {
     "out_of_domain": Column(
         _FLAG, "domain_p is at most 0.05: unlike the training objects, do not trust the estimate", ucd="meta.code.qual"
     ),
+    "photometry_suspect": Column(
+        _FLAG, "the photometry cannot be: it contradicts itself or the image", ucd="meta.code.qual"
+    ),
     "faint": Column(_FLAG, "g > 22, where the samples of the paper end", ucd="meta.code.qual"),
     "edge": Column(_FLAG, "no frame covers a part of the image", ucd="meta.code.qual"),
     "missing": Column(_TEXT, "bands without photometry", ucd="meta.code.qual"),

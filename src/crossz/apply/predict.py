@@ -13,11 +13,12 @@ import pyarrow as pa
 import torch
 
 from crossz.apply import pixels, stacking
-from crossz.apply.apertures import aperture_flux
+from crossz.apply.apertures import aperture_flux, aperture_noise
 from crossz.apply.bundle import Bundle
 from crossz.apply.bundle_folder import table_columns
 from crossz.apply.cutout_files import index_of
 from crossz.apply.domain import image_features, photometry_features
+from crossz.apply.suspect import photometry_suspect
 from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
 from crossz.core.names import ALONE, NO_DATA
@@ -163,7 +164,8 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
         * missing: letters of the bands without photometry; image: status of the image;
         * stacked, of bundles with trees: whether they are part of the estimate;
         * edge: no frame covers a part of the image; domain_p: the share of objects like the training ones that lie at least
-          as far from them (`domain.Domain`), and out_of_domain: it is at most the bundle's threshold; faint: g > 22;
+          as far from them (`domain.Domain`), and out_of_domain: it is at most the bundle's threshold; photometry_suspect:
+          `suspect.photometry_suspect`; faint: g > 22;
         * the columns of `estimates.Pdf` with intervals of 68 % and 95 %, or of `estimates.Point` or
           `estimates.ClassProbabilities`; empty unless status is ok.
 
@@ -191,6 +193,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     frame = frame.assign(**stacking.flags(bundle.stack, phot, inputs))
     frame["domain_p"] = np.where(known, _domain_p(phot, flux, bundle), np.nan)
     frame["out_of_domain"] = bundle.domain is not None and frame["domain_p"] <= bundle.domain.threshold
+    frame["photometry_suspect"] = known & _suspect(table, phot, flux, bundle)
     frame["faint"] = phot.mag[:, BANDS.index("g")] > FAINT
     values = pd.DataFrame(estimates.columns(SHARES), np.flatnonzero(known)).reindex(frame.index)
     return pd.concat([frame, values], axis=1).set_axis(table.index)
@@ -271,6 +274,16 @@ def _domain_p(phot: ft.Photometry, flux: np.ndarray, bundle: Bundle) -> np.ndarr
     if info.sees_images:
         seen["img"] = image_features(flux, info.sky_noise)
     return bundle.domain.p(seen)
+
+
+def _suspect(table: pd.DataFrame, phot: ft.Photometry, flux: np.ndarray, bundle: Bundle) -> np.ndarray:
+    """`photometry_suspect` [n]; images are compared where the targets say by what their magnitudes were dereddened."""
+    info = bundle.splits[0].info
+    told = [f"extinction_{band}" in table for band in BANDS]
+    noise = aperture_noise(np.asarray(info.sky_noise)) if info.sees_images else np.full(len(BANDS), np.nan)
+    return photometry_suspect(
+        phot, np.where(told, phot.extinction, np.nan), flux, noise, info.magnitudes == "dered_model"
+    )
 
 
 def _at_edge(images: Images, row: np.ndarray, rest: np.ndarray, edge: np.ndarray) -> None:

@@ -68,7 +68,16 @@ FORGED = "<script>alert(1)</script>\"' onload='x\x07\u202e"
 
 def test_forged_names_of_classes_columns_and_files_are_escaped():
     table = pd.DataFrame({"row": [0], "status": "ok", "inputs": FORGED, "missing": "", "class_phot": FORGED})
-    table = table.assign(**{f"p_{FORGED}": 0.5, "edge": False, "out_of_domain": False, "faint": True, "why": FORGED})
+    table = table.assign(
+        **{
+            f"p_{FORGED}": 0.5,
+            "edge": False,
+            "out_of_domain": False,
+            "photometry_suspect": False,
+            "faint": True,
+            "why": FORGED,
+        }
+    )
     text = html_page.page(table, FORGED)
     elements = Elements(text)
     assert elements.tags <= TAGS

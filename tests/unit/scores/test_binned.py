@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import root_mean_squared_error
 
-from crossz.estimates.estimates import Point
+from crossz.estimates.estimates import Pdf, Point
+from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions
 from crossz.scores import binned, bootstrap
 
@@ -86,3 +87,35 @@ def test_nearby_galaxies_get_narrow_bins():
     assert [low for low, _ in edges] == [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35]
     assert sum(inside.astype(int) for inside in edges.values()).tolist() == [1] * 500
     assert all(low <= rows["z_spec"][inside].min() for (low, _), inside in edges.items())
+
+
+def test_calibration_is_scored_per_bin_of_what_is_known_of_a_new_object(tmp_path):
+    rows = predictions(4000).assign(subset="test")
+    faint = (rows["psfMag_g"] > 20).to_numpy()
+    mean = np.log1p(rows["z_spec"]) + np.random.default_rng(5).normal(0, 0.05, len(rows)) * np.where(faint, 2, 1)
+    sigma = np.full((len(rows), 1), 0.05)  # right where bright, half of what it should be where faint
+    estimate = Pdf(Mixture(np.ones((len(rows), 1)), mean.to_numpy()[:, None], sigma))
+    path = tmp_path / "baseline/crossmodal/0/phot.parquet"
+    path.parent.mkdir(parents=True)
+    write_predictions(path, rows.rename(columns={"z_spec": "z"}), estimate)
+    rows[["objID", "psfMag_g", "zWarning"]].to_parquet(tmp_path / "baseline.parquet")
+    out = tmp_path / "a.csv"
+    binned.write_binned(predictions=[path], catalogs=[tmp_path / "baseline.parquet"], binned=out, seed=3)
+    table = pd.read_csv(out).set_index(["by", "low"])
+    names = ["pit_ks", "central_68", "central_95"]
+    bright, dim = (table.loc[[("g", low) for low in lows], names].mean() for lows in ((18, 19), (20, 21)))
+    assert bright.to_numpy() == pytest.approx([0.03, 0.68, 0.95], abs=0.035)
+    assert dim[["central_68", "central_95"]].to_numpy() == pytest.approx([0.381, 0.673], abs=0.035)
+    assert dim["pit_ks"] > 0.1
+    assert table.loc["z", names].isna().all(axis=None)
+    own = table.loc["z_phot"]
+    assert own["n"].sum() == (estimate.z_phot > 0).sum()
+    assert own.loc[own["n"] > 200, names].notna().all(axis=None)
+    second = own[own.index == 2.0].iloc[0]
+    inside = (estimate.z_phot >= 2) & (estimate.z_phot < 2.5)
+    error = (estimate.z_phot - rows["z_spec"]) / (1 + rows["z_spec"])
+    assert second["rmse"] == pytest.approx(np.sqrt((error[inside] ** 2).mean()), abs=1e-6)
+
+
+def test_points_have_no_calibration():
+    assert one_model(predictions(), seed=1)[["pit_ks", "central_68", "central_95"]].isna().all(axis=None)
