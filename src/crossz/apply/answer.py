@@ -33,8 +33,13 @@ _INTEGER = r"^\s*-?(0|[1-9]\d{0,18})\s*$"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?([nN][aA][nN]|[iI]nf)\s*$"
 
 
-def header_of(facts: Mapping[str, Any], fingerprint: str | None, survey: str | None = None) -> dict[str, str]:
-    """What a table of estimates says of its making: network, fingerprint, version, date, training range and warnings.
+def header_of(
+    facts: Mapping[str, Any],
+    fingerprint: str | None,
+    survey: str | None = None,
+    ensemble: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
+    """What a table of estimates says of its making: network, fingerprint, version, date, training range, scores, warnings.
 
     The date is that of SOURCE_DATE_EPOCH, the agreed variable for builds that can be repeated to the byte. Without it
     there is none: equal calls give equal bytes, and the file system knows when it was written.
@@ -47,6 +52,8 @@ def header_of(facts: Mapping[str, Any], fingerprint: str | None, survey: str | N
         That of the bundle.
     survey
         Of the networks of a run: where their training data came from.
+    ensemble
+        Of the networks of a run: the content of the JSON file of `scores.ensemble`.
     """
     header = {"crossz": VERSION}
     if facts:
@@ -59,9 +66,23 @@ def header_of(facts: Mapping[str, Any], fingerprint: str | None, survey: str | N
     z = domain.get("features", {}).get("z")
     if z:
         header["training"] = f"{domain['objects']} objects at redshifts {z[0]:g} to {z[-1]:g}"
+    if text := scores_in_words(facts.get("ensemble", ensemble or {})):
+        header["scores"] = text
     if is_synthetic(facts, survey):
         header["warning"] = SYNTHETIC
     return header
+
+
+def scores_in_words(ensemble: Mapping[str, Any]) -> str:
+    """How good the networks of all splits are together, by input pattern, on objects that they were not trained on."""
+    names = {"rmse": "RMSE of dz", "sigma_nmad": "sigma_NMAD", "accuracy": "accuracy"}
+    parts = []
+    for inputs, scores in ensemble.get("scores", {}).items():
+        if inputs == "phot_gen+img_gen":  # no new object gets it
+            continue
+        values = [f"{text} {scores[name]:.3f}" for name, text in names.items() if name in scores]
+        parts.append(f"{inputs}: {', '.join(values)} on {scores.get('n', 0):,} test objects")
+    return "; ".join(parts)
 
 
 def is_synthetic(facts: Mapping[str, Any], survey: str | None = None) -> bool:
@@ -290,17 +311,22 @@ def header_in(schema: pa.Schema) -> dict[str, str]:
     return content
 
 
-def read_answer(path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Our columns of a Parquet file that was written of new objects, under our names, with `row`; and its header."""
-    table = pq.read_table(path)
-    ours = {(field.metadata or {}).get(OURS, b"").decode(): field.name for field in table.schema}
-    ours.pop("", None)
-    frame = pa.table({name: table[theirs] for name, theirs in ours.items()}).to_pandas()
+def frame_of(table: pa.Table, names: Collection[str] | None = None) -> pd.DataFrame:
+    """Our columns of a table that `answered` made, or those of `names`, under our names; PDFs as weight_0, weight_1 ..."""
+    known = ((field.metadata or {}).get(OURS, b"").decode() for field in table.schema)
+    ours = {name: place for place, name in enumerate(known) if name and (names is None or name in names)}
+    frame = pa.table({name: table[place] for name, place in ours.items()}).to_pandas()
     for name in ("objID", "duplicate_of"):  # pandas would make floats of integers with gaps
         if name in ours and pa.types.is_integer(table[ours[name]].type):
             frame[name] = table[ours[name]].to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     arrays = {name: np.stack(frame.pop(name).to_numpy()) for name in list(frame) if name.startswith("pdf_")}
-    frame = pd.concat([frame, pd.DataFrame(unpacked(arrays), frame.index)], axis=1)
+    return pd.concat([frame, pd.DataFrame(unpacked(arrays), frame.index)], axis=1)
+
+
+def read_answer(path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Our columns of a Parquet file that was written of new objects, under our names, with `row`; and its header."""
+    table = pq.read_table(path)
+    frame = frame_of(table)
     frame.insert(0, "row", np.arange(len(frame)))
     return frame, header_in(table.schema)
 

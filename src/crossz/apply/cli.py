@@ -82,7 +82,7 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict BUNDLE (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--threads N]",
+        usage="crossz predict BUNDLE (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--no-page] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
     predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or its zip file")
@@ -120,6 +120,16 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         default="mixture",
         help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, or not at all",
     )
+    _add_page_and_place(predict)
+    predict.set_defaults(run=_predict, error=predict.error)
+
+
+def _add_page_and_place(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument(
+        "--no-page",
+        action="store_true",
+        help="write no HTML page beside the table; otherwise OUT.html shows it: sorted, searched, with images and PDFs",
+    )
     predict.add_argument(
         "--threads",
         type=int,
@@ -133,7 +143,6 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         metavar=("RA", "DEC"),
         help="one object of SDSS instead of a table: its position in degrees, or '10:40:50.9 -0:12:3', or a name that SIMBAD knows; magnitudes come from SkyServer",
     )
-    predict.set_defaults(run=_predict, error=predict.error)
 
 
 class _Lines(logging.Formatter):
@@ -192,11 +201,14 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: s
     from crossz.apply import bundle_folder
 
     begin = time.monotonic()
+    page = _page(options, out)
     facts = bundle_folder.check(folder)
     with _targets(path, options, facts) as targets:
+        from crossz.apply.page_sample import Sample
         from crossz.apply.stream import write_estimates
         from crossz.apply.user_images import finding
 
+        sample = None if page is None else Sample()
         with contextlib.ExitStack() as stack:
             find = None
             if options.cutouts:
@@ -205,9 +217,24 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: s
             bundle = _loaded(options, folder, facts)
             header = _header(facts, folder)
             summary = write_estimates(
-                targets, Path(out), bundle, header, find=find, folder=_is_folder(out), pdf=options.pdf
+                targets, Path(out), bundle, header, find=find, folder=_is_folder(out), pdf=options.pdf, sample=sample
             )
+    if page is not None and sample is not None:
+        from crossz.apply.html_page import write_page
+
+        write_page(sample, header, summary, page, Path(out).name)
     log.info(f"{out}: {summary}; {time.monotonic() - begin:.1f} s")
+    if page is not None:
+        log.info(f"{page}: the same as a page for a browser")
+
+
+def _page(options: argparse.Namespace, out: str) -> Path | None:
+    """The HTML page to write beside the table; None without one."""
+    if options.no_page:
+        return None
+    from crossz.apply.html_page import page_beside
+
+    return page_beside(out)
 
 
 def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> None:

@@ -22,6 +22,7 @@ from crossz.catalog.lists import read_list, reading
 from crossz.catalog.readers import fields_of, read_all
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
+from crossz.core.files import read_json
 from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
 from crossz.estimates.estimates import Estimate, joined, mean_of
 from crossz.images.arrow import read_arrays
@@ -383,7 +384,8 @@ def write_redshifts(
         redshifts = predict(objects, bundle, cutouts)
     except CrosszError as error:
         raise CrosszError(f"{targets}: {error}") from error
-    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
+    known = read_json(ensemble[0]) if ensemble else None
+    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey, known)
     write_table(finished(theirs, names, redshifts, header, whole=not images), table)
     if "warning" in header:
         log.warning(header["warning"])

@@ -11,6 +11,7 @@ import pyarrow as pa
 from crossz.apply import output
 from crossz.apply.answer import PREFIX, answered, clashes, column_types, counted, own_places, summary, typed
 from crossz.apply.bundle import Bundle
+from crossz.apply.page_sample import Sample
 from crossz.apply.pdf_columns import GRID_IN_WORDS, with_pdf
 from crossz.apply.predict import predict
 from crossz.apply.user_images import Find
@@ -31,6 +32,7 @@ def write_estimates(
     find: Find | None = None,
     folder: bool = False,
     pdf: str = "mixture",
+    sample: Sample | None = None,
 ) -> str:
     """Write the user's columns and the estimates of `predict` for all rows of a table.
 
@@ -48,6 +50,8 @@ def write_estimates(
         Of objects with images: what `user_images.finding` gave.
     pdf
         How PDFs are written: one of `pdf_columns.FORMS`.
+    sample
+        What collects the rows of the HTML page.
 
     Returns
     -------
@@ -83,7 +87,10 @@ def write_estimates(
                     written.column_names, [name for name in (*map(str, found), *arrays) if name not in own]
                 ):
                     log.info(f"the table has {', '.join(prefixed)} itself: ours begin with {PREFIX}")
-            write(answered(batch.given if text else written, found, own, header, arrays))
+            rows = answered(batch.given if text else written, found, own, header, arrays)
+            write(rows)
+            if sample is not None:
+                sample.add(rows, images)
             counts = [_added(counts, now)]
             done += len(found)
             if done // _EVERY > (done - len(found)) // _EVERY:

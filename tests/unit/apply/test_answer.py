@@ -156,6 +156,11 @@ def test_the_header_names_network_version_and_range_and_has_a_date_only_where_it
     assert "warning" not in header_of(FACTS | {"made": {"survey": "sdss"}}, "abc")
     assert "warning" in header_of({}, None, "embedded")
     assert "warning" not in header_of({}, None, "sdss")
+    scores = {"phot+img": {"n": 1234, "rmse": 0.1, "sigma_nmad": 0.05, "crps": 1.0}, "phot_gen+img_gen": {"n": 1}}
+    said = "phot+img: RMSE of dz 0.100, sigma_NMAD 0.050 on 1,234 test objects"
+    assert header_of(FACTS | {"ensemble": {"scores": scores}}, "abc")["scores"] == said
+    assert header_of({}, None, "sdss", {"scores": scores})["scores"] == said
+    assert "scores" not in header
 
 
 def test_every_column_is_described():
