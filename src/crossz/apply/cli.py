@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         level.add_argument(name, dest="level", action="store_const", const=value, default=logging.INFO, help=text)
     _add_predict(commands, messages)
+    _add_nz(commands, messages)
     info = commands.add_parser(
         "info",
         parents=[messages],
@@ -116,9 +117,9 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
     )
     predict.add_argument(
         "--pdf",
-        choices=("mixture", "grid", "none"),
+        choices=("mixture", "grid", "qp", "none"),
         default="mixture",
-        help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, or not at all",
+        help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, as OUT.hdf5 for qp.read beside the table, or not at all",
     )
     _add_page_and_place(predict)
     predict.set_defaults(run=_predict, error=predict.error)
@@ -143,6 +144,22 @@ def _add_page_and_place(predict: argparse.ArgumentParser) -> None:
         metavar=("RA", "DEC"),
         help="one object of SDSS instead of a table: its position in degrees, or '10:40:50.9 -0:12:3', or a name that SIMBAD knows; magnitudes come from SkyServer",
     )
+
+
+def _add_nz(commands: Any, messages: argparse.ArgumentParser) -> None:
+    nz = commands.add_parser(
+        "nz",
+        parents=[messages],
+        help="n(z) of a table of estimates",
+        description="n(z) of a table of estimates: the mean of its PDFs with bootstrap errors, as CSV, with a plot beside it.",
+    )
+    nz.add_argument("table", metavar="TABLE", help="what `crossz predict` wrote: a file, or a folder of Parquet files")
+    nz.add_argument("out", metavar="OUT.csv", help="CSV to write; OUT.png is the plot")
+    nz.add_argument(
+        "--bins", nargs="+", type=float, default=[], metavar="Z", help="edges of tomographic bins of z_phot, increasing"
+    )
+    nz.add_argument("--qp", action="store_true", help="write OUT.hdf5 too, for qp.read: a row a bin")
+    nz.set_defaults(run=_nz)
 
 
 class _Lines(logging.Formatter):
@@ -180,12 +197,20 @@ def _info(options: argparse.Namespace) -> None:
     sys.stdout.write(f"fingerprint {fingerprint}\ncolumns {' '.join(columns)}\n\n{card}")
 
 
+def _nz(options: argparse.Namespace) -> None:
+    from crossz.apply.nz import write_nz
+
+    log.info(", ".join(map(str, write_nz(options.table, options.out, options.bins, options.qp))))
+
+
 def _predict(options: argparse.Namespace) -> None:
     from crossz.apply import bundle_folder
 
     paths = [path for path in (options.targets, options.out) if path is not None]
     if options.at is None and len(paths) != 2:
         options.error("the following arguments are required: TARGETS and OUT, or --at")
+    if options.at is not None and options.pdf == "qp":
+        options.error("--pdf qp is for tables: --at takes mixture, grid or none")
     if options.at is not None and (len(paths) == 2 or options.cutouts):
         options.error("--at is one object of the archive: it takes neither a table of targets nor --cutouts")
     if paths:
@@ -210,15 +235,18 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: s
 
         sample = None if page is None else Sample()
         with contextlib.ExitStack() as stack:
-            find = None
+            find = qp = None
             if options.cutouts:
                 has_ids = "objID" in targets.how.columns
                 find = stack.enter_context(finding(options.cutouts, targets.count, has_ids, str(path)))
             bundle = _loaded(options, folder, facts)
             header = _header(facts, folder)
-            summary = write_estimates(
-                targets, Path(out), bundle, header, find=find, folder=_is_folder(out), pdf=options.pdf, sample=sample
-            )
+            if options.pdf == "qp":
+                from crossz.apply import qp_pdfs
+
+                qp = stack.enter_context(qp_pdfs.opened(Path(out).with_suffix(".hdf5"), targets.count()))
+            how: Any = {"find": find, "folder": _is_folder(out), "pdf": options.pdf, "sample": sample, "qp": qp}
+            summary = write_estimates(targets, Path(out), bundle, header, **how)
     if page is not None and sample is not None:
         from crossz.apply.html_page import write_page
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from crossz.apply import output
+from crossz.apply import output, qp_pdfs
 from crossz.apply.answer import PREFIX, answered, clashes, column_types, counted, own_places, summary, typed
 from crossz.apply.bundle import Bundle
 from crossz.apply.page_sample import Sample
@@ -33,6 +33,7 @@ def write_estimates(
     folder: bool = False,
     pdf: str = "mixture",
     sample: Sample | None = None,
+    qp: qp_pdfs.Write | None = None,
 ) -> str:
     """Write the user's columns and the estimates of `predict` for all rows of a table.
 
@@ -52,6 +53,8 @@ def write_estimates(
         How PDFs are written: one of `pdf_columns.FORMS`.
     sample
         What collects the rows of the HTML page.
+    qp
+        What writes PDFs for qp (`qp_pdfs.opened`).
 
     Returns
     -------
@@ -75,6 +78,8 @@ def write_estimates(
             except CrosszError as error:
                 raise CrosszError(f"{targets.how.source}: {error}") from error
             now = counted(found)
+            if qp is not None:
+                qp(found)
             found, arrays = with_pdf(found, pdf, text)
             if "pdf" in arrays:
                 header = {**header, "pdf_z": GRID_IN_WORDS}
