@@ -8,6 +8,7 @@ USER_CATALOGS = set(DATASETS if config["survey"] in ("cutouts", "photometry") el
 
 rule bundle:
     input:
+        **({} if CLASSES else {"binned": "results/metrics_binned.csv"}),
         models=collect("results/models/{{dataset}}/{{model}}/{split}/model.pt", split=SPLITS),
         infos=collect("results/models/{{dataset}}/{{model}}/{split}/model.json", split=SPLITS),
         splits=collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
@@ -17,6 +18,7 @@ rule bundle:
         metrics="results/metrics.csv",
         record="results/run.yaml",
         ensemble="results/models/{dataset}/{model}/ensemble.json",
+        stack=lambda wildcards: stack_of(wildcards.dataset) if wildcards.model == MAIN else [],
         query=lambda wildcards: local(
             collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS)
         ),
@@ -35,7 +37,9 @@ rule bundle:
         dataset="{dataset}",
         network="{model}",
         align=lambda wildcards: None if INPUTS[wildcards.model] == ["phot"] else settings(wildcards)["cutouts"]["align"],
-        references=REFERENCES,
+        references=REFERENCES + [names.STACKED] * bool(STACKED_INPUTS),
+        weights=lookup("export/weights", within=config),
+        notes=lookup("export/notes", within=config),
         code=code_digest("apply.export"),
     script:
         "../scripts/bundle.py"

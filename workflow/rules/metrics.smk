@@ -13,6 +13,12 @@ NETWORK_PREDICTIONS = [
 REFERENCE_PREDICTIONS = collect(
     "results/predictions/{dataset}/{model}/{split}/phot.parquet", dataset=DATASETS, model=REFERENCES, split=SPLITS
 )
+STACKED_PREDICTIONS = collect(
+    "results/predictions/{dataset}/stacked/{split}/{inputs}.parquet",
+    dataset=DATASETS,
+    split=SPLITS,
+    inputs=STACKED_INPUTS,
+)
 MML_DATASETS = DATASETS if config["mml"]["run"] else []
 MML_PREDICTIONS = collect(
     "results/predictions/{dataset}/mml/{split}/{inputs}.parquet", dataset=MML_DATASETS, split=SPLITS, inputs=MML_INPUTS
@@ -23,7 +29,7 @@ TABLES = ["results/metrics.csv"] + ([] if CLASSES else ["results/metrics_binned.
 
 rule metrics:
     input:
-        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+        predictions=NETWORK_PREDICTIONS + STACKED_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
         splits=collect("results/splits/{dataset}/{split}.parquet", dataset=DATASETS, split=SPLITS),
         index="results/images.parquet",
         counts=collect("results/catalog/{dataset}.counts.json", dataset=DATASETS)
@@ -44,7 +50,11 @@ rule metrics:
     conda:
         "../../envs/train.yaml"
     params:
-        config={name: block for name, block in config.items() if name not in ("archive", "verify", "targets", "bundle")},
+        config={
+            name: block
+            for name, block in config.items()
+            if name not in ("archive", "verify", "targets", "bundle", "export")
+        },
         code={
             name: code_digest(name)
             for name in (
@@ -52,6 +62,7 @@ rule metrics:
                 "images.cutouts",
                 "models.training",
                 "models.references",
+                "models.growing",
                 "models.mml_training",
                 "scores.metrics",
                 "core.run_record",
@@ -65,7 +76,7 @@ if not CLASSES:
 
     rule metrics_binned:
         input:
-            predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+            predictions=NETWORK_PREDICTIONS + STACKED_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
             catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         output:
             binned=report("results/metrics_binned.csv", caption="../report/metrics_binned.rst", category="Results"),
@@ -81,7 +92,7 @@ if not CLASSES:
 
     rule comparison:
         input:
-            predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+            predictions=NETWORK_PREDICTIONS + STACKED_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
             catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         output:
             csv="results/comparison.csv",

@@ -11,14 +11,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from crossz.apply.bundle_folder import FACTS, check, table_columns
+from crossz.apply import stacking
+from crossz.apply.bundle_folder import FACTS, check, opened, table_columns
 from crossz.apply.probe import largest_difference, probe
+from crossz.apply.stacking import Stack
+from crossz.apply.weights import shapes_of, unpacked
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.version import VERSION
 from crossz.models.crossmodal import CrossModal
 from crossz.models.device import choose_device, on_device
-from crossz.models.inference import Networks, build, load_networks
+from crossz.models.features import tree_features
+from crossz.models.inference import Networks, build, for_estimates, load_networks
 from crossz.models.info import ModelInfo
 
 log = logging.getLogger(__name__)
@@ -49,6 +53,8 @@ class Bundle:
     """The content of bundle.json; empty if the networks are those of a run."""
     temperature: Mapping[str, float] = field(default_factory=dict)
     """By input pattern: what recalibrates the mean over the splits (scores.ensemble); 1 where there is none."""
+    stack: Stack | None = None
+    """Trees that are pooled with the networks, if there are any."""
 
     @property
     def columns(self) -> list[str]:
@@ -69,46 +75,56 @@ class Bundle:
 
 
 def trained_networks(
-    models: Sequence[str | Path], infos: Sequence[str | Path], ensemble: str | Path | None = None
+    models: Sequence[str | Path],
+    infos: Sequence[str | Path],
+    ensemble: str | Path | None = None,
+    stack: Sequence[str | Path] = (),
 ) -> Bundle:
-    """The networks of a run, from model.pt and model.json of each split, and from ensemble.json of all of them."""
+    """The networks of a run: model.pt and model.json of each split, ensemble.json, and the files of `stacking.of_run`."""
     device = choose_device()
     splits = tuple(load_networks(model, info, device) for model, info in zip(models, infos, strict=True))
-    return Bundle(splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"])
+    return Bundle(
+        splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"], stack=stacking.of_run(stack)
+    )
 
 
-def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundle:
-    """Read a bundle.
+def load_bundle(network: str | Path, device: torch.device | None = None) -> Bundle:
+    """Read a network that comes with crossz, or a bundle of your own.
 
     Parameters
     ----------
-    folder
-        Its folder.
+    network
+        The name of a network (`crossz models`); else the folder of a bundle, or its zip file.
     device
         Where its networks compute; default: the GPU if there is one.
 
     Raises
     ------
     CrosszError
-        The folder is damaged or no bundle (`check`), the weights are no safetensors file or do not fit the network, or the
+        There is no such network; the folder is damaged or no bundle (`check`), the weights are no safetensors file or do not fit the network, or the
         probe of the networks gives other answers than when they were exported.
     """
+    with opened(network) as folder:
+        return _read(folder, choose_device() if device is None else device)
+
+
+def _read(folder: Path, device: torch.device) -> Bundle:
     facts = check(folder)
-    device = choose_device() if device is None else device
     splits = []
     for number, split in enumerate(facts["splits"]):
-        path = Path(folder) / split["weights"]
+        path = folder / split["weights"]
         try:
             networks, difference = _split(path, facts, number)
         except CrosszError:  # a RuntimeError that says more
             raise
         except _MALFORMED as error:
-            raise CrosszError(f"{Path(folder) / FACTS}: incomplete ({error!r}); get the bundle again") from error
+            raise CrosszError(f"{folder / FACTS}: incomplete ({error!r}); get the bundle again") from error
         if not difference <= _TOLERANCE:
             raise CrosszError(f"{path}: {_other_answers(facts, difference)}")
         log.debug(f"{path}: {len(networks.members)} network(s), answers of the probe within {difference:.2g}")
         splits.append(Networks([on_device(net, device) for net in networks.members], networks.info))
-    return Bundle(tuple(splits), facts, _temperature(folder, facts))
+    features = tree_features(len(splits[0].info.columns))
+    return Bundle(tuple(splits), facts, _temperature(folder, facts), stacking.of_bundle(folder, facts, features))
 
 
 def _temperature(folder: str | Path, facts: Mapping[str, Any]) -> dict[str, float]:
@@ -143,12 +159,13 @@ def _check_shapes(path: Path, info: ModelInfo) -> None:
     if not 0 < len(info.members) <= _MOST_MEMBERS:
         raise ValueError(f"{len(info.members)} networks a split")
     with torch.device("meta"):
-        net = build(info).state_dict()
+        net = for_estimates(build(info), info).state_dict()
     wanted = {
         f"{number}.{name}": tuple(value.shape) for number in range(len(info.members)) for name, value in net.items()
     }
     with safe_open(path, "pt") as handle:
-        found = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+        shapes = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    found = shapes_of(shapes)
     if other := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
         name = other[0]
         raise ValueError(f"{name} has the shape {found.get(name)} instead of {wanted.get(name)}")
@@ -157,8 +174,8 @@ def _check_shapes(path: Path, info: ModelInfo) -> None:
 def _members(path: Path, info: ModelInfo) -> list[CrossModal]:
     try:
         _check_shapes(path, info)
-        weights = load_file(path)
-        members = [build(info) for _ in info.members]
+        weights = unpacked(load_file(path))
+        members = [for_estimates(build(info), info) for _ in info.members]
         for number, net in enumerate(members):
             begin = f"{number}."
             names = [name for name in weights if name.startswith(begin)]

@@ -3,6 +3,7 @@
     SHA256SUMS           the digest of every other file, as `sha256sum -c` reads it
     bundle.json          network, scalers, temperatures, training domain, how it was made, and a probe
     split-0.safetensors  weights of the networks of each split
+    trees-0.safetensors  the trees of each split, if the networks are part of a stack
     card.md              the model card, for people
 
 The checksums protect against damage and confusion. Somebody who forges a bundle can write checksums that match. To detect
@@ -24,6 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from crossz.apply.networks import place_of
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, fail_if
 from crossz.core.files import atomic_path, sha256
@@ -31,8 +33,10 @@ from crossz.core.foreign import read_file
 from crossz.core.text import printable
 from crossz.core.version import VERSION
 
-FORMAT = 2
+FORMAT = 3
 """Of the folder. A change that older code cannot read gets another number."""
+OLDER = (2,)
+"""Formats that can still be read: 2 has no trees."""
 SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
 
 
@@ -127,10 +131,10 @@ def check(folder: str | Path) -> dict[str, Any]:
     fail_if(_damage(folder), str(folder))
     try:
         facts = json.loads(read_file(folder / FACTS, LARGEST_TEXT))
-        kind, named = facts["format"], {FACTS, CARD, *(split["weights"] for split in facts["splits"])}
+        kind, named = facts["format"], {FACTS, CARD, *_named(facts)}
     except _MALFORMED as error:
         kind, named = _format(folder / FACTS, error), set()
-    if kind != FORMAT:
+    if kind not in (FORMAT, *OLDER):
         raise CrosszError(
             f"{folder / FACTS}: a bundle of format {kind!r}; crossz {VERSION} reads format {FORMAT}: "
             "use the crossz that made it, or a newer one"
@@ -141,17 +145,29 @@ def check(folder: str | Path) -> dict[str, Any]:
     return facts
 
 
+def _named(facts: Mapping[str, Any]) -> list[str]:
+    """The files of the splits: weights, and trees where there is a stack."""
+    kinds = ("weights", "trees") if "stack" in facts else ("weights",)
+    return [split[kind] for split in facts["splits"] for kind in kinds]
+
+
 @contextlib.contextmanager
-def opened(path: str | Path) -> Iterator[Path]:
-    """The folder of a bundle: `path`, or where its zip file (`pack`) is unpacked for a while.
+def opened(network: str | Path) -> Iterator[Path]:
+    """The folder of a bundle, or where its zip file (`pack`) is unpacked for a while.
+
+    Parameters
+    ----------
+    network
+        A name, a folder or a zip file: see `networks.place_of`.
 
     Raises
     ------
     CrosszError
-        A zip file is damaged, or holds something else than the files of one folder.
+        There is no such bundle. Or a zip file is damaged, or holds something else than the files of one folder.
     """
-    if not Path(path).is_file():
-        yield Path(path)
+    path = place_of(network)
+    if path.is_dir():
+        yield path
         return
     with tempfile.TemporaryDirectory() as scratch:
         try:
