@@ -10,12 +10,17 @@ from crossz.core.config import crossmatch_radii, extra_columns, gives_pdfs, netw
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.hardware import has_gpu
+from crossz.core.occupied import other_survey
 from crossz.core.paths import WILDCARDS
 from crossz.core.provenance import code_digest
 from crossz.core.surveys import SURVEYS
 
 if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
+# A bundle needs nothing of this run; a dry run remakes nothing.
+if workflow.is_main_process and not workflow.dryrun and config["bundle"] is None:
+    if message := other_survey(config, "results"):
+        raise WorkflowError(message)
 
 DATASETS = config["datasets"]
 SPLITS = range(config["splits"]["count"])
