@@ -17,8 +17,8 @@ from crossz.core.surveys import SURVEYS
 
 if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
-# A bundle needs nothing of this run; a dry run remakes nothing.
-if workflow.is_main_process and not workflow.dryrun and config["bundle"] is None:
+# A bundle needs nothing of this run.
+if workflow.is_main_process and config["bundle"] is None:
     if message := other_survey(config, "results"):
         raise WorkflowError(message)
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from crossz.apply.output_columns import described
 from crossz.apply.pdf_columns import GRID_IN_WORDS, unpacked, with_pdf
+from crossz.core.constants import OK
 from crossz.core.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ HEADER = b"crossz.header"
 PREFIX = "crossz_"
 """Stands before the name of a column of ours that the user's table has, too."""
 SYNTHETIC = "SYNTHETIC NETWORK: it was trained on an invented sky; its estimates say nothing about real objects"
+_FLAGS = {"faint": "faint", "edge": "at the edge of a frame", "missing": "without some band"}
+"""In words, for the summary."""
 _PLACE = ("objID", "specObjID", "ra", "dec")
 _INTEGER = r"^\s*-?(0|[1-9]\d{0,18})\s*$"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?([nN][aA][nN]|[iI]nf)\s*$"
@@ -332,19 +335,24 @@ def read_answer(path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def summary(*counts: Mapping[str, pd.Series]) -> str:
-    """One line about what `counted` gave: how many targets, their statuses and inputs, how many are out of domain."""
-    status, patterns, outside = (
-        pd.concat([part[name] for part in counts]).groupby(level=0).sum().sort_values(ascending=False, kind="stable")
-        for name in ("status", "inputs", "out_of_domain")
-    )
-    of_status = ", ".join(f"{name} {count:,}" for name, count in status.items())
-    inputs = ", ".join(f"{name} {count:,}" for name, count in patterns.items() if name)
-    return (
-        f"{status.sum():,} targets: {of_status}; from {inputs or 'nothing'}; "
-        f"{outside.get(True, 0):,} out of the training domain"
-    )
+    """One line about what `counted` gave: how many targets, their statuses and inputs, and how many have each flag."""
+    total = {
+        name: pd.concat([part[name] for part in counts])
+        .groupby(level=0)
+        .sum()
+        .sort_values(ascending=False, kind="stable")
+        for name in counts[0]
+    }
+    of_status = ", ".join(f"{name} {count:,}" for name, count in total["status"].items())
+    inputs = ", ".join(f"{name} {count:,}" for name, count in total["inputs"].items() if name)
+    flags = [f"{total['out_of_domain'].get(True, 0):,} out of the training domain"]
+    flags += [f"{total[name].get(True, 0):,} {words}" for name, words in _FLAGS.items() if total[name].get(True, 0)]
+    return f"{total['status'].sum():,} targets: {of_status}; from {inputs or 'nothing'}; {', '.join(flags)}"
 
 
 def counted(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """How often each value of status, inputs and out_of_domain stands in a table of `predict`."""
-    return {name: table[name].value_counts() for name in ("status", "inputs", "out_of_domain")}
+    """How often each value of status, inputs, out_of_domain and of the flags of _FLAGS stands in a table of `predict`."""
+    counts = {name: table[name].value_counts() for name in ("status", "inputs", "out_of_domain")}
+    lacks = (table["missing"] != "") & (table["status"] == OK)
+    flags = {name: table[name] for name in _FLAGS if name in table} | {"missing": lacks}
+    return counts | {name: flags[name].value_counts() if name in flags else pd.Series(dtype=int) for name in _FLAGS}

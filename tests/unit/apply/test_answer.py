@@ -20,11 +20,13 @@ from crossz.apply.answer import (
     SYNTHETIC,
     answered,
     column_types,
+    counted,
     finished,
     header_in,
     header_of,
     own_places,
     read_answer,
+    summary,
     typed,
 )
 from crossz.apply.output_columns import COLUMNS, described
@@ -330,3 +332,13 @@ def test_stilts_reads_it_without_a_warning(answer, tmp_path, suffix):
     if suffix == ".vot":
         lint = subprocess.run(["stilts", "votlint", f"votable={path}"], capture_output=True, text=True, check=False)
         assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")
+
+
+def test_the_summary_counts_what_is_flagged():
+    table = pd.DataFrame(
+        {"status": ["ok", "ok", "no_data"], "inputs": ["phot", "phot", ""], "missing": ["u", "", "ugriz"]}
+    )
+    table = table.assign(out_of_domain=[True, False, False], faint=[True, True, False], edge=False)
+    half = [counted(table.head(1)), counted(table.tail(2))]
+    said = "3 targets: ok 2, no_data 1; from phot 2; 1 out of the training domain, 2 faint, 1 without some band"
+    assert summary(*half) == summary(counted(table)) == said
