@@ -1,7 +1,8 @@
 """Estimates of a table of any length: some rows are read, estimated and written before the next."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from crossz.core.errors import CrosszError
 
 log = logging.getLogger(__name__)
 
-_EVERY = 1_000_000  # rows, for a message
+EVERY_S = 5.0
+"""Seconds between two messages about the progress."""
 
 
 def write_estimates(
@@ -69,7 +71,8 @@ def write_estimates(
     counts: list[dict[str, pd.Series]] = []
     with output.opened(out, folder) as write:
         text = out.suffix == ".csv" and not folder
-        types = column_types(targets.given(texts_alone=True))  # of text, all rows say what it is
+        progress = _Progress()
+        types = column_types(progress.counting(targets.given(texts_alone=True)))  # of text, all rows say what it is
         done, own = 0, None
         for batch in targets.lists():
             images = None if find is None else find(_ids(batch.known), range(done, done + len(batch.known)))
@@ -98,9 +101,32 @@ def write_estimates(
                 sample.add(rows, images)
             counts = [_added(counts, now)]
             done += len(found)
-            if done // _EVERY > (done - len(found)) // _EVERY:
-                log.info(f"{done:,} rows are estimated")
+            progress.tell(done)
     return summary(*counts)
+
+
+class _Progress:
+    """A message now and then: how many rows are done and, where it is known how many there are, how long the rest takes."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._began = self._told = time.monotonic()
+
+    def counting(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """The same tables, whose rows are counted; a table without text gives none of them."""
+        for table in tables:
+            self._total += len(table)
+            yield table
+        self._began = self._told = time.monotonic()
+
+    def tell(self, done: int) -> None:
+        """Called after every batch."""
+        now = time.monotonic()
+        if now - self._told < EVERY_S or done == self._total:
+            return
+        self._told = now
+        left = (now - self._began) * (self._total - done) / done
+        log.info(f"{done:,} of {self._total:,} rows, about {left:.0f} s left" if self._total else f"{done:,} rows")
 
 
 def _ids(known: pa.Table) -> list[Any] | None:
