@@ -3,19 +3,26 @@
 import functools
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from crossz.catalog.header import needs_archive
 from crossz.core import names
 from crossz.core.config import crossmatch_radii, extra_columns, gives_pdfs, network, problems, seen_columns
+from crossz.core.cost import cost_in_words
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.hardware import has_gpu
+from crossz.core.occupied import other_survey
 from crossz.core.paths import WILDCARDS
 from crossz.core.provenance import code_digest
 from crossz.core.surveys import SURVEYS
 
 if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
+# A bundle needs nothing of this run.
+if workflow.is_main_process and config["bundle"] is None:
+    if message := other_survey(config, "results"):
+        raise WorkflowError(message)
 
 DATASETS = config["datasets"]
 SPLITS = range(config["splits"]["count"])
@@ -41,6 +48,9 @@ CATALOG = f"results/{'crossmatch' if CROSSMATCH else 'catalog'}/{{dataset}}.parq
 # One training job a GPU; where there is none, jobs run side by side, one thread each. A cluster's profile
 # says otherwise with set-resources.
 GPUS = int(has_gpu())
+if workflow.is_main_process and not GPUS:
+    for line in cost_in_words(config):
+        logger.warning(line)
 
 
 wildcard_constraints:

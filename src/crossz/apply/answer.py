@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from crossz.apply.output_columns import described
 from crossz.apply.pdf_columns import GRID_IN_WORDS, unpacked, with_pdf
+from crossz.core.constants import OK
 from crossz.core.version import VERSION
 
 log = logging.getLogger(__name__)
@@ -28,13 +29,20 @@ HEADER = b"crossz.header"
 PREFIX = "crossz_"
 """Stands before the name of a column of ours that the user's table has, too."""
 SYNTHETIC = "SYNTHETIC NETWORK: it was trained on an invented sky; its estimates say nothing about real objects"
+_FLAGS = {"faint": "faint", "edge": "at the edge of a frame", "missing": "without some band"}
+"""In words, for the summary."""
 _PLACE = ("objID", "specObjID", "ra", "dec")
 _INTEGER = r"^\s*-?(0|[1-9]\d{0,18})\s*$"
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?([nN][aA][nN]|[iI]nf)\s*$"
 
 
-def header_of(facts: Mapping[str, Any], fingerprint: str | None, survey: str | None = None) -> dict[str, str]:
-    """What a table of estimates says of its making: network, fingerprint, version, date, training range and warnings.
+def header_of(
+    facts: Mapping[str, Any],
+    fingerprint: str | None,
+    survey: str | None = None,
+    ensemble: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
+    """What a table of estimates says of its making: network, fingerprint, version, date, training range, scores, warnings.
 
     The date is that of SOURCE_DATE_EPOCH, the agreed variable for builds that can be repeated to the byte. Without it
     there is none: equal calls give equal bytes, and the file system knows when it was written.
@@ -47,6 +55,8 @@ def header_of(facts: Mapping[str, Any], fingerprint: str | None, survey: str | N
         That of the bundle.
     survey
         Of the networks of a run: where their training data came from.
+    ensemble
+        Of the networks of a run: the content of the JSON file of `scores.ensemble`.
     """
     header = {"crossz": VERSION}
     if facts:
@@ -59,9 +69,23 @@ def header_of(facts: Mapping[str, Any], fingerprint: str | None, survey: str | N
     z = domain.get("features", {}).get("z")
     if z:
         header["training"] = f"{domain['objects']} objects at redshifts {z[0]:g} to {z[-1]:g}"
+    if text := scores_in_words(facts.get("ensemble", ensemble or {})):
+        header["scores"] = text
     if is_synthetic(facts, survey):
         header["warning"] = SYNTHETIC
     return header
+
+
+def scores_in_words(ensemble: Mapping[str, Any]) -> str:
+    """How good the networks of all splits are together, by input pattern, on objects that they were not trained on."""
+    names = {"rmse": "RMSE of dz", "sigma_nmad": "sigma_NMAD", "accuracy": "accuracy"}
+    parts = []
+    for inputs, scores in ensemble.get("scores", {}).items():
+        if inputs == "phot_gen+img_gen":  # no new object gets it
+            continue
+        values = [f"{text} {scores[name]:.3f}" for name, text in names.items() if name in scores]
+        parts.append(f"{inputs}: {', '.join(values)} on {scores.get('n', 0):,} test objects")
+    return "; ".join(parts)
 
 
 def is_synthetic(facts: Mapping[str, Any], survey: str | None = None) -> bool:
@@ -290,35 +314,45 @@ def header_in(schema: pa.Schema) -> dict[str, str]:
     return content
 
 
-def read_answer(path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Our columns of a Parquet file that was written of new objects, under our names, with `row`; and its header."""
-    table = pq.read_table(path)
-    ours = {(field.metadata or {}).get(OURS, b"").decode(): field.name for field in table.schema}
-    ours.pop("", None)
-    frame = pa.table({name: table[theirs] for name, theirs in ours.items()}).to_pandas()
+def frame_of(table: pa.Table, names: Collection[str] | None = None) -> pd.DataFrame:
+    """Our columns of a table that `answered` made, or those of `names`, under our names; PDFs as weight_0, weight_1 ..."""
+    known = ((field.metadata or {}).get(OURS, b"").decode() for field in table.schema)
+    ours = {name: place for place, name in enumerate(known) if name and (names is None or name in names)}
+    frame = pa.table({name: table[place] for name, place in ours.items()}).to_pandas()
     for name in ("objID", "duplicate_of"):  # pandas would make floats of integers with gaps
         if name in ours and pa.types.is_integer(table[ours[name]].type):
             frame[name] = table[ours[name]].to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     arrays = {name: np.stack(frame.pop(name).to_numpy()) for name in list(frame) if name.startswith("pdf_")}
-    frame = pd.concat([frame, pd.DataFrame(unpacked(arrays), frame.index)], axis=1)
+    return pd.concat([frame, pd.DataFrame(unpacked(arrays), frame.index)], axis=1)
+
+
+def read_answer(path: str | Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Our columns of a Parquet file that was written of new objects, under our names, with `row`; and its header."""
+    table = pq.read_table(path)
+    frame = frame_of(table)
     frame.insert(0, "row", np.arange(len(frame)))
     return frame, header_in(table.schema)
 
 
 def summary(*counts: Mapping[str, pd.Series]) -> str:
-    """One line about what `counted` gave: how many targets, their statuses and inputs, how many are out of domain."""
-    status, patterns, outside = (
-        pd.concat([part[name] for part in counts]).groupby(level=0).sum().sort_values(ascending=False, kind="stable")
-        for name in ("status", "inputs", "out_of_domain")
-    )
-    of_status = ", ".join(f"{name} {count:,}" for name, count in status.items())
-    inputs = ", ".join(f"{name} {count:,}" for name, count in patterns.items() if name)
-    return (
-        f"{status.sum():,} targets: {of_status}; from {inputs or 'nothing'}; "
-        f"{outside.get(True, 0):,} out of the training domain"
-    )
+    """One line about what `counted` gave: how many targets, their statuses and inputs, and how many have each flag."""
+    total = {
+        name: pd.concat([part[name] for part in counts])
+        .groupby(level=0)
+        .sum()
+        .sort_values(ascending=False, kind="stable")
+        for name in counts[0]
+    }
+    of_status = ", ".join(f"{name} {count:,}" for name, count in total["status"].items())
+    inputs = ", ".join(f"{name} {count:,}" for name, count in total["inputs"].items() if name)
+    flags = [f"{total['out_of_domain'].get(True, 0):,} out of the training domain"]
+    flags += [f"{total[name].get(True, 0):,} {words}" for name, words in _FLAGS.items() if total[name].get(True, 0)]
+    return f"{total['status'].sum():,} targets: {of_status}; from {inputs or 'nothing'}; {', '.join(flags)}"
 
 
 def counted(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """How often each value of status, inputs and out_of_domain stands in a table of `predict`."""
-    return {name: table[name].value_counts() for name in ("status", "inputs", "out_of_domain")}
+    """How often each value of status, inputs, out_of_domain and of the flags of _FLAGS stands in a table of `predict`."""
+    counts = {name: table[name].value_counts() for name in ("status", "inputs", "out_of_domain")}
+    lacks = (table["missing"] != "") & (table["status"] == OK)
+    flags = {name: table[name] for name in _FLAGS if name in table} | {"missing": lacks}
+    return counts | {name: flags[name].value_counts() if name in flags else pd.Series(dtype=int) for name in _FLAGS}

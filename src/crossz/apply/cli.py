@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         level.add_argument(name, dest="level", action="store_const", const=value, default=logging.INFO, help=text)
     _add_predict(commands, messages)
+    _add_nz(commands, messages)
     info = commands.add_parser(
         "info",
         parents=[messages],
@@ -91,7 +92,7 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict NETWORK (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--threads N]",
+        usage="crossz predict NETWORK (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--no-page] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
     predict.add_argument("bundle", metavar="NETWORK", help=_NETWORK)
@@ -125,9 +126,19 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
     )
     predict.add_argument(
         "--pdf",
-        choices=("mixture", "grid", "none"),
+        choices=("mixture", "grid", "qp", "none"),
         default="mixture",
-        help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, or not at all",
+        help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, as OUT.hdf5 for qp.read beside the table, or not at all",
+    )
+    _add_page_and_place(predict)
+    predict.set_defaults(run=_predict, error=predict.error)
+
+
+def _add_page_and_place(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument(
+        "--no-page",
+        action="store_true",
+        help="write no HTML page beside the table; otherwise OUT.html shows it: sorted, searched, with images and PDFs",
     )
     predict.add_argument(
         "--threads",
@@ -142,7 +153,22 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         metavar=("RA", "DEC"),
         help="one object of SDSS instead of a table: its position in degrees, or '10:40:50.9 -0:12:3', or a name that SIMBAD knows; magnitudes come from SkyServer",
     )
-    predict.set_defaults(run=_predict, error=predict.error)
+
+
+def _add_nz(commands: Any, messages: argparse.ArgumentParser) -> None:
+    nz = commands.add_parser(
+        "nz",
+        parents=[messages],
+        help="n(z) of a table of estimates",
+        description="n(z) of a table of estimates: the mean of its PDFs with bootstrap errors, as CSV, with a plot beside it.",
+    )
+    nz.add_argument("table", metavar="TABLE", help="what `crossz predict` wrote: a file, or a folder of Parquet files")
+    nz.add_argument("out", metavar="OUT.csv", help="CSV to write; OUT.png is the plot")
+    nz.add_argument(
+        "--bins", nargs="+", type=float, default=[], metavar="Z", help="edges of tomographic bins of z_phot, increasing"
+    )
+    nz.add_argument("--qp", action="store_true", help="write OUT.hdf5 too, for qp.read: a row a bin")
+    nz.set_defaults(run=_nz)
 
 
 class _Lines(logging.Formatter):
@@ -180,6 +206,12 @@ def _info(options: argparse.Namespace) -> None:
     sys.stdout.write(f"fingerprint {fingerprint}\ncolumns {' '.join(columns)}\n\n{card}")
 
 
+def _nz(options: argparse.Namespace) -> None:
+    from crossz.apply.nz import write_nz
+
+    log.info(", ".join(map(str, write_nz(options.table, options.out, options.bins, options.qp))))
+
+
 def _models(options: argparse.Namespace) -> None:
     from crossz.apply.listing import listing
 
@@ -192,6 +224,8 @@ def _predict(options: argparse.Namespace) -> None:
     paths = [path for path in (options.targets, options.out) if path is not None]
     if options.at is None and len(paths) != 2:
         options.error("the following arguments are required: TARGETS and OUT, or --at")
+    if options.at is not None and options.pdf == "qp":
+        options.error("--pdf qp is for tables: --at takes mixture, grid or none")
     if options.at is not None and (len(paths) == 2 or options.cutouts):
         options.error("--at is one object of the archive: it takes neither a table of targets nor --cutouts")
     if paths:
@@ -207,22 +241,43 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: s
     from crossz.apply import bundle_folder
 
     begin = time.monotonic()
+    page = _page(options, out)
     facts = bundle_folder.check(folder)
     with _targets(path, options, facts) as targets:
+        from crossz.apply.page_sample import Sample
         from crossz.apply.stream import write_estimates
         from crossz.apply.user_images import finding
 
+        sample = None if page is None else Sample()
         with contextlib.ExitStack() as stack:
-            find = None
+            find = qp = None
             if options.cutouts:
                 has_ids = "objID" in targets.how.columns
                 find = stack.enter_context(finding(options.cutouts, targets.count, has_ids, str(path)))
             bundle = _loaded(options, folder, facts)
             header = _header(facts, folder)
-            summary = write_estimates(
-                targets, Path(out), bundle, header, find=find, folder=_is_folder(out), pdf=options.pdf
-            )
+            if options.pdf == "qp":
+                from crossz.apply import qp_pdfs
+
+                qp = stack.enter_context(qp_pdfs.opened(Path(out).with_suffix(".hdf5"), targets.count()))
+            how: Any = {"find": find, "folder": _is_folder(out), "pdf": options.pdf, "sample": sample, "qp": qp}
+            summary = write_estimates(targets, Path(out), bundle, header, **how)
+    if page is not None and sample is not None:
+        from crossz.apply.html_page import write_page
+
+        write_page(sample, header, summary, page, Path(out).name)
     log.info(f"{out}: {summary}; {time.monotonic() - begin:.1f} s")
+    if page is not None:
+        log.info(f"{page}: the same as a page for a browser")
+
+
+def _page(options: argparse.Namespace, out: str) -> Path | None:
+    """The HTML page to write beside the table; None without one."""
+    if options.no_page:
+        return None
+    from crossz.apply.html_page import page_beside
+
+    return page_beside(out)
 
 
 def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> None:

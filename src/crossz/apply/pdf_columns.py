@@ -10,7 +10,7 @@ from crossz.core.errors import CrosszError
 from crossz.estimates.pdf import Mixture, blocks, density
 from crossz.estimates.predictions import mixtures_of
 
-FORMS = ("mixture", "grid", "none")
+FORMS = ("mixture", "grid", "qp", "none")
 """What --pdf may say."""
 GRID = np.linspace(0.0, 7.0, 701)
 """Redshifts of the densities of form grid."""
@@ -41,7 +41,7 @@ def with_pdf(found: pd.DataFrame, form: str, text: bool) -> tuple[pd.DataFrame, 
         return found, {}
     flat = [f"{name}_{k}" for name in Mixture._fields for k in range(mixture.weight.shape[1])]
     rest = found.drop(columns=flat)
-    if form == "none":
+    if form in ("none", "qp"):
         return rest, {}
     if form == "grid":
         return rest, {"pdf": _array_column(_on_grid(mixture))}

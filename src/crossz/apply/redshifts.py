@@ -18,6 +18,7 @@ from crossz.catalog.batches import user_batches
 from crossz.catalog.lists import reading
 from crossz.catalog.readers import fields_of, read_all
 from crossz.core.errors import CrosszError
+from crossz.core.files import read_json
 from crossz.models.device import deterministic
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,8 @@ def write_redshifts(
             networks[::2], networks[1::2], next(iter(ensemble), None), stack, next(iter(domain), None)
         )
     extra_columns = bundle.splits[0].info.columns
-    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
+    known = read_json(ensemble[0]) if ensemble else None
+    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey, known)
     if images:
         theirs = pa.table({}) if given is None else read_all(given)
         names = reading(fields_of(theirs.schema), str(given), columns, extra_columns, units).columns if given else {}

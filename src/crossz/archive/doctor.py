@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from crossz.sdss.spectra import SpectrumID
 
 log = logging.getLogger(__name__)
 
+WITHIN_S = 12.0
+"""So long all checks together may take, which run side by side: with snakemake's start, a user waits 15 s."""
 _NAMES = ("rerun", "run", "camcol", "field", "plate", "mjd", "fiberID", "run2d")
 _SQL = (
     "SELECT TOP 1 b.rerun, b.run, b.camcol, b.field, a.plate, a.mjd, a.fiberID, a.run2d FROM SpecObjAll AS a "
@@ -39,6 +42,7 @@ class _Checks:
     def __init__(self, backend: str, archive: dict[str, Any], folder: str | Path, client: Client):
         self._backend, self._archive, self._folder, self._client = backend, archive, folder, client
         self._field, self._spectrum = _FIELD, _SPECTRUM
+        self._asked = threading.Event()
 
     def login(self) -> str:
         if self._backend != "casjobs":
@@ -47,6 +51,12 @@ class _Checks:
         return f"{len(session.tables())} tables in MyDB"
 
     def sql(self) -> str:
+        try:
+            return self._sql()
+        finally:
+            self._asked.set()
+
+    def _sql(self) -> str:
         if self._backend == "casjobs":
             session = casjobs.Session(self._client, self._archive)
             rows = session.quick(self._archive["context"], _SQL, _NAMES, 1, "SQL", lambda answer: answer.to_pylist())
@@ -60,6 +70,7 @@ class _Checks:
     def frame(self) -> str:
         if not self._archive["sas"]:
             return "not needed (archive.sas: [])"
+        self._asked.wait(WITHIN_S / 2)
         name = frame_path("", self._field, "r").as_posix()
         urls = [f"{mirror.rstrip('/')}/{name}" for mirror in self._archive["sas"]]
 
@@ -72,6 +83,7 @@ class _Checks:
     def spectrum(self) -> str:
         if not self._archive["sas"]:
             return "not needed (archive.sas: [])"
+        self._asked.wait(WITHIN_S / 2)
         body = spectra.fetch_spectrum(self._client, self._archive["sas"], self._spectrum)
         return f"{len(body) / 1e6:.2f} MB"
 
@@ -87,8 +99,23 @@ class _Checks:
         return f"{_WRITE_MB} MB into {self._folder}"
 
 
+def _ask(name: str, check: Callable[[], str], backend: str, answers: dict[str, str]) -> None:
+    """Put the line of one check into `answers`."""
+    start = time.monotonic()
+    try:
+        answers[name] = f"ok      {check()} in {time.monotonic() - start:.1f} s"
+    except (CrosszError, OSError) as error:
+        answers[name] = f"FAILED  {error}"
+    except (Missing, Denied) as error:
+        service = "xmatch" if name == "XMatch" else backend
+        remedy = _PUBLIC if name in ("frame", "spectrum") else f"is archive.{service} the right address?"
+        answers[name] = f"FAILED  {error}: {remedy}"
+
+
 def examine(*, backend: str, archive: dict[str, Any], folder: str | Path, surveys: Sequence[str] = ()) -> None:
     """Log one line a check: login, SQL, a frame, a spectrum, external surveys, write speed; with a remedy where one fails.
+
+    A check that does not end in WITHIN_S has failed.
 
     Parameters
     ----------
@@ -106,30 +133,35 @@ def examine(*, backend: str, archive: dict[str, Any], folder: str | Path, survey
     errors.CrosszError
         A check fails.
     """
-    failed = 0
-    with Client(limits(archive)._replace(attempts=2)) as client:
-        examination = _Checks(backend, archive, folder, client)
-        checks: dict[str, Callable[[], str]] = {
-            "login": examination.login,
-            "SQL": examination.sql,
-            "frame": examination.frame,
-            "spectrum": examination.spectrum,
-            "write": examination.write,
-        }
-        if surveys:
-            checks["XMatch"] = lambda: examination.crossmatch(surveys)
-        for name, check in checks.items():
-            start = time.monotonic()
-            try:
-                line = f"ok      {check()} in {time.monotonic() - start:.1f} s"
-            except (CrosszError, OSError) as error:
-                failed += 1
-                line = f"FAILED  {error}"
-            except (Missing, Denied) as error:
-                failed += 1
-                service = "xmatch" if name == "XMatch" else backend
-                remedy = _PUBLIC if name in ("frame", "spectrum") else f"is archive.{service} the right address?"
-                line = f"FAILED  {error}: {remedy}"
-            log.info(f"{name:9} {line}")
+    client = Client(limits(archive)._replace(attempts=2))
+    examination = _Checks(backend, archive, folder, client)
+    checks: dict[str, Callable[[], str]] = {
+        "login": examination.login,
+        "SQL": examination.sql,
+        "frame": examination.frame,
+        "spectrum": examination.spectrum,
+        "write": examination.write,
+    }
+    if surveys:
+        checks["XMatch"] = lambda: examination.crossmatch(surveys)
+    answers: dict[str, str] = {}
+    threads = [
+        threading.Thread(target=_ask, args=(name, check, backend, answers), daemon=True)
+        for name, check in checks.items()
+    ]
+    end = time.monotonic() + WITHIN_S
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(end - time.monotonic(), 0.0))
+    late = (
+        f"FAILED  no answer in {WITHIN_S:g} s: the service is down or slow; a run is more patient (archive.deadline_s)"
+    )
+    lines = {name: answers.get(name, late) for name in checks}
+    for name, line in lines.items():
+        log.info(f"{name:9} {line}")
+    if not any(thread.is_alive() for thread in threads):  # one that still waits needs the connection that this ends
+        client.close()
+    failed = sum(line.startswith("FAILED") for line in lines.values())
     if failed:
         raise CrosszError(f"doctor: {failed} of {len(checks)} checks failed; see above for what to do")

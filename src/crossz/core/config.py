@@ -12,6 +12,12 @@ import yaml
 from crossz.core.names import CROSSMODAL, DCR, LABEL_COLUMNS, TAKEN
 from crossz.core.surveys import SURVEYS
 
+BACKBONES = (
+    "small", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
+    "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2", "convnext_tiny", "convnext_small", "convnext_base",
+    "convnext_large", "vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14",
+)  # fmt: skip
+"""Networks that read images: ours, and those of torchvision, whose import takes seconds."""
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # thirty times as fast, where libyaml is built in
 _EXPONENT = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")
 _PLAIN = re.compile(r"^([+-]?\d+(\.\d*)?|true|false)$", re.IGNORECASE)
@@ -170,6 +176,10 @@ def _network_contradictions(config: dict, name: str) -> list[str]:
     settings, survey = blocks["crossmodal"], config["survey"]
     where = "crossmodal" if name == CROSSMODAL else f"variants.{name}.crossmodal"
     problems = []
+    if (backbone := settings["backbone"]) not in BACKBONES:
+        near = difflib.get_close_matches(backbone, BACKBONES, 1, 0.6)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(BACKBONES)}"
+        problems.append(f"{where}.backbone: no network is called {backbone}; {hint}")
     weights = settings["alpha"] + settings["beta"]
     if weights >= 1:
         problems.append(f"{where}.alpha + {where}.beta: {weights:g} leaves no weight for the redshift (eq. 8)")

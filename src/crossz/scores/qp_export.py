@@ -61,10 +61,10 @@ def ensemble(table: pd.DataFrame, grid: np.ndarray | None = None) -> qp.Ensemble
     mixtures = _mixtures(table, "this table")
     grid = redshift_grid(mixtures) if grid is None else grid
     # float32 halves the file; qp would normalise in float64, and does so when it reads
-    data = {"xvals": grid, "yvals": _density(mixtures, grid).astype(np.float32), "norm": False}
+    data = {"xvals": grid, "yvals": mean_density(mixtures, grid).astype(np.float32), "norm": False}
     ancil = {name: table[name].to_numpy() for name in ("objID", "z_spec", "z_phot")}
     ancil["subset"] = table["subset"].to_numpy().astype("S5")  # of text, HDF5 holds bytes; qp.read gives text again
-    module = _qp()
+    module = qp_module()
     return module.Ensemble(module.interp, data=data, ancil=ancil)
 
 
@@ -81,8 +81,8 @@ def redshift_grid(mixtures: Mixture) -> np.ndarray:
     return step * np.arange(np.floor(low.min() / step), np.ceil(high.max() / step) + 1)
 
 
-def _density(mixtures: Mixture, grid: np.ndarray) -> np.ndarray:
-    # p(z) [n, m], averaged over a step about each point: no peak, however narrow, falls between two points.
+def mean_density(mixtures: Mixture, grid: np.ndarray) -> np.ndarray:
+    """p(z) [n, m] of PDFs on an even grid, averaged over a step about each point: no peak falls between two points."""
     step = (grid[-1] - grid[0]) / (len(grid) - 1)
     edges = np.append(grid - step / 2, grid[-1] + step / 2)
     y = np.log1p(np.maximum(edges, -1 + 1e-12))
@@ -122,8 +122,8 @@ def _mixtures(table: pd.DataFrame, about: str) -> Mixture:
     return mixtures
 
 
-def _qp() -> ModuleType:
-    # Imported where it is needed: the import takes two seconds.
+def qp_module() -> ModuleType:
+    """The package qp, imported where it is needed: that takes two seconds. Raises CrosszError if it is not installed."""
     try:
         import qp
     except ImportError as error:

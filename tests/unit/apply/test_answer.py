@@ -20,11 +20,13 @@ from crossz.apply.answer import (
     SYNTHETIC,
     answered,
     column_types,
+    counted,
     finished,
     header_in,
     header_of,
     own_places,
     read_answer,
+    summary,
     typed,
 )
 from crossz.apply.output_columns import COLUMNS, described
@@ -156,6 +158,11 @@ def test_the_header_names_network_version_and_range_and_has_a_date_only_where_it
     assert "warning" not in header_of(FACTS | {"made": {"survey": "sdss"}}, "abc")
     assert "warning" in header_of({}, None, "embedded")
     assert "warning" not in header_of({}, None, "sdss")
+    scores = {"phot+img": {"n": 1234, "rmse": 0.1, "sigma_nmad": 0.05, "crps": 1.0}, "phot_gen+img_gen": {"n": 1}}
+    said = "phot+img: RMSE of dz 0.100, sigma_NMAD 0.050 on 1,234 test objects"
+    assert header_of(FACTS | {"ensemble": {"scores": scores}}, "abc")["scores"] == said
+    assert header_of({}, None, "sdss", {"scores": scores})["scores"] == said
+    assert "scores" not in header
 
 
 def test_every_column_is_described():
@@ -325,3 +332,13 @@ def test_stilts_reads_it_without_a_warning(answer, tmp_path, suffix):
     if suffix == ".vot":
         lint = subprocess.run(["stilts", "votlint", f"votable={path}"], capture_output=True, text=True, check=False)
         assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")
+
+
+def test_the_summary_counts_what_is_flagged():
+    table = pd.DataFrame(
+        {"status": ["ok", "ok", "no_data"], "inputs": ["phot", "phot", ""], "missing": ["u", "", "ugriz"]}
+    )
+    table = table.assign(out_of_domain=[True, False, False], faint=[True, True, False], edge=False)
+    half = [counted(table.head(1)), counted(table.tail(2))]
+    said = "3 targets: ok 2, no_data 1; from phot 2; 1 out of the training domain, 2 faint, 1 without some band"
+    assert summary(*half) == summary(counted(table)) == said

@@ -18,6 +18,7 @@ from crossz.apply import cli
 from crossz.apply.bundle import load_bundle
 from crossz.apply.bundle_folder import CARD, fingerprint, pack
 from crossz.apply.predict import images_of, predict
+from crossz.catalog import batches
 from crossz.core.constants import BANDS
 from crossz.core.version import VERSION
 
@@ -78,6 +79,26 @@ def test_messages_are_few_or_many_as_asked_and_stop_with_the_command(made, csv, 
     logging.getLogger("crossz").warning("after the command")
     assert "after the command" not in capsys.readouterr().err
     assert "not allowed with argument" in error(capsys, "info", made, "--quiet", "--verbose", status=2)
+
+
+def test_a_page_lies_beside_the_table_unless_it_is_not_wanted(survey, made, csv, tmp_path, monkeypatch, capsys):
+    for out, page in (("out.csv", "out.html"), ("folder", "folder.html")):
+        run("predict", made, csv, tmp_path / out, "--cutouts", *survey.cutouts)
+        assert "the same as a page" in capsys.readouterr().err
+        text = (tmp_path / page).read_text()
+        assert "Photometric redshifts of 120 targets by toy-crossmodal" in text
+        assert f'href="{out}"' in text
+        assert '"images":[' in text
+    monkeypatch.setattr(batches, "ROWS", 50)
+    run("predict", made, csv, tmp_path / "folder", "--cutouts", *survey.cutouts)
+    assert f'"rows":{[*range(1, 121)]}'.replace(" ", "") in (tmp_path / "folder.html").read_text()
+    run("predict", made, csv, tmp_path / "other.csv", "--no-page")
+    assert not (tmp_path / "other.html").exists()
+    (tmp_path / "mine.html").write_text("my own")
+    assert "mine.html: the page of mine.fits would replace it" in error(
+        capsys, "predict", made, csv, tmp_path / "mine.fits"
+    )
+    assert not (tmp_path / "mine.fits").exists()
 
 
 def test_columns_of_other_names_are_mapped(made, csv, tmp_path):

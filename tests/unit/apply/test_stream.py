@@ -1,5 +1,7 @@
 """Tables of any length through `crossz predict`: batch by batch, the same rows, whole or not at all."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pyarrow.dataset
@@ -110,3 +112,17 @@ def test_images_of_repeated_objects_are_found_in_every_batch(survey, made, csv, 
     assert len(indexed) == 1
     assert table["inputs"].tolist() == ["phot+img_gen"] * 3 + ["phot+img"] * 177
     np.testing.assert_allclose(table["z_phot"][120:], table["z_phot"][60:120], rtol=1e-5)
+
+
+def test_a_long_run_says_how_far_it_is(made, csv, tmp_path, monkeypatch, capsys, batched):
+    monkeypatch.setattr(stream, "EVERY_S", 0.0)
+    run("predict", made, csv, tmp_path / "out.csv", "--no-page")
+    said = capsys.readouterr().err
+    assert re.search(r"50 of 120 rows, about \d+ s left\n", said)
+    assert "120 of 120" not in said
+    numbers = pd.read_csv(csv).drop(columns="name")
+    numbers.to_parquet(tmp_path / "numbers.parquet")  # no text, so that no pass over it comes first
+    run("predict", made, tmp_path / "numbers.parquet", tmp_path / "out.csv", "--no-page")
+    assert "\n100 rows\n" in capsys.readouterr().err
+    run("predict", made, csv, tmp_path / "out.csv", "--no-page", "--quiet")
+    assert capsys.readouterr().err == ""

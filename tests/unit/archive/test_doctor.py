@@ -1,11 +1,13 @@
 """The doctor: what works from here, and what to do where it does not."""
 
 import re
+import threading
 
 import pytest
 from helpers import archive
 from local_archive import Fault, serve, vizier_of
 
+from crossz.archive import doctor
 from crossz.archive.doctor import examine
 from crossz.core.errors import CrosszError
 
@@ -54,3 +56,19 @@ def test_external_surveys_are_asked_for_where_they_are_wanted(small_sky, login, 
         with pytest.raises(CrosszError, match="1 of 6 checks failed"):
             examine(**options, surveys=["allwise"])
         assert re.search(r"XMatch +FAILED .*is archive\.xmatch the right address", messages.text)
+
+
+def test_a_service_that_does_not_answer_is_not_waited_for(server, tmp_path, messages, monkeypatch):
+    monkeypatch.setattr(doctor, "WITHIN_S", 3.0)
+    held = threading.Event()
+
+    def silent(*others):
+        held.wait()
+        raise CrosszError("too late")
+
+    monkeypatch.setattr(doctor.SkyServer, "ask", silent)
+    with pytest.raises(CrosszError, match="checks failed"):
+        examine(backend="skyserver", archive=archive(server.url), folder=tmp_path)
+    held.set()
+    assert re.search(r"SQL +FAILED  no answer in 3 s: the service is down or slow", messages.text)
+    assert re.search(r"write +ok", messages.text)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from helpers import ROOT
 
-from crossz.core.config import crossmatch_radii, extra_columns, network, problems, seen_columns
+from crossz.core.config import BACKBONES, crossmatch_radii, extra_columns, network, problems, seen_columns
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -49,6 +49,12 @@ def test_the_default_is_valid():
         ("cutouts.max_loss", 1.5, "cutouts.max_loss: 1.5 is greater than the maximum of 1 (Largest share"),
         ("train.epochs", "8", "train.epochs: '8' is text; write it without quotes, in a file (--configfile)"),
         ("splits.fractions", [0.6, 0.2, 0.3], "splits.fractions: [0.6, 0.2, 0.3] add up to 1.1, not to 1"),
+        (
+            "crossmodal.backbone",
+            "resnet81",
+            "crossmodal.backbone: no network is called resnet81; did you mean resnet18?",
+        ),
+        ("crossmodal.backbone", "xyzzy", "no network is called xyzzy; there are small, resnet18"),
         ("crossmodal.alpha", 0.9, "leaves no weight for the redshift"),
         ("datasets", ["baseline", "other"], "datasets: other: its query: no file workflow/sql/other.sql"),
         ("datasets", [], "datasets: [] should be non-empty"),
@@ -120,6 +126,14 @@ def test_the_real_survey_s_mistakes_are_named(dotted, value, words):
     config = changed(dotted, value)
     config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
     assert [words] == [found[: len(words)] for found in problems(config, SCHEMA, ROOT)]
+
+
+def test_the_backbones_are_those_that_torchvision_has():
+    import torchvision
+
+    families = ("resnet", "resnext", "wide_resnet", "convnext", "vit")
+    there = torchvision.models.list_models(torchvision.models)
+    assert set(BACKBONES) - {"small"} == {name for name in there if name.startswith(families)}
 
 
 def test_only_whole_frames_are_kept():

@@ -1,0 +1,34 @@
+"""Whether results/ belongs to another survey: a run would remake it."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crossz.core.files import read_json
+
+EMBEDDED = "embedded sky"
+"""Source of the catalogs of the survey embedded, in their receipts."""
+
+
+def other_survey(config: dict[str, Any], folder: str | Path) -> str:
+    """What the folder of results holds of another survey than that of the configuration, and what to do; "" if nothing.
+
+    Parameters
+    ----------
+    config
+        The checked configuration.
+    folder
+        results.
+    """
+    survey, there = config["survey"], ""
+    record = Path(folder, "run.yaml")
+    if record.is_file():
+        made = (yaml.safe_load(record.read_text()) or {}).get("config", {}).get("survey", survey)
+        there = f"{record}: a run of survey {made}" if made != survey else ""
+    for receipt in sorted(Path(folder, "catalog/raw").glob("*.receipt.json")):
+        if (read_json(receipt).get("source") == EMBEDDED) != (survey == "embedded"):
+            what = "the embedded sky" if survey != "embedded" else "another survey"
+            there = there or f"{receipt}: a catalog of {what}"
+    remedy = "--directory FOLDER runs elsewhere and keeps it; or move results away"
+    return f"{there}. This configuration is of survey {survey} and would remake it: {remedy}" if there else ""

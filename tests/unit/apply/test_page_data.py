@@ -1,0 +1,66 @@
+"""What the script of a page gets: columns with their kinds, PDFs as bytes."""
+
+import base64
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from crossz.apply.answer import answered
+from crossz.apply.page_data import POINTS, columns, pdfs
+from crossz.estimates.pdf import Mixture
+
+
+def test_columns_have_the_kind_of_their_values_and_ours_say_what_they_are():
+    given = pa.table(
+        {
+            "name": ["b", None, "x" * 300],
+            "number": ["1.5", "", "-2e3"],
+            "flux": [1.23456789, np.nan, np.inf],
+            "id": [1, None, (1 << 60) + 1],
+            "small": [1, None, 3],
+            "seen": [True, None, False],
+            "nothing": ["", "", ""],
+        }
+    )
+    found = pd.DataFrame({"status": "ok", "z_phot": [1.23456, np.nan, 2], "faint": [True, False, False], "edge": False})
+    by_name = {column["name"]: column for column in columns(answered(given, found, {}, {}))}
+    assert list(by_name) == ["status", "z_phot", "faint", "name", "number", "flux", "id", "small", "seen"]
+    kinds = {name: column["kind"] for name, column in by_name.items()}
+    assert kinds == {
+        "status": "text", "z_phot": "number", "faint": "flag", "name": "text", "number": "number", "flux": "number",
+        "id": "text", "small": "number", "seen": "flag",
+    }  # fmt: skip
+    assert by_name["name"]["values"] == ["b", None, "x" * 200 + "…"]
+    assert by_name["number"]["values"] == [1.5, None, -2000.0]
+    assert by_name["flux"]["values"] == [1.23457, None, None]
+    assert by_name["id"]["values"] == ["1", None, str((1 << 60) + 1)]
+    assert by_name["z_phot"]["values"] == [1.2346, None, 2.0]
+    assert [by_name[name]["ours"] for name in ("name", "z_phot")] == [False, True]
+    assert "g > 22" in by_name["faint"]["about"]
+
+
+def test_positions_keep_their_digits_and_the_user_s_own_are_known():
+    given = pa.table({"RAJ2000": [123.4567891], "dec": [1.0]})
+    found = pd.DataFrame({"status": ["ok"], "ra": 123.4567891, "dec": 1.0})
+    by_name = {column["name"]: column for column in columns(answered(given, found, {"ra": "RAJ2000"}, {}))}
+    assert by_name["RAJ2000"]["values"] == [123.456789]
+    assert (by_name["RAJ2000"]["role"], by_name["RAJ2000"]["ours"]) == ("ra", False)
+    assert (by_name["crossz_dec"]["role"], by_name["crossz_dec"]["ours"]) == ("dec", True)
+
+
+def test_pdfs_are_their_means_over_steps_scaled_to_the_peak():
+    mean = np.log1p([[1.0, 3.0], [2.0, 2.0], [np.nan, np.nan]])
+    mixture = Mixture(
+        np.array([[0.7, 0.3], [1.0, 0.0], [np.nan] * 2]), mean, np.array([[0.05, 0.02], [1e-5, 0.1], [np.nan] * 2])
+    )
+    found = pdfs(mixture)
+    values = np.frombuffer(base64.b64decode(found["values"]), np.uint8).reshape(3, POINTS)
+    z = found["low"] + found["step"] * np.arange(POINTS)
+    assert z[values[0].argmax()] == pytest.approx(1.0, abs=0.03)
+    assert (values[0] / values[0].sum())[z < 2].sum() == pytest.approx(0.7, abs=0.01)
+    assert z[values[1].argmax()] == pytest.approx(2.0, abs=found["step"])  # no peak is too narrow
+    assert values.max(1).tolist() == [255, 255, 0]
+    assert pdfs(None) is None
+    assert pdfs(Mixture(*(part[2:] for part in mixture))) is None
