@@ -45,15 +45,33 @@ build/storage/ready: .venv/ready Makefile
 test-storage: build/storage/ready
 	PATH=$(CURDIR)/build/storage/bin:$$PATH build/storage/bin/python -m pytest -n 0 tests/storage
 
-# Bundles over HATS catalogs, in an environment of their own: LSDB and Dask are no part of .venv.
-test-lsdb:
-	$(PYTHON) -m venv .venv-lsdb
-	.venv-lsdb/bin/pip install --quiet --editable '.[lsdb,workflow,dev]'
-	.venv-lsdb/bin/python -m pytest -n 0 tests/unit/apply/test_hats.py
+# Bundles over HATS catalogs, in an environment of their own: hats-import and Snakemake want different versions of packaging.
+build/lsdb/ready: .venv/ready pyproject.toml
+	rm -rf build/lsdb
+	$(PYTHON) -m venv build/lsdb
+	$(BIN)/uv pip install --quiet --python build/lsdb/bin/python --editable '.[lsdb]' pytest pytest-xdist hypothesis
+	touch $@
+
+test-lsdb: build/lsdb/ready
+	build/lsdb/bin/python -m pytest -n 0 tests/unit/apply/test_hats.py
 
 # docs/performance.md, measured on this machine.
 benchmarks: .venv/ready
 	PYTHONPATH=src $(BIN)/python benchmarks/run.py
+
+# The networks that come with crossz, from public data in the folder SDSS: docs/networks.md. NETWORK_CONFIG: more
+# configuration files, for trials.
+NETWORKS ?= sdss-dr5q sdss-quasars
+networks: .venv/ready
+	@test -f "$(SDSS)/catalog/dr5q.csv.gz" || { echo 'make networks SDSS=FOLDER: docs/networks.md says what lies in it' >&2; exit 1; }
+	mkdir -p build/networks src/crossz/networks
+	ln -sfn "$(abspath $(SDSS))" build/networks/data
+	for network in $(NETWORKS); do \
+	    $(BIN)/snakemake --cores $(CORES) --directory build/networks/$$network \
+	        --configfile config/networks/$$network.yaml $(NETWORK_CONFIG) -- results/bundle/$$network.zip || exit 1; \
+	    cp build/networks/$$network/results/bundle/$$network.zip src/crossz/networks/ || exit 1; \
+	done
+	cd src/crossz/networks && sha256sum *.zip > SHA256SUMS
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -73,6 +91,10 @@ docs: .venv/ready
 	$(BIN)/python docs/columns.py
 	$(BIN)/python docs/network.py
 	$(BIN)/mkdocs build --strict
+
+# What docs/tutorial.md shows, from the run with the defaults that `make metrics report` made. It needs graphviz.
+tutorial: .venv/ready
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python docs/tutorial.py
 
 # requirements-uv.txt has the installer; the lock file decides every version. A change of it rebuilds the environment.
 .venv/ready: requirements.txt requirements-uv.txt
@@ -99,4 +121,4 @@ lock:
 	printf '%s\n' $(PLUGINS) \
 	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks lint docs lock
+.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks networks tutorial lint docs lock

@@ -8,6 +8,7 @@ USER_CATALOGS = set(DATASETS if config["survey"] in ("cutouts", "photometry") el
 
 rule bundle:
     input:
+        **({} if CLASSES else {"binned": "results/metrics_binned.csv"}),
         models=collect("results/models/{{dataset}}/{{model}}/{split}/model.pt", split=SPLITS),
         infos=collect("results/models/{{dataset}}/{{model}}/{split}/model.json", split=SPLITS),
         splits=collect("results/splits/{{dataset}}/{split}.parquet", split=SPLITS),
@@ -37,6 +38,8 @@ rule bundle:
         network="{model}",
         align=lambda wildcards: None if INPUTS[wildcards.model] == ["phot"] else settings(wildcards)["cutouts"]["align"],
         references=REFERENCES + [names.STACKED] * bool(STACKED_INPUTS),
+        weights=lookup("export/weights", within=config),
+        notes=lookup("export/notes", within=config),
         code=code_digest("apply.export"),
     script:
         "../scripts/bundle.py"

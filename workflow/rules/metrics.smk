@@ -50,7 +50,11 @@ rule metrics:
     conda:
         "../../envs/train.yaml"
     params:
-        config={name: block for name, block in config.items() if name not in ("archive", "verify", "targets", "bundle")},
+        config={
+            name: block
+            for name, block in config.items()
+            if name not in ("archive", "verify", "targets", "bundle", "export")
+        },
         code={
             name: code_digest(name)
             for name in (

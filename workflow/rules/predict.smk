@@ -24,7 +24,7 @@ rule predict:
         columns=lookup("catalog/columns", within=config),
         units=lookup("catalog/units", within=config),
         survey=lookup("survey", within=config),
-        code=code_digest("apply.predict"),
+        code=code_digest("apply.redshifts"),
     script:
         "../scripts/predict.py"
 

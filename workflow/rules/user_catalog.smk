@@ -19,6 +19,7 @@ rule user_catalog:
         columns=lookup("catalog/columns", within=config),
         units=lookup("catalog/units", within=config),
         extra_columns=EXTRA_COLUMNS,
+        published=config["survey"] == "photometry",
         code=code_digest("catalog.raw"),
     script:
         "../scripts/user_catalog.py"

@@ -12,16 +12,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from crossz.apply import stacking
-from crossz.apply.bundle_folder import FACTS, check, table_columns
+from crossz.apply.bundle_folder import FACTS, check, opened, table_columns
 from crossz.apply.probe import largest_difference, probe
 from crossz.apply.stacking import Stack
+from crossz.apply.weights import shapes_of, unpacked
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.version import VERSION
 from crossz.models.crossmodal import CrossModal
 from crossz.models.device import choose_device, on_device
 from crossz.models.features import tree_features
-from crossz.models.inference import Networks, build, load_networks
+from crossz.models.inference import Networks, build, for_estimates, load_networks
 from crossz.models.info import ModelInfo
 
 log = logging.getLogger(__name__)
@@ -87,33 +88,37 @@ def trained_networks(
     )
 
 
-def load_bundle(folder: str | Path, device: torch.device | None = None) -> Bundle:
-    """Read a bundle.
+def load_bundle(network: str | Path, device: torch.device | None = None) -> Bundle:
+    """Read a network that comes with crossz, or a bundle of your own.
 
     Parameters
     ----------
-    folder
-        Its folder.
+    network
+        The name of a network (`crossz models`); else the folder of a bundle, or its zip file.
     device
         Where its networks compute; default: the GPU if there is one.
 
     Raises
     ------
     CrosszError
-        The folder is damaged or no bundle (`check`), the weights are no safetensors file or do not fit the network, or the
+        There is no such network; the folder is damaged or no bundle (`check`), the weights are no safetensors file or do not fit the network, or the
         probe of the networks gives other answers than when they were exported.
     """
+    with opened(network) as folder:
+        return _read(folder, choose_device() if device is None else device)
+
+
+def _read(folder: Path, device: torch.device) -> Bundle:
     facts = check(folder)
-    device = choose_device() if device is None else device
     splits = []
     for number, split in enumerate(facts["splits"]):
-        path = Path(folder) / split["weights"]
+        path = folder / split["weights"]
         try:
             networks, difference = _split(path, facts, number)
         except CrosszError:  # a RuntimeError that says more
             raise
         except _MALFORMED as error:
-            raise CrosszError(f"{Path(folder) / FACTS}: incomplete ({error!r}); get the bundle again") from error
+            raise CrosszError(f"{folder / FACTS}: incomplete ({error!r}); get the bundle again") from error
         if not difference <= _TOLERANCE:
             raise CrosszError(f"{path}: {_other_answers(facts, difference)}")
         log.debug(f"{path}: {len(networks.members)} network(s), answers of the probe within {difference:.2g}")
@@ -154,12 +159,13 @@ def _check_shapes(path: Path, info: ModelInfo) -> None:
     if not 0 < len(info.members) <= _MOST_MEMBERS:
         raise ValueError(f"{len(info.members)} networks a split")
     with torch.device("meta"):
-        net = build(info).state_dict()
+        net = for_estimates(build(info), info).state_dict()
     wanted = {
         f"{number}.{name}": tuple(value.shape) for number in range(len(info.members)) for name, value in net.items()
     }
     with safe_open(path, "pt") as handle:
-        found = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+        shapes = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 (no mapping)
+    found = shapes_of(shapes)
     if other := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
         name = other[0]
         raise ValueError(f"{name} has the shape {found.get(name)} instead of {wanted.get(name)}")
@@ -168,8 +174,8 @@ def _check_shapes(path: Path, info: ModelInfo) -> None:
 def _members(path: Path, info: ModelInfo) -> list[CrossModal]:
     try:
         _check_shapes(path, info)
-        weights = load_file(path)
-        members = [build(info) for _ in info.members]
+        weights = unpacked(load_file(path))
+        members = [for_estimates(build(info), info) for _ in info.members]
         for number, net in enumerate(members):
             begin = f"{number}."
             names = [name for name in weights if name.startswith(begin)]

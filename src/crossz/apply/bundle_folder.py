@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from crossz.apply.networks import place_of
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, fail_if
 from crossz.core.files import atomic_path, sha256
@@ -151,16 +152,22 @@ def _named(facts: Mapping[str, Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def opened(path: str | Path) -> Iterator[Path]:
-    """The folder of a bundle: `path`, or where its zip file (`pack`) is unpacked for a while.
+def opened(network: str | Path) -> Iterator[Path]:
+    """The folder of a bundle, or where its zip file (`pack`) is unpacked for a while.
+
+    Parameters
+    ----------
+    network
+        A name, a folder or a zip file: see `networks.place_of`.
 
     Raises
     ------
     CrosszError
-        A zip file is damaged, or holds something else than the files of one folder.
+        There is no such bundle. Or a zip file is damaged, or holds something else than the files of one folder.
     """
-    if not Path(path).is_file():
-        yield Path(path)
+    path = place_of(network)
+    if path.is_dir():
+        yield path
         return
     with tempfile.TemporaryDirectory() as scratch:
         try:

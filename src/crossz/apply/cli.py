@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".parquet", ".csv", ".fits", ".vot", ".ecsv")
 """Of the tables that are written: the keys of `writers.WRITERS`, which need libraries."""
 
+_NETWORK = "a network that comes with crossz (`crossz models` lists them), or the folder or zip file of a bundle"
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command.
@@ -69,11 +71,18 @@ def parser() -> argparse.ArgumentParser:
     info = commands.add_parser(
         "info",
         parents=[messages],
-        help="fingerprint and model card of a bundle",
+        help="fingerprint and model card of a network",
         description="Check a bundle, and print its fingerprint, the columns that it needs, and its model card.",
     )
-    info.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or its zip file")
+    info.add_argument("bundle", metavar="NETWORK", help=_NETWORK)
     info.set_defaults(run=_info)
+    models = commands.add_parser(
+        "models",
+        parents=[messages],
+        help="the networks that come with crossz",
+        description="List the networks that come with crossz: inputs, range of redshifts, scores on held-out objects, size.",
+    )
+    models.set_defaults(run=_models)
     return main_parser
 
 
@@ -82,15 +91,15 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict BUNDLE (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--threads N]",
+        usage="crossz predict NETWORK (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
-    predict.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or its zip file")
+    predict.add_argument("bundle", metavar="NETWORK", help=_NETWORK)
     predict.add_argument(
         "targets",
         nargs="?",
         metavar="TARGETS",
-        help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info BUNDLE` names its columns",
+        help="table of photometry: CSV, TSV, ECSV, FITS, VOTable or Parquet, or - for a pipe; `crossz info NETWORK` names its columns",
     )
     predict.add_argument(
         "out", nargs="?", metavar="OUT", help=f"table to write: {', '.join(SUFFIXES)}; or a folder, for Parquet files"
@@ -169,6 +178,12 @@ def _info(options: argparse.Namespace) -> None:
         fingerprint = bundle_folder.fingerprint(folder)
     card = "".join(char for char in card if char.isprintable() or char == "\n")  # a terminal would obey the others
     sys.stdout.write(f"fingerprint {fingerprint}\ncolumns {' '.join(columns)}\n\n{card}")
+
+
+def _models(options: argparse.Namespace) -> None:
+    from crossz.apply.listing import listing
+
+    sys.stdout.write(listing())
 
 
 def _predict(options: argparse.Namespace) -> None:

@@ -18,13 +18,14 @@ from crossz.apply.bundle import COMMON
 from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, fingerprint, write
 from crossz.apply.model_card import markdown
 from crossz.apply.probe import probe
+from crossz.apply.weights import packed, unpacked
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json, sha256
 from crossz.core.provenance import versions
 from crossz.core.version import VERSION
 from crossz.models import features as ft
-from crossz.models.inference import Networks, load_networks
+from crossz.models.inference import Networks, for_estimates, load_networks
 from crossz.models.info import ModelInfo
 from crossz.models.rows import subsample
 
@@ -51,6 +52,9 @@ def export(
     align: str | None,
     references: Sequence[str],
     ensemble: str | Path | None = None,
+    binned: str | Path | None = None,
+    weights: str = "float32",
+    notes: str | None = None,
     stack: Sequence[str | Path] = (),
 ) -> None:
     """Write the networks of all splits of one dataset as a bundle; equal inputs give equal bytes.
@@ -75,6 +79,12 @@ def export(
         Models whose scores the model card shows beside ours.
     ensemble
         The JSON file of `scores.ensemble`: temperatures and scores of all splits together.
+    binned
+        metrics_binned.csv of the run, whose bins of redshift the model card shows; None of classes.
+    weights
+        Number format of the weights: float32 or int8 (`apply.weights`).
+    notes
+        Markdown text for the model card: known failures, credit of the data.
     stack
         The files of `stacking.of_run`; nothing for a bundle of networks alone.
 
@@ -87,8 +97,8 @@ def export(
     files: dict[str, bytes] = {}
     entries, probes = [], []
     for number, (model, info) in enumerate(zip(models, infos, strict=True)):
-        networks = load_networks(model, info, torch.device("cpu"))
-        files[f"split-{number}.safetensors"] = _weights(networks)
+        networks = _exported(load_networks(model, info, torch.device("cpu")), weights)
+        files[f"split-{number}.safetensors"] = _weights(networks, weights)
         content = networks.info.to_json()
         own = {name: value for name, value in content.items() if name not in (*COMMON, "model_sha256")}
         entries.append({"weights": f"split-{number}.safetensors"} | own)
@@ -105,7 +115,9 @@ def export(
     files |= _with_stack(facts, stack)
     sql = next((Path(path).read_text() for path in query), None)
     files[FACTS] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
-    files[CARD] = markdown(facts, pd.read_csv(metrics), references, sql, Path(bundle).name).encode()
+    bins = pd.read_csv(binned) if binned else None
+    card = markdown(facts, pd.read_csv(metrics), references, sql, Path(bundle).name, binned=bins, notes=notes)
+    files[CARD] = card.encode()
     write(bundle, files)
     size = sum(map(len, files.values()))
     log.info(f"{bundle}: {len(entries)} splits, {size / 1e6:.1f} MB, fingerprint {fingerprint(bundle)}")
@@ -131,12 +143,20 @@ def _common(infos: Sequence[str | Path]) -> dict[str, Any]:
     return first
 
 
-def _weights(networks: Networks) -> bytes:
+def _exported(networks: Networks, weights: str) -> Networks:
+    """The networks as a bundle has them: without what only training needs, their weights rounded."""
+    nets = [for_estimates(net, networks.info) for net in networks.members]
+    for net in nets:
+        net.load_state_dict(unpacked(packed(net.state_dict(), weights)))
+    return networks._replace(members=nets)
+
+
+def _weights(networks: Networks, weights: str) -> bytes:
     return save(
         {
-            f"{number}.{name}": value.contiguous()
+            f"{number}.{name}": value
             for number, net in enumerate(networks.members)
-            for name, value in net.state_dict().items()
+            for name, value in packed(net.state_dict(), weights).items()
         }
     )
 

@@ -25,12 +25,23 @@ _SCORES = {
     "outlier_0.15": "outliers",
     "crps": "CRPS",
 }
+_BINNED = {
+    name: _SCORES.get(name, "median bias")
+    for name in ("rmse", "frac_lt_0.1", "bias_median", "sigma_nmad", "outlier_0.15")
+}
 _CLASS_SCORES = {"accuracy": "accuracy", "log_loss": "log loss", "roc_auc": "ROC-AUC"}
 _CALIBRATION = {"coverage_68": "68 % sets cover", "coverage_95": "95 % sets cover", "pit_ks": "PIT, KS distance"}
 
 
 def markdown(
-    facts: Mapping[str, Any], metrics: pd.DataFrame, references: Sequence[str], query: str | None, name: str
+    facts: Mapping[str, Any],
+    metrics: pd.DataFrame,
+    references: Sequence[str],
+    query: str | None,
+    name: str,
+    *,
+    binned: pd.DataFrame | None = None,
+    notes: str | None = None,
 ) -> str:
     """The model card.
 
@@ -48,6 +59,10 @@ def markdown(
         The SQL text of the data, if there was a query.
     name
         The name of the bundle.
+    binned
+        metrics_binned.csv of the run; None of classes.
+    notes
+        Markdown text of the makers.
     """
     ours = metrics[(metrics["dataset"] == facts["dataset"]) & (metrics["model"] == facts["network"])]
     theirs = metrics[(metrics["dataset"] == facts["dataset"]) & metrics["model"].isin(references)]
@@ -72,6 +87,8 @@ def markdown(
         if classes
         else _scores(headline(ours).drop(columns="estimate", errors="ignore"), _CALIBRATION),
         temperatures=_temperatures(plain["splits"]),
+        binned=None if binned is None else _binned(binned, facts),
+        notes=notes and notes.strip(),
         ensemble=_ensemble(plain.get("ensemble", {})),
         stacked=_ensemble(plain.get("stack", {}).get("ensemble", {})),
         domain=_domain(plain["domain"]),
@@ -122,6 +139,17 @@ def _ensemble(content: Mapping[str, Any]) -> Table | None:
         cells = [format(found[name], digits.get(name, ".4f")) for name in shown]
         rows.append([inputs, *cells, format(temperature[inputs], ".3f") if inputs in temperature else "—"])
     return ["inputs", *(names[name] for name in shown), "temperature"], rows
+
+
+def _binned(binned: pd.DataFrame, facts: Mapping[str, Any]) -> Table:
+    """Scores of the network in bins of redshift, with the inputs that most objects will have."""
+    rows = binned[(binned["dataset"] == facts["dataset"]) & (binned["model"] == facts["network"])]
+    rows = rows[(rows["by"] == "z") & (rows["inputs"] == rows["inputs"].iloc[0]) & rows["rmse"].notna()]
+    cells = [
+        [f"{row['low']:g} - {row['high']:g}", row["n"], *(f"{row[name]:.4f}" for name in _BINNED)]
+        for row in rows.to_dict("records")
+    ]
+    return ["z", "objects", *_BINNED.values()], cells
 
 
 def _domain(domain: Mapping[str, Any]) -> Table:

@@ -3,7 +3,6 @@
 import logging
 import math
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +13,8 @@ import pyarrow as pa
 import torch
 
 from crossz.apply import pixels, stacking
-from crossz.apply.answer import counted, finished, header_of, summary
-from crossz.apply.bundle import Bundle, load_bundle, trained_networks
-from crossz.apply.bundle_folder import fingerprint, table_columns
-from crossz.apply.writers import write_table
-from crossz.catalog.lists import read_list, reading
-from crossz.catalog.readers import fields_of, read_all
+from crossz.apply.bundle import Bundle
+from crossz.apply.bundle_folder import table_columns
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
 from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
@@ -28,7 +23,6 @@ from crossz.images.arrow import read_arrays
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.data import Fetch, Inputs, model_inputs
-from crossz.models.device import deterministic
 from crossz.models.inference import Networks, estimate, no_estimate
 from crossz.models.info import ModelInfo
 
@@ -44,7 +38,6 @@ _LETTERS = np.array(
     ["".join(band for bit, band in enumerate(BANDS) if code >> bit & 1) for code in range(1 << len(BANDS))]
 )
 _PLACE = ("objID", "specObjID", "ra", "dec", "separation_arcsec", "duplicate_of")
-_TEXT = ("class", "run2d", "status", "why")
 
 
 class Images(NamedTuple):
@@ -178,8 +171,8 @@ def photometry_of(
     CrosszError
         An extra column is absent, or no band has all of its columns.
     """
-    numbers = targets.drop(columns=[name for name in (*_PLACE, *_TEXT) if name in targets and name not in columns])
-    numbers = numbers.apply(pd.to_numeric, errors="coerce")
+    read = {*table_columns(magnitudes, columns), *(f"extinction_{band}" for band in BANDS)}
+    numbers = targets[[name for name in targets if name in read]].apply(pd.to_numeric, errors="coerce")
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
     whole = table_columns(magnitudes)
@@ -324,75 +317,3 @@ def _at_edge(images: Images, row: np.ndarray, rest: np.ndarray, edge: np.ndarray
     for start in range(0, len(rest), IMAGES_AT_ONCE):
         batch = rest[start : start + IMAGES_AT_ONCE]
         edge[batch] = images.store.gather(row[batch])[1].any((1, 2))
-
-
-def write_redshifts(
-    *,
-    targets: str | Path,
-    columns: Mapping[str, str],
-    networks: Sequence[str | Path],
-    table: str | Path,
-    images: Sequence[str | Path] = (),
-    ensemble: Sequence[str | Path] = (),
-    stack: Sequence[str | Path] = (),
-    units: str | None = None,
-    given: str | Path | None = None,
-    survey: str | None = None,
-    threads: int = 1,
-) -> None:
-    """Write the estimates of `predict` for a table of targets.
-
-    Parameters
-    ----------
-    targets
-        A table of photometry, or a table of matched positions (catalog.targets).
-    columns
-        The table's name of each of our columns, where the two differ.
-    networks
-        Only the folder of a bundle, or model.pt and model.json of each split in turn.
-    table
-        The Parquet file to write.
-    images
-        Of matched positions: the index of their images, then the cutout files.
-    ensemble
-        Of the networks of a run: only the JSON file of `scores.ensemble`.
-    stack
-        Of the networks of a run: the files of `stacking.of_run`.
-    units
-        Of the table's magnitudes (`catalog.lists.read_table`).
-    given
-        Of matched positions: the user's own table, whose columns stand first in what is written.
-    survey
-        Of the networks of a run: where their training data came from.
-    threads
-        Threads of the processor.
-
-    Raises
-    ------
-    CrosszError
-        The table cannot be read or lacks a column, or the networks are damaged.
-    """
-    begun = time.monotonic()
-    deterministic(threads)
-    if len(networks) == 1:
-        bundle = load_bundle(networks[0])
-    else:
-        bundle = trained_networks(networks[::2], networks[1::2], ensemble[0] if ensemble else None, stack)
-    extra_columns, cutouts = bundle.splits[0].info.columns, None
-    if images:
-        objects = pd.read_parquet(targets)
-        cutouts = images_of(objects["objID"], images[0], images[1:])
-        theirs = pa.table({}) if given is None else read_all(given)
-        names = reading(fields_of(theirs.schema), str(given), columns, extra_columns, units).columns if given else {}
-    else:
-        theirs, known, how = read_list(targets, bundle.columns, columns, extra_columns, units)
-        objects, names = known.to_pandas(), how.columns
-    try:
-        redshifts = predict(objects, bundle, cutouts)
-    except CrosszError as error:
-        raise CrosszError(f"{targets}: {error}") from error
-    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
-    write_table(finished(theirs, names, redshifts, header, whole=not images), table)
-    if "warning" in header:
-        log.warning(header["warning"])
-    log.info(f"{summary(counted(redshifts))}; {time.monotonic() - begun:.1f} s")

@@ -212,7 +212,8 @@ def _values(column: pa.ChunkedArray, ascii_only: bool) -> tuple[np.ndarray, np.n
         return column.to_numpy(zero_copy_only=False), None
     texts = ["" if value is None else str(value) for value in column.to_pylist()]
     if ascii_only:
-        texts = [text.encode("ascii", "backslashreplace").decode() for text in texts]
+        letters = [text.encode("ascii", "backslashreplace") for text in texts]
+        return np.array(letters, dtype=f"S{max([2, *map(len, letters)])}"), None
     width = max([2, *map(len, texts)])  # VOTable has a form of its own for texts of one character, which STILTS doubts
     return np.array(texts, dtype=f"U{width}"), None
 

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _MAGNITUDES = ("psfMag", "dered")
 _NUMBERS = {f"{kind}_{band}" for kind in (*_MAGNITUDES, "psfMagErr", "extinction") for band in BANDS}
 _SEXAGESIMAL = r"^\s*([+-]?)(\d{1,3})[:hd°\s]\s*(\d{1,2})[:m'\s]\s*(\d{1,2}(?:\.\d*)?)[s\"]?\s*$"
+_SEPARATED = r"\d[:hd°\s\p{Z}]"  # what every such text has, and hardly a number
 _FLOAT_ID = r"^\s*\d+(\.\d*)?[eE]\+?\d+\s*$|^\s*\d{16,}\.\d*\s*$"
 _SHOWN = 3
 
@@ -215,6 +216,8 @@ def _degrees(column: pa.ChunkedArray, name: str, field: Field, source: str) -> p
 
 def _from_sexagesimal(column: pa.ChunkedArray, name: str, unit: str) -> pa.ChunkedArray:
     """10:40:50.95 or 10 40 50.95 or 10h40m50.95s as degrees; right ascension in hours, unless its unit begins with d."""
+    if not pc.any(pc.match_substring_regex(column, _SEPARATED)).as_py():
+        return column
     text = column.to_pandas()
     parts = text.astype("string").str.extract(_SEXAGESIMAL)
     first, minutes, seconds = (pd.to_numeric(parts[number]).to_numpy(float, na_value=np.nan) for number in (1, 2, 3))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -11,6 +12,8 @@ from crossz.catalog.columns import conform
 from crossz.catalog.lists import read_table
 from crossz.core.errors import fail_if
 from crossz.core.files import atomic_path, digests, sha256, write_json
+
+_GOOD = 1e-4  # zErr of a redshift that counts as good: only its sign and the order of several are used
 
 
 def write_raw(
@@ -57,6 +60,7 @@ def write_user_catalog(
     columns: Mapping[str, str],
     units: str | None = None,
     extra_columns: Sequence[str] = (),
+    published: bool = False,
 ) -> None:
     """Check a finished query of the user, and write its rows under our names, with a receipt.
 
@@ -72,7 +76,27 @@ def write_user_catalog(
         Of the file's magnitudes (`lists.read_table`).
     extra_columns
         Names of `photometry.columns`.
+    published
+        Whether the table may be a catalog that was published elsewhere (`numbered`).
     """
     table = read_table(source, columns, extra_columns, units)
+    table = numbered(table) if published else table
     origin = {"source": str(source), "source_sha256": sha256(source)}
     write_raw(table, str(source), raw, receipt, origin, extra_columns)
+
+
+def numbered(table: pa.Table) -> pa.Table:
+    """`table` with what published catalogs of quasars lack: their rows have neither ids of SDSS nor errors of redshifts.
+
+    objID and specObjID are the number of the row, from 1, if the table has neither. zErr is the same for all rows if there
+    is none: every redshift counts as good.
+    """
+    made = {}
+    if not {"objID", "specObjID"} & set(table.column_names):
+        number = np.arange(1, len(table) + 1)
+        made = {"objID": pa.array(number), "specObjID": pa.array(number.astype(np.uint64))}
+    if "zErr" not in table.column_names:
+        made["zErr"] = pa.array(np.full(len(table), _GOOD))
+    for name, values in made.items():
+        table = table.append_column(name, values)
+    return table

@@ -43,3 +43,6 @@ LABEL_COLUMNS = (
     "group", "subset", "row",
 )  # fmt: skip
 """Columns that only an object with a spectrum has, or that name it: no model may see them."""
+
+DCR = (*(f"{name}_{band}" for band in "ugiz" for name in ("dcr", "across")), "zenith_tan")
+"""Columns of differential refraction: photometry.columns: [dcr] stands for them (catalog.dcr)."""

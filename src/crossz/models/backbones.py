@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -93,11 +94,12 @@ class Small(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        axis = torch.arange(_CENTRE) - _CENTRE / 2
+        # By NumPy: on the device "meta", torch's arithmetic would first load its compiler, which takes a second.
+        axis = np.arange(_CENTRE) - _CENTRE / 2
         r2 = axis[:, None] ** 2 + axis[None, :] ** 2
-        maps = torch.stack([torch.exp(-r2 / 2 / sigma**2) for sigma in (1.0, 1.5, 2.2, 3.2, 5.0, 8.0)])
-        maps = maps / maps.flatten(1).norm(dim=1)[:, None, None]
-        self.apertures = nn.Parameter(maps.repeat(len(BANDS), 1, 1, 1))
+        maps = np.stack([np.exp(-r2 / 2 / sigma**2) for sigma in (1.0, 1.5, 2.2, 3.2, 5.0, 8.0)])
+        maps /= np.sqrt((maps**2).sum((1, 2), keepdims=True))
+        self.apertures = nn.Parameter(torch.tensor(np.tile(maps, (len(BANDS), 1, 1, 1)), dtype=torch.float32))
         self.features = len(BANDS) * len(maps)
         self.normalise = nn.BatchNorm1d(self.features)
 

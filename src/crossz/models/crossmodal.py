@@ -64,8 +64,8 @@ class SymmetricAttention(nn.Module):
     def __init__(self, bands: int, softmax: bool = False):
         super().__init__()
         self.softmax = softmax
-        self.w0 = nn.Parameter(torch.randn(bands, bands) / math.sqrt(bands))
-        self.w1 = nn.Parameter(torch.randn(bands, bands) / math.sqrt(bands))
+        self.w0 = nn.Parameter(torch.normal(0.0, 1 / math.sqrt(bands), (bands, bands)))
+        self.w1 = nn.Parameter(torch.normal(0.0, 1 / math.sqrt(bands), (bands, bands)))
 
     def correlation(self, x: torch.Tensor) -> torch.Tensor:
         """The symmetric matrix [n, bands, bands] of self-correlations of x [n, bands, m]."""
@@ -217,9 +217,14 @@ class CrossModal(nn.Module):
         Point head: [n, 1], the scaled target. Mixture head: [n, 3 K], see `mixture`. Classes: [n, c], their logits.
         """
         phot, img = (features.named(name) if name else None for name in PAIRS[inputs])
-        present = features.named(PAIRS[inputs][0] or PAIRS[inputs][1] or "")
-        pair = [torch.zeros_like(present) if feature is None else feature for feature in (img, phot)]
-        return self.redshift(torch.cat(pair, dim=1))
+        if phot is not None and img is not None:
+            return self.redshift(torch.cat([img, phot], dim=1))
+        first, *rest = self.redshift  # zeros stand for the other feature: half of the products
+        half = first.weight[:, :CHI] if phot is None else first.weight[:, CHI:]
+        head = F.linear(features.named(PAIRS[inputs][0] or PAIRS[inputs][1] or ""), half, first.bias)
+        for module in rest:
+            head = module(head)
+        return head
 
 
 def mixture(head: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from crossz.core.errors import CrosszError
 from crossz.core.files import sha256
+from crossz.core.names import ALONE
 from crossz.estimates.estimates import ClassProbabilities, Estimate, Pdf, Point, mean_of
 from crossz.estimates.pdf import Mixture
 from crossz.models import distributed
@@ -38,6 +40,16 @@ def build(info: ModelInfo) -> CrossModal:
         settings[layers] = block.get(layers, 1)  # older bundles know of one
     components = block["components"] if block["head"] == "mixture" else 0
     return CrossModal(**settings, components=components, colours=info.colour_count, classes=len(info.classes))
+
+
+def for_estimates(net: CrossModal, info: ModelInfo) -> CrossModal:
+    """`net` without what only a training needs, a third of its weights or more. It cannot be trained further."""
+    unused = ["discriminate_phot", "discriminate_img", "extinction"]
+    if info.z_patterns in ALONE:
+        unused += ["decode_phot", "decode_img", "encode_img" if info.sees_photometry else "encode_phot"]
+    for name in unused:
+        setattr(net, name, nn.Identity())
+    return net
 
 
 def load_networks(model: str | Path, info: str | Path, device: torch.device) -> Networks:

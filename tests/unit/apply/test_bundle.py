@@ -35,8 +35,19 @@ def test_a_bundle_predicts_what_the_networks_it_was_made_of_predict(networks, co
         assert ours == {name: value for name, value in theirs.items() if name != "model_sha256"}
         for net, other in zip(members, others, strict=True):
             assert not net.training
-            weights = zip(net.state_dict().values(), other.state_dict().values(), strict=True)
-            assert all(torch.equal(a, b) for a, b in weights)
+            weights, all_weights = net.state_dict(), other.state_dict()
+            assert all(torch.equal(value, all_weights[name]) for name, value in weights.items())
+            parts = {name.split(".")[0] for name in all_weights} - {name.split(".")[0] for name in weights}
+            assert parts == {"discriminate_phot", "discriminate_img", "extinction"}
+
+
+def test_weights_of_a_quarter_of_the_size_give_nearly_the_same_redshifts(survey, networks, made, targets, tmp_path):
+    small = exported(survey, networks, tmp_path / "small", weights="int8")
+    sizes = [(folder / "split-0.safetensors").stat().st_size for folder in (small, made)]
+    assert sizes[0] < 0.3 * sizes[1]
+    exact, rounded = (predict(targets, load_bundle(folder))["z_phot"] for folder in (made, small))
+    assert (rounded != exact).any()
+    np.testing.assert_allclose(np.log1p(rounded), np.log1p(exact), atol=5e-3)
 
 
 def test_a_bundle_says_what_it_is_and_which_columns_it_needs(networks, made):

@@ -3,6 +3,8 @@
 import itertools
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 from bundles import exported, scores, trained
 from toy import rewrite, told
@@ -85,6 +87,24 @@ def test_forged_names_become_no_markup(made, place):
         assert text not in prose
     for text in ("\x1b", "\u202e"):
         assert text not in card
+
+
+def test_the_card_shows_where_the_network_errs_and_what_its_makers_say(made):
+    scored = {"rmse": 0.1234, "frac_lt_0.1": 0.9, "bias_median": -0.0321, "sigma_nmad": 0.05, "outlier_0.15": 0.04}
+    place = {"dataset": "toy", "model": "crossmodal", "inputs": "phot+img", "by": "z", "low": 1.5, "high": 2.0, "n": 77}
+    other = [
+        {"model": "knn", "n": 11},
+        {"by": "g", "n": 12},
+        {"inputs": "phot+img_gen", "n": 13},
+        {"rmse": np.nan, "n": 14},
+    ]
+    binned = pd.DataFrame([place | scored, *(place | scored | row for row in other)])
+    card = markdown(check(made), scores(), ["knn"], None, "toy", binned=binned, notes="## Credit\n\nSomebody.\n")
+    assert "| 1.5 - 2 | 77 | 0.1234 | 0.9000 | -0.0321 | 0.0500 | 0.0400 |" in card
+    assert not [
+        number for number in (11, 12, 13, 14) if f"| {number} |" in card.split("## Where it errs")[1].split("##")[0]
+    ]
+    assert "\n## Credit\n\nSomebody.\n\n## How it was made" in card
 
 
 def test_a_query_cannot_leave_its_block(made):
