@@ -24,7 +24,7 @@ test-fast: .venv/ready
 FUZZ_SECONDS ?= 330
 FUZZ_SEED ?= $(shell date +%s)
 fuzz: .venv/ready
-	for target in frame compressed spectrum answer sources response mat csv fits votable parquet bundle; do \
+	for target in frame compressed spectrum answer sources response mat csv fits votable parquet bundle trees; do \
 	    PYTHONPATH=src:tests $(BIN)/python -m fuzz $$target --cases 1000000000 --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) || exit 1; \
 	done
 

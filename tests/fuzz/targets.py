@@ -29,7 +29,9 @@ from crossz.catalog.objects import write_catalog
 from crossz.catalog.raw import write_user_catalog
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.surveys import SURVEYS
+from crossz.estimates import forest
 from crossz.images.mat import read_mat
+from crossz.models import growing
 from crossz.sdss import bz2_blocks, frames, spectra
 from crossz.sky import fits
 
@@ -240,6 +242,21 @@ def bundle(folder: Path) -> Target:
     return Target([bytes([number]) + (honest / name).read_bytes() for number, name in enumerate(names)], run)
 
 
+def trees(folder: Path) -> Target:
+    """The trees of a stack: whatever is accepted gives each object a PDF."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(19, 1, (60, 19))
+    path = folder / "trees.safetensors"
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        mixture = forest.pdfs(forest.loaded(path), features)
+        assert mixture.weight.shape == (60, forest.COMPONENTS)
+        np.testing.assert_allclose(mixture.weight.sum(1), 1)
+
+    return Target([forest.to_bytes(growing.grow(features, features[:, 0] / 20, 0))], run)
+
+
 def called(*words: object) -> None:
     """Run the command line; an exit with one message is as good as a success."""
     shown = io.StringIO()
@@ -266,4 +283,5 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "votable": lambda folder: table(folder, ".vot"),
     "parquet": lambda folder: table(folder, ".parquet"),
     "bundle": bundle,
+    "trees": trees,
 }

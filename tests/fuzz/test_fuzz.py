@@ -11,7 +11,7 @@ from fuzz.targets import TARGETS
 
 CASES = {
     "frame": 300, "compressed": 15, "spectrum": 300, "answer": 2000, "sources": 1000, "response": 40, "mat": 300, "csv": 60, "fits": 40,
-    "votable": 40, "parquet": 40, "bundle": 15,
+    "votable": 40, "parquet": 40, "bundle": 15, "trees": 300,
 }  # fmt: skip
 
 

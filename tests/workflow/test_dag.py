@@ -128,7 +128,7 @@ def test_a_catalog_alone_trains_photometry_alone(workdir):
 
 def test_classes_run_the_same_rules_without_the_figures_of_redshifts(workdir):
     names = jobs(workdir, ROOT / "config/classes.yaml")
-    of_redshifts = {"metrics_binned", "comparison"}
+    of_redshifts = {"metrics_binned", "comparison", "trees", "stack"}
     of_redshifts |= {f"figure_{name}" for name in ("redshifts", "models", "error_vs_z", "calibration", "gallery")}
     assert set(names) == COMMON - of_redshifts | {"all", "embedded_sky", "query", "stamps", "cutouts"}
 
@@ -180,9 +180,16 @@ def test_the_paper_s_network_goes_with_every_survey(workdir):
     (workdir / "data/cutouts/mat").mkdir(parents=True)
     (workdir / "data/cutouts/catalog.csv").touch()
     names = jobs(workdir, ROOT / "config/paper.yaml")
-    assert set(names) == COMMON | MML | {"all", "embedded_sky", "embedded_spectra", "query", "stamps", "cutouts"}
+    assert set(names) == COMMON - {"trees", "stack"} | MML | {
+        "all",
+        "embedded_sky",
+        "embedded_spectra",
+        "query",
+        "stamps",
+        "cutouts",
+    }
     names = jobs(workdir, ROOT / "config/cutouts.yaml", ROOT / "config/paper.yaml", mml={"run": False})
-    assert set(names) == COMMON | {"all", "user_catalog", "mat_cutouts"}
+    assert set(names) == COMMON - {"trees", "stack"} | {"all", "user_catalog", "mat_cutouts"}
     paper, full = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("paper", "dr17"))
     assert paper["crossmodal"]["backbone"] == full["crossmodal"]["backbone"] == "resnet101"
     assert paper["train"]["optimizer"] == "sgd"
@@ -204,7 +211,7 @@ def test_new_objects_are_matched_and_cut_unless_they_have_magnitudes(workdir):
     (workdir / "mine.csv").write_text("ra,dec\n10,1\n")
     (workdir / "theirs.csv").write_text("dered_u,dered_g\n19,19\n")
     names = jobs(workdir, ask=["results/predict/mine.parquet"], targets="mine.csv")
-    together = {"evaluate", "ensemble"}  # the temperature of all splits
+    together = {"evaluate", "ensemble", "trees", "stack"}  # the temperature of all splits
     assert set(names) == TRAINED | MATCHED | together | {"embedded_sky", "query", "match"}
     assert names.count("target_stamps") == 4
     names = jobs(workdir, ask=["results/predict/theirs.html"], targets="theirs.csv")

@@ -25,6 +25,7 @@ _FIRST = (
     "odds",
     "class_phot",
     "out_of_domain",
+    "photometry_suspect",
     "faint",
     "edge",
     "missing",

@@ -17,6 +17,8 @@ from crossz.estimates.forest import COMPONENTS, Forest
 from crossz.estimates.stack import Pool
 from crossz.models import features as ft
 
+TOGETHER = 8
+"""Gaussians of the trees of several splits together. With four of each split, writing the PDFs takes twice as long."""
 _MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 
 
@@ -33,7 +35,7 @@ class Stack:
     @property
     def components(self) -> int:
         """Gaussians that the stack adds to a PDF."""
-        return COMPONENTS * len(self.forests)
+        return TOGETHER if len(self.forests) > 1 else COMPONENTS
 
     def knows(self, features: np.ndarray, pattern: str) -> np.ndarray:
         """Which objects [n] with `features` [n, f] get the stack's estimate."""
@@ -57,12 +59,11 @@ class Stack:
         there = self.knows(features, pattern)
         if not there.any():
             return whole
-        rows, members = np.flatnonzero(there), []
-        for forest, pool, split in zip(self.forests, self.pools, splits, strict=True):
-            trees = Pdf(forests.pdfs(forest, features[rows]))
-            members.append(pools.pooled(_pdf(split).take(rows), trees, np.ones(len(rows), bool), pool[pattern]))
-        mean = mean_of(members).recalibrated(self.temperature.get(pattern))
-        return pools.replaced(whole, there, _pdf(mean))
+        rows = np.flatnonzero(there)
+        trees = [Pdf(forests.pdfs(forest, features[rows])) for forest in self.forests]
+        networks = [_pdf(split).take(rows) for split in splits]
+        mean = pools.mean(networks, trees, [pool[pattern] for pool in self.pools], self.components)
+        return pools.replaced(whole, there, mean.recalibrated(self.temperature.get(pattern)))
 
 
 def together(

@@ -4,10 +4,12 @@ The pool of two Gaussian mixtures is one again. Weight and temperature are fitte
 have not seen. An object whose photometry is incomplete has the network's PDF alone.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from crossz.estimates import parts
 from crossz.estimates.estimates import Pdf
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.search import best_of
@@ -73,6 +75,35 @@ def pooled(network: Pdf, trees: Pdf, there: np.ndarray, pool: Pool) -> Pdf:
     whole = padded(network, trees.mixture.weight.shape[1])
     one = Pdf(_linear(network.take(np.flatnonzero(there)).mixture, trees.mixture, pool.weight))
     return replaced(whole, there, one.recalibrated(pool.temperature))
+
+
+def mean(networks: Sequence[Pdf], trees: Sequence[Pdf], chosen: Sequence[Pool], components: int) -> Pdf:
+    """The mean of the stacks of several splits.
+
+    Parameters
+    ----------
+    networks, trees, chosen
+        PDFs of the same n objects, and weight and temperature, of each split.
+    components
+        Of all trees together: theirs are merged (`parts.merged`) unless they have so many.
+    """
+    weight = np.array([[pool.weight, 1 - pool.weight] for pool in chosen]).T / len(chosen)
+    theirs, ours = (
+        Mixture(
+            np.concatenate([share * one.mixture.weight for share, one in zip(shares, pdfs, strict=True)], axis=1),
+            np.concatenate([one.mixture.mean for one in pdfs], axis=1),
+            np.concatenate(
+                [pool.temperature * one.mixture.sigma for pool, one in zip(chosen, pdfs, strict=True)], axis=1
+            ),
+        )
+        for shares, pdfs in zip(weight, (trees, networks), strict=True)
+    )
+    if theirs.weight.shape[1] != components:
+        total = weight[0].sum() or 1.0
+        theirs = parts.merged(theirs.mean, theirs.sigma**2, theirs.weight / total, components)
+        narrow = np.where(theirs.weight > 0, theirs.sigma, 1.0)  # a component without a part has no width
+        theirs = theirs._replace(weight=total * theirs.weight, sigma=narrow)
+    return Pdf(Mixture(*(np.concatenate(pair, axis=1) for pair in zip(ours, theirs, strict=True))))
 
 
 def padded(estimate: Pdf, count: int) -> Pdf:

@@ -56,3 +56,25 @@ def test_an_object_without_trees_keeps_the_pdf_of_the_network():
     z, probability = pdf.peaks(both.mixture)
     np.testing.assert_allclose(z[~there, 0], np.expm1(one.mixture.mean[~there, 0]))
     np.testing.assert_allclose(probability[~there], [[1, 0]] * 2)
+
+
+def test_the_mean_of_splits_is_that_of_their_pools_and_merged_trees_keep_mean_and_variance():
+    z, *pdfs = made([0.1, 0.12, 0.2, 0.15], count=50)
+    networks, trees = pdfs[:2], pdfs[2:]
+    chosen = [Pool(0.3, 1.2), Pool(0.6, 0.8)]
+    there = np.ones(50, bool)
+    each = [stack.pooled(*some, there, pool) for *some, pool in zip(networks, trees, chosen, strict=True)]
+    wanted = Pdf.mean(each)
+    whole = stack.mean(networks, trees, chosen, 2)
+    y = np.linspace(0, 2, 9) * np.ones((50, 1))
+    np.testing.assert_allclose(pdf.cdf(whole.mixture, y), pdf.cdf(wanted.mixture, y))
+    merged = stack.mean(networks, trees, chosen, 3)
+    for power in (1, 2):
+        found, right = (
+            (one.mixture.weight * (one.mixture.mean**power + (power - 1) * one.mixture.sigma**2)).sum(1)
+            for one in (merged, wanted)
+        )
+        np.testing.assert_allclose(found, right)
+    assert merged.score(z) == pytest.approx(wanted.score(z), rel=0.05)
+    none = stack.mean(networks, trees, [Pool(0.0, 1.0)] * 2, 3)
+    np.testing.assert_allclose(pdf.cdf(none.mixture, y), pdf.cdf(Pdf.mean(networks).mixture, y))
