@@ -98,6 +98,10 @@ def load_bundle(network: str | Path, device: torch.device | None = None) -> Bund
         return _read(folder, choose_device() if device is None else device)
 
 
+load = load_bundle
+"""The same by its short name: `crossz.load("sdss-dr5q")`."""
+
+
 def _read(folder: Path, device: torch.device) -> Bundle:
     facts = check(folder)
     splits = []

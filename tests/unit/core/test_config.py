@@ -122,6 +122,22 @@ def test_the_real_survey_s_mistakes_are_named(dotted, value, words):
     assert [words] == [found[: len(words)] for found in problems(config, SCHEMA, ROOT)]
 
 
+def test_rows_beside_a_dataset_say_what_they_are():
+    block = {"file": "Makefile", "units": "asinh", "z": None}
+    config = changed("catalog.also", {"more": block, "gone": block | {"file": "gone.csv"}})
+    config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
+    assert [line for line in problems(config, SCHEMA, ROOT) if "also" in line] == [
+        "catalog.also.gone: no file gone.csv"
+    ]
+    config = changed("catalog.also", {"more": block})
+    assert any(
+        "catalog.also: rows beside a dataset are for redshifts" in line for line in problems(config, SCHEMA, ROOT)
+    )
+    for name in block:
+        config = changed("catalog.also", {"more": {key: value for key, value in block.items() if key != name}})
+        assert any(f"'{name}' is a required property" in line for line in problems(config, SCHEMA, ROOT)), name
+
+
 def test_only_whole_frames_are_kept():
     config = changed("stamps", DEFAULT["stamps"] | {"keep_frames": True, "frames_root": ".", "fetch": "blocks"})
     config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
