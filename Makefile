@@ -45,11 +45,15 @@ build/storage/ready: .venv/ready Makefile
 test-storage: build/storage/ready
 	PATH=$(CURDIR)/build/storage/bin:$$PATH build/storage/bin/python -m pytest -n 0 tests/storage
 
-# Bundles over HATS catalogs, in an environment of their own: LSDB and Dask are no part of .venv.
-test-lsdb:
-	$(PYTHON) -m venv .venv-lsdb
-	.venv-lsdb/bin/pip install --quiet --editable '.[lsdb,workflow,dev]'
-	.venv-lsdb/bin/python -m pytest -n 0 tests/unit/apply/test_hats.py
+# Bundles over HATS catalogs, in an environment of their own: hats-import and Snakemake want different versions of packaging.
+build/lsdb/ready: .venv/ready pyproject.toml
+	rm -rf build/lsdb
+	$(PYTHON) -m venv build/lsdb
+	$(BIN)/uv pip install --quiet --python build/lsdb/bin/python --editable '.[lsdb]' pytest pytest-xdist hypothesis
+	touch $@
+
+test-lsdb: build/lsdb/ready
+	build/lsdb/bin/python -m pytest -n 0 tests/unit/apply/test_hats.py
 
 # docs/performance.md, measured on this machine.
 benchmarks: .venv/ready
@@ -89,6 +93,10 @@ docs: .venv/ready
 	$(BIN)/python docs/network.py
 	$(BIN)/mkdocs build --strict
 
+# What docs/tutorial.md shows, from the run with the defaults that `make metrics report` made. It needs graphviz.
+tutorial: .venv/ready
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python docs/tutorial.py
+
 # requirements-uv.txt has the installer; the lock file decides every version. A change of it rebuilds the environment.
 .venv/ready: requirements.txt requirements-uv.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crossz needs python3 >= 3.11: make PYTHON=/path/to/python3.12 ...")'
@@ -114,4 +122,4 @@ lock:
 	printf '%s\n' $(PLUGINS) \
 	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks networks lint docs lock
+.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks networks tutorial lint docs lock

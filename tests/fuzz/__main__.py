@@ -12,7 +12,7 @@ from pathlib import Path
 from fuzz.mutate import mutated
 from fuzz.targets import REFUSALS, TARGETS, Target
 
-SLOW_S, HUNG_S, MOST_MB = 5.0, 120.0, 500
+SLOW_S, HUNG_S, MOST_MB = 20.0, 300.0, 500
 """Seconds of the processor and of the clock that a case may take, and memory that all cases may add."""
 
 

@@ -19,6 +19,6 @@ CASES = {
 def test_changed_bytes_are_refused_in_words(tmp_path, target):
     ended = subprocess.run(
         [sys.executable, "-m", "fuzz", target, "--cases", str(CASES[target]), "--keep", tmp_path / "failures"],
-        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"}, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr[-3000:]

@@ -9,6 +9,7 @@ import yaml
 from project import copied, environment
 
 from crossz.core.constants import BANDS
+from crossz.scores.metrics import headline
 
 REFERENCES = ["knn", "random_forest", "gradient_boosting", "mlp"]
 MINE = {
@@ -41,7 +42,7 @@ def metrics(where, rows, *overlays, **changed):
     subprocess.run(
         [sys.executable, "-m", "snakemake", *command], cwd=where, env=environment(), check=True, timeout=1200
     )
-    return pd.read_csv(where / "results/metrics.csv").set_index("model")
+    return headline(pd.read_csv(where / "results/metrics.csv")).set_index("model")
 
 
 def test_galaxies_and_quasars_are_told_apart_as_well_as_by_the_best_reference(sdss, tmp_path):

@@ -14,7 +14,7 @@ from crossz.catalog import splits
 from crossz.catalog.columns import conform
 from crossz.catalog.lists import read_table
 from crossz.catalog.objects import dedupe, groups
-from crossz.estimates.predictions import mixtures_of
+from crossz.estimates.pdf import Mixture
 from crossz.images import mat
 from crossz.images.index import write_index
 from crossz.models import training
@@ -81,7 +81,8 @@ def test_quasars_that_were_held_back_get_their_redshifts(held, tmp_path):
         cli.main(["predict", str(folder), str(targets), str(tmp_path / "out.parquet"), *more])
         table = pd.read_parquet(tmp_path / "out.parquet")
         assert set(table["inputs"]) == {inputs}
-        scores = score(z, table["z_phot"].to_numpy()) | pdf_scores.score(mixtures_of(table), z)
+        mixtures = Mixture(*(np.stack(table[f"pdf_{name}"]) for name in Mixture._fields))
+        scores = score(z, table["z_phot"].to_numpy()) | pdf_scores.score(mixtures, z)
         assert scores["rmse"] < 0.55 * score(z, np.full(len(z), np.expm1(np.log1p(z).mean())))["rmse"]
         assert scores["sigma_nmad"] < 0.05
         assert scores["coverage_68"] == pytest.approx(0.68, abs=0.12)

@@ -19,6 +19,8 @@ COMMON = {
     "train",
     "evaluate",
     "references",
+    "trees",
+    "stack",
     "metrics",
     "metrics_binned",
     "comparison",
@@ -75,6 +77,7 @@ def test_the_memory_of_the_trainings_is_told_before_there_is_data(workdir):
 def test_a_bundle_is_made_of_all_splits_of_its_network(workdir):
     names = jobs(workdir, ask=["results/bundle/baseline-crossmodal.zip"])
     assert [names.count(name) for name in ("bundle", "bundle_zip", "metrics", "train")] == [1, 1, 1, 10]
+    assert [names.count(name) for name in ("trees", "stack", "ensemble")] == [2, 2, 2]
 
 
 def test_the_embedded_survey_runs_every_stage_and_cuts_the_union_once(workdir):

@@ -23,8 +23,8 @@ def reruns(where, *forced, **overrides):
     return {job.rule.name for job in jobs}
 
 
-TRAINING = {"train", "evaluate", "metrics"}
-OTHERS = {"references", "mml"}
+TRAINING = {"train", "evaluate", "stack", "metrics"}
+OTHERS = {"references", "trees", "mml"}
 FROM_IMAGES = {"images", "gate", "splits"} | OTHERS | TRAINING
 
 
@@ -39,6 +39,7 @@ class TestMainJob:
         rows = {tuple(row) for row in metrics[["dataset", "model", "inputs", "split"]].to_numpy().tolist()}
         models = [("crossmodal", inputs) for inputs in ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")]
         models += [(name, "phot") for name in SMALL["references"]["models"]]
+        models += [("stacked", inputs) for inputs in ("phot+img", "phot+img_gen")]
         models += [("mml", inputs) for inputs in ("phot", "phot+spec_gen", "spec")]
         assert rows == {(dataset, *model, 0) for dataset in ("baseline", "extended") for model in models}
         assert metrics["rmse"].between(0, 2).all()
@@ -82,7 +83,7 @@ class TestMainJob:
         before = bundle.read_bytes()
         with zipfile.ZipFile(bundle) as archive:
             archive.extractall(tmp_path)
-        known = pd.read_parquet(run / "results/predictions/extended/crossmodal/0/phot+img_gen.parquet")
+        known = pd.read_parquet(run / "results/predictions/extended/stacked/0/phot+img_gen.parquet")
         rows = pd.read_parquet(run / "results/catalog/extended.parquet").drop(columns=["z", "zErr"])
         rows[rows["objID"].isin(known["objID"])].to_parquet(tmp_path / "targets.parquet", index=False)
         folder, out = tmp_path / "extended-crossmodal", tmp_path / "out.parquet"
@@ -93,6 +94,7 @@ class TestMainJob:
         assert "The training objects come from a synthetic sky" in card
         assert (ROOT / "workflow/sql/extended.sql").read_text().strip() in card
         assert "| mlp | phot |" in card
+        assert "| stacked | phot+img |" in card
         snakemake(run, "-R=bundle", "results/bundle/extended-crossmodal.zip")
         assert bundle.read_bytes() == before
 

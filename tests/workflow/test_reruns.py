@@ -18,9 +18,9 @@ ARCHIVE = ONE | {"survey": "sdss", "catalog": {"backend": "casjobs"}, "mml": {"r
 RECORD = {"metrics", "figure_models"}
 BINNED = {"metrics_binned", "figure_error_vs_z"}
 SCORES = RECORD | BINNED | {"comparison"}
-EVALUATED = SCORES | {"evaluate", "figure_estimates", "figure_calibration", "figure_gallery"}
+EVALUATED = SCORES | {"evaluate", "stack", "figure_estimates", "figure_calibration", "figure_gallery"}
 NETWORKS = EVALUATED | {"train", "figure_learning"}
-MODELS = NETWORKS | {"references", "mml"}
+MODELS = NETWORKS | {"references", "trees", "mml"}
 SPLITS = MODELS | {"splits"}
 IMAGES = SPLITS | {"images", "gate"}
 ALIGNED = IMAGES | {"cutouts"}
@@ -44,6 +44,7 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
         ({"variants": {"point": {"crossmodal": {"head": "point", "dropout": 0.15}}}}, SCORES | {"train point", "evaluate point"}),
         ({"networks": ["crossmodal", "point"]}, SCORES),
     ],
+    "`stack`": [({"stack": False}, SCORES)],
     "`references`, `mml`": [
         ({"references": {"models": ["mean", "knn"]}}, SCORES | {"references"}),
         ({"mml": {"epochs": 3}}, SCORES | {"mml"}),
@@ -53,8 +54,8 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
 
 `train point`: of that model alone.
 """
-MATCHED = {"crossmatch", "references"} | NETWORKS  # with ARCHIVE, which has no spectral baseline
 ALSO = {"also": {"more": {"file": "config/config.yaml", "units": "asinh", "z": None}}}
+MATCHED = {"crossmatch", "references", "trees"} | NETWORKS  # with ARCHIVE, which has no spectral baseline
 ARCHIVE_ROWS = {
     "`catalog.also`": [({"catalog": ALSO}, {"also"} | NETWORKS)],
     "`photometry.crossmatch`, `catalog.crossmatch_radius_arcsec`": [(CROSSMATCHED, MATCHED)],
@@ -95,6 +96,7 @@ CODE_ROWS: dict[str, dict[str, set[str]]] = {
         f"models/{name}": NETWORKS for name in ("training", "crossmodal", "data", "inference", "checkpoint", "info", "backbones")
     },
     "`models.evaluation`": {"models/evaluation": EVALUATED},
+    "`models.growing`": {"models/growing": SCORES | {"trees", "stack"}},
     "`scores`": {
         "scores/metrics": SCORES, "scores/binned": BINNED, "scores/comparison": {"comparison"}, "scores/intervals": {"comparison"},
         "scores/qp_export": set(), "scores/ensemble": set(),

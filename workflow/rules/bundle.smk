@@ -18,6 +18,7 @@ rule bundle:
         metrics="results/metrics.csv",
         record="results/run.yaml",
         ensemble="results/models/{dataset}/{model}/ensemble.json",
+        stack=lambda wildcards: stack_of(wildcards.dataset) if wildcards.model == MAIN else [],
         query=lambda wildcards: local(
             collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS)
         ),
@@ -36,7 +37,7 @@ rule bundle:
         dataset="{dataset}",
         network="{model}",
         align=lambda wildcards: None if INPUTS[wildcards.model] == ["phot"] else settings(wildcards)["cutouts"]["align"],
-        references=REFERENCES,
+        references=REFERENCES + [names.STACKED] * bool(STACKED_INPUTS),
         weights=lookup("export/weights", within=config),
         notes=lookup("export/notes", within=config),
         code=code_digest("apply.export"),

@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from crossz.apply.networks import place_of
 from crossz.catalog.header import needs_archive
 from crossz.core import names
-from crossz.core.config import crossmatch_radii, extra_columns, network, problems, seen_columns
+from crossz.core.config import crossmatch_radii, extra_columns, gives_pdfs, network, problems, seen_columns
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.hardware import has_gpu
@@ -31,6 +31,10 @@ MAIN = config["networks"][0]  # the network that figures show and others are com
 REFERENCES = config["references"]["models"]
 CLASSES = config["classes"] if config["task"] == "classification" else []
 ALSO_IMAGES = [name for name, block in config["catalog"]["also"].items() if block.get("images")]
+# The inputs of the stack; none where the main network gives no PDFs, or sees no photometry.
+STACKED_INPUTS = [
+    name for name in INPUTS[MAIN] if name in names.STACKABLE and config["stack"] and gives_pdfs(config, MAIN)
+]
 EXTRA_COLUMNS = extra_columns(config)
 CROSSMATCH = crossmatch_radii(config)  # external surveys -> arcsec
 # The catalog that models read: with the columns of external surveys, if they see any.
@@ -156,6 +160,22 @@ def networks_of_all_splits(wildcards):
 def ensemble_of_all_splits(wildcards):
     """The temperatures of these networks together; a bundle has its own."""
     return [] if config["bundle"] is not None else [f"results/models/{DATASETS[-1]}/{MAIN}/ensemble.json"]
+
+
+def stack_of_all_splits(wildcards):
+    """The trees of the stack of these networks, then its weights and temperatures; a bundle has its own."""
+    return [] if config["bundle"] is not None else stack_of(DATASETS[-1])
+
+
+def stack_of(dataset):
+    """The trees of each split, then the weights and temperatures of the stack; nothing without a stack."""
+    if not STACKED_INPUTS:
+        return []
+    folder = f"results/models/{dataset}/{names.STACKED}"
+    return [f"{folder}/{split}/trees.safetensors" for split in SPLITS] + [
+        f"{folder}/stack.json",
+        f"{folder}/ensemble.json",
+    ]
 
 
 def target_align(wildcards):

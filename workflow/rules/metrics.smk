@@ -13,6 +13,12 @@ NETWORK_PREDICTIONS = [
 REFERENCE_PREDICTIONS = collect(
     "results/predictions/{dataset}/{model}/{split}/phot.parquet", dataset=DATASETS, model=REFERENCES, split=SPLITS
 )
+STACKED_PREDICTIONS = collect(
+    "results/predictions/{dataset}/stacked/{split}/{inputs}.parquet",
+    dataset=DATASETS,
+    split=SPLITS,
+    inputs=STACKED_INPUTS,
+)
 MML_DATASETS = DATASETS if config["mml"]["run"] else []
 MML_PREDICTIONS = collect(
     "results/predictions/{dataset}/mml/{split}/{inputs}.parquet", dataset=MML_DATASETS, split=SPLITS, inputs=MML_INPUTS
@@ -23,7 +29,7 @@ TABLES = ["results/metrics.csv"] + ([] if CLASSES else ["results/metrics_binned.
 
 rule metrics:
     input:
-        predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+        predictions=NETWORK_PREDICTIONS + STACKED_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
         splits=collect("results/splits/{dataset}/{split}.parquet", dataset=DATASETS, split=SPLITS),
         index="results/images.parquet",
         counts=collect("results/catalog/{dataset}.counts.json", dataset=DATASETS)
@@ -56,6 +62,7 @@ rule metrics:
                 "images.cutouts",
                 "models.training",
                 "models.references",
+                "models.growing",
                 "models.mml_training",
                 "scores.metrics",
                 "core.run_record",
@@ -69,7 +76,7 @@ if not CLASSES:
 
     rule metrics_binned:
         input:
-            predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+            predictions=NETWORK_PREDICTIONS + STACKED_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
             catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         output:
             binned=report("results/metrics_binned.csv", caption="../report/metrics_binned.rst", category="Results"),
@@ -85,7 +92,7 @@ if not CLASSES:
 
     rule comparison:
         input:
-            predictions=NETWORK_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
+            predictions=NETWORK_PREDICTIONS + STACKED_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
             catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         output:
             csv="results/comparison.csv",

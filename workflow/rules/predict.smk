@@ -10,6 +10,7 @@ rule predict:
         given=own_targets,
         networks=networks_of_all_splits,
         ensemble=ensemble_of_all_splits,
+        stack=stack_of_all_splits,
         images=target_images,
     output:
         table="results/predict/{name}.parquet",
@@ -23,7 +24,7 @@ rule predict:
         columns=lookup("catalog/columns", within=config),
         units=lookup("catalog/units", within=config),
         survey=lookup("survey", within=config),
-        code=code_digest("apply.predict"),
+        code=code_digest("apply.redshifts"),
     script:
         "../scripts/predict.py"
 

@@ -113,14 +113,14 @@ rule ensemble:
             dataset=wildcards.dataset,
             model=wildcards.model,
             split=SPLITS,
-            inputs=INPUTS[wildcards.model],
+            inputs=INPUTS.get(wildcards.model, STACKED_INPUTS),
         ),
     output:
         ensemble="results/models/{dataset}/{model}/ensemble.json",
     log:
         "logs/ensemble/{dataset}/{model}.log",
     wildcard_constraints:
-        model="|".join(NETWORKS),
+        model="|".join([*NETWORKS, names.STACKED]),
     conda:
         "../../envs/train.yaml"
     params:

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from crossz.apply import predict
+from crossz.apply import redshifts
 from crossz.core.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as arguments:
-    predict.write_redshifts(**arguments, threads=snakemake.threads)
+    redshifts.write_redshifts(**arguments, threads=snakemake.threads)

@@ -11,14 +11,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from crossz.apply import stacking
 from crossz.apply.bundle_folder import FACTS, check, opened, table_columns
 from crossz.apply.probe import largest_difference, probe
+from crossz.apply.stacking import Stack
 from crossz.apply.weights import shapes_of, unpacked
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.version import VERSION
 from crossz.models.crossmodal import CrossModal
 from crossz.models.device import choose_device, on_device
+from crossz.models.features import tree_features
 from crossz.models.inference import Networks, build, for_estimates, load_networks
 from crossz.models.info import ModelInfo
 
@@ -50,6 +53,8 @@ class Bundle:
     """The content of bundle.json; empty if the networks are those of a run."""
     temperature: Mapping[str, float] = field(default_factory=dict)
     """By input pattern: what recalibrates the mean over the splits (scores.ensemble); 1 where there is none."""
+    stack: Stack | None = None
+    """Trees that are pooled with the networks, if there are any."""
 
     @property
     def columns(self) -> list[str]:
@@ -70,12 +75,17 @@ class Bundle:
 
 
 def trained_networks(
-    models: Sequence[str | Path], infos: Sequence[str | Path], ensemble: str | Path | None = None
+    models: Sequence[str | Path],
+    infos: Sequence[str | Path],
+    ensemble: str | Path | None = None,
+    stack: Sequence[str | Path] = (),
 ) -> Bundle:
-    """The networks of a run, from model.pt and model.json of each split, and from ensemble.json of all of them."""
+    """The networks of a run: model.pt and model.json of each split, ensemble.json, and the files of `stacking.of_run`."""
     device = choose_device()
     splits = tuple(load_networks(model, info, device) for model, info in zip(models, infos, strict=True))
-    return Bundle(splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"])
+    return Bundle(
+        splits, temperature={} if ensemble is None else read_json(ensemble)["temperature"], stack=stacking.of_run(stack)
+    )
 
 
 def load_bundle(network: str | Path, device: torch.device | None = None) -> Bundle:
@@ -117,7 +127,8 @@ def _read(folder: Path, device: torch.device) -> Bundle:
             raise CrosszError(f"{path}: {_other_answers(facts, difference)}")
         log.debug(f"{path}: {len(networks.members)} network(s), answers of the probe within {difference:.2g}")
         splits.append(Networks([on_device(net, device) for net in networks.members], networks.info))
-    return Bundle(tuple(splits), facts, _temperature(folder, facts))
+    features = tree_features(len(splits[0].info.columns))
+    return Bundle(tuple(splits), facts, _temperature(folder, facts), stacking.of_bundle(folder, facts, features))
 
 
 def _temperature(folder: str | Path, facts: Mapping[str, Any]) -> dict[str, float]:
@@ -152,13 +163,15 @@ def _check_shapes(path: Path, info: ModelInfo) -> None:
     if not 0 < len(info.members) <= _MOST_MEMBERS:
         raise ValueError(f"{len(info.members)} networks a split")
     with torch.device("meta"):
+        whole = build(info).state_dict()
         net = for_estimates(build(info), info).state_dict()
     wanted = {
         f"{number}.{name}": tuple(value.shape) for number in range(len(info.members)) for name, value in net.items()
     }
     with safe_open(path, "pt") as handle:
         shapes = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 (no mapping)
-    found = shapes_of(shapes)
+    unused = {f"{number}.{name}" for number in range(len(info.members)) for name in whole.keys() - net.keys()}
+    found = {name: shape for name, shape in shapes_of(shapes).items() if name not in unused}  # format 2 has them
     if other := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
         name = other[0]
         raise ValueError(f"{name} has the shape {found.get(name)} instead of {wanted.get(name)}")
@@ -171,8 +184,7 @@ def _members(path: Path, info: ModelInfo) -> list[CrossModal]:
         members = [for_estimates(build(info), info) for _ in info.members]
         for number, net in enumerate(members):
             begin = f"{number}."
-            names = [name for name in weights if name.startswith(begin)]
-            net.load_state_dict({name.removeprefix(begin): weights.pop(name) for name in names})
+            net.load_state_dict({name: weights[begin + name] for name in net.state_dict()})
             net.eval()
     except (SafetensorError, ValueError, RuntimeError) as error:
         message = " ".join(str(error).split())

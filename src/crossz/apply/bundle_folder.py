@@ -3,6 +3,7 @@
     SHA256SUMS           the digest of every other file, as `sha256sum -c` reads it
     bundle.json          network, scalers, temperatures, training domain, how it was made, and a probe
     split-0.safetensors  weights of the networks of each split
+    trees-0.safetensors  the trees of each split, if the networks are part of a stack
     card.md              the model card, for people
 
 The checksums protect against damage and confusion. Somebody who forges a bundle can write checksums that match. To detect
@@ -34,6 +35,8 @@ from crossz.core.version import VERSION
 
 FORMAT = 3
 """Of the folder. A change that older code cannot read gets another number."""
+OLDER = (2,)
+"""Formats that can still be read: 2 has no trees."""
 SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
 
 
@@ -128,10 +131,10 @@ def check(folder: str | Path) -> dict[str, Any]:
     fail_if(_damage(folder), str(folder))
     try:
         facts = json.loads(read_file(folder / FACTS, LARGEST_TEXT))
-        kind, named = facts["format"], {FACTS, CARD, *(split["weights"] for split in facts["splits"])}
+        kind, named = facts["format"], {FACTS, CARD, *_named(facts)}
     except _MALFORMED as error:
         kind, named = _format(folder / FACTS, error), set()
-    if kind != FORMAT:
+    if kind not in (FORMAT, *OLDER):
         raise CrosszError(
             f"{folder / FACTS}: a bundle of format {kind!r}; crossz {VERSION} reads format {FORMAT}: "
             "use the crossz that made it, or a newer one"
@@ -140,6 +143,12 @@ def check(folder: str | Path) -> dict[str, Any]:
         raise CrosszError(f"{folder}: {', '.join(sorted(other))}: not what {FACTS} names; get the bundle again")
     fail_if(_impossible(facts), f"{folder / FACTS}")
     return facts
+
+
+def _named(facts: Mapping[str, Any]) -> list[str]:
+    """The files of the splits: weights, and trees where there is a stack."""
+    kinds = ("weights", "trees") if "stack" in facts else ("weights",)
+    return [split[kind] for split in facts["splits"] for kind in kinds]
 
 
 @contextlib.contextmanager
@@ -264,4 +273,4 @@ def pack(*, bundle: str | Path, archive: str | Path) -> None:
         for file in _files(folder):
             entry = zipfile.ZipInfo(f"{folder.name}/{file.name}")
             entry.create_system, entry.external_attr = 3, 0o644 << 16  # as Unix writes it, wherever this runs
-            target.writestr(entry, file.read_bytes())
+            target.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, 9)

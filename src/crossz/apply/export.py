@@ -13,6 +13,7 @@ import torch
 import yaml
 from safetensors.torch import save
 
+from crossz.apply import stacking
 from crossz.apply.bundle import COMMON
 from crossz.apply.bundle_folder import CARD, FACTS, FORMAT, fingerprint, write
 from crossz.apply.model_card import markdown
@@ -54,6 +55,7 @@ def export(
     binned: str | Path | None = None,
     weights: str = "float32",
     notes: str | None = None,
+    stack: Sequence[str | Path] = (),
 ) -> None:
     """Write the networks of all splits of one dataset as a bundle; equal inputs give equal bytes.
 
@@ -83,6 +85,8 @@ def export(
         Number format of the weights: float32 or int8 (`apply.weights`).
     notes
         Markdown text for the model card: known failures, credit of the data.
+    stack
+        The files of `stacking.of_run`; nothing for a bundle of networks alone.
 
     Raises
     ------
@@ -108,6 +112,7 @@ def export(
         "probe": probes,
     }
     facts |= {} if ensemble is None else {"ensemble": read_json(ensemble)}
+    files |= _with_stack(facts, stack)
     sql = next((Path(path).read_text() for path in query), None)
     files[FACTS] = (json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()
     bins = pd.read_csv(binned) if binned else None
@@ -116,6 +121,17 @@ def export(
     write(bundle, files)
     size = sum(map(len, files.values()))
     log.info(f"{bundle}: {len(entries)} splits, {size / 1e6:.1f} MB, fingerprint {fingerprint(bundle)}")
+
+
+def _with_stack(facts: dict[str, Any], stack: Sequence[str | Path]) -> dict[str, bytes]:
+    """The files of a stack; `facts` name them."""
+    if not stack:
+        return {}
+    trees, facts["stack"] = stack[:-2], stacking.facts_of(stack)
+    names = [f"trees-{number}.safetensors" for number in range(len(trees))]
+    for split, name in zip(facts["splits"], names, strict=True):
+        split["trees"] = name
+    return {name: Path(path).read_bytes() for name, path in zip(names, trees, strict=True)}
 
 
 def _common(infos: Sequence[str | Path]) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def _lines(name: str, facts: Mapping[str, Any], path: Path) -> list[tuple[str, .
     z = facts["domain"]["features"]["z"]
     first = (name, f"{z[0]:.2f}-{z[-1]:.2f}", f"{path.stat().st_size / 1e6:.1f}")
     lines: list[tuple[str, ...]] = []
-    for inputs, scores in (facts.get("ensemble", {}).get("scores") or {"": {}}).items():
+    stack = facts.get("stack", {}).get("ensemble", {})  # what objects with complete photometry get
+    found = facts.get("ensemble", {}).get("scores", {}) | stack.get("scores", {})
+    for inputs, scores in (found or {"": {}}).items():
         shown, span, size = ("", "", "") if lines else first
         magnitudes = "" if lines else _MAGNITUDES[facts["magnitudes"]]
         values = (f"{scores[key]:.4f}" if key in scores else "" for key in ("rmse", "sigma_nmad", "crps"))

@@ -90,6 +90,7 @@ def markdown(
         binned=None if binned is None else _binned(binned, facts),
         notes=notes and notes.strip(),
         ensemble=_ensemble(plain.get("ensemble", {})),
+        stacked=_ensemble(plain.get("stack", {}).get("ensemble", {})),
         domain=_domain(plain["domain"]),
         missing=", ".join(f"{band} {share:.2%}" for band, share in plain["domain"]["missing"].items()),
         made=_made(plain),

@@ -42,6 +42,11 @@ COLUMNS: dict[str, Column] = {
     "inputs": Column(
         _TEXT, "what was estimated from: phot, img or both; _gen: generated from the other", ucd="meta.code"
     ),
+    "stacked": Column(
+        _FLAG,
+        "trees of photometry are part of the estimate; false: the networks alone, as a band is missing",
+        ucd="meta.code",
+    ),
     "image": Column(_TEXT, "status of the image", ucd="meta.code.status"),
     "z_peak_{k}": Column(_FLOAT, "redshift of a peak of the PDF, the most probable first", ucd=_Z),
     "p_peak_{k}": Column(_FLOAT, "probability that this peak holds", ucd=f"stat.probability;{_Z}"),

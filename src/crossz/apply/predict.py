@@ -3,7 +3,6 @@
 import logging
 import math
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,22 +12,17 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from crossz.apply import pixels
-from crossz.apply.answer import counted, finished, header_of, summary
-from crossz.apply.bundle import Bundle, load_bundle, trained_networks
-from crossz.apply.bundle_folder import fingerprint, table_columns
-from crossz.apply.writers import write_table
-from crossz.catalog.lists import read_list, reading
-from crossz.catalog.readers import fields_of, read_all
+from crossz.apply import pixels, stacking
+from crossz.apply.bundle import Bundle
+from crossz.apply.bundle_folder import table_columns
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
 from crossz.core.errors import CrosszError
 from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
-from crossz.estimates.estimates import Estimate, joined, mean_of
+from crossz.estimates.estimates import Estimate, joined
 from crossz.images.arrow import read_arrays
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.data import Fetch, Inputs, model_inputs
-from crossz.models.device import deterministic
 from crossz.models.inference import Networks, estimate, no_estimate
 from crossz.models.info import ModelInfo
 
@@ -214,6 +208,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
         * inputs: phot+img; phot+img_gen or phot_gen+img if features are generated for what is missing; phot or img of
           networks of one modality;
         * missing: letters of the bands without photometry; image: status of the image;
+        * stacked, of bundles with trees: whether they are part of the estimate;
         * edge: no frame covers a part of the image; out_of_domain: a feature lies outside the training data, so that the
           estimate is not reliable; faint: g > 22;
         * the columns of `estimates.Pdf` with intervals of 68 % and 95 %, or of `estimates.Point` or
@@ -240,6 +235,7 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
     frame["missing"] = _LETTERS[phot.missing @ (1 << np.arange(len(BANDS)))]
     frame["image"] = np.full(count, "") if images is None else images.status
     estimates, frame["edge"] = _estimates(phot, inputs, row, images, bundle)
+    frame = frame.assign(**stacking.flags(bundle.stack, phot, inputs))
     frame["out_of_domain"] = known & _out_of_domain(phot, bundle)
     frame["faint"] = phot.mag[:, BANDS.index("g")] > FAINT
     values = pd.DataFrame(estimates.columns(SHARES), np.flatnonzero(known)).reindex(frame.index)
@@ -265,7 +261,9 @@ def _estimates(
     """
     edge = np.zeros(len(row), bool)
     splits = [_Split(networks, phot, images is not None) for networks in bundle.splits]
-    parts, rows = [mean_of([no_estimate(networks) for networks in bundle.splits])], [np.zeros(0, np.int64)]
+    nothing = [no_estimate(networks) for networks in bundle.splits]
+    features = np.empty((len(row), 0)) if bundle.stack is None else ft.of_trees(phot)
+    parts, rows = [stacking.together(bundle.stack, nothing, None, features[:0], "")], [np.zeros(0, np.int64)]
     for pattern in np.unique(inputs[inputs != ""]).tolist():
         here = np.flatnonzero(inputs == pattern)
         reads = images is not None and pattern.endswith("img")
@@ -275,8 +273,9 @@ def _estimates(
                 image, mask = images.store.gather(row[batch])
                 edge[batch] = mask.any((1, 2))
                 code = pixels.codes(image, mask, bundle.splits[0].device)
-            mean = mean_of([split.estimate(batch, code, pattern) for split in splits])
-            parts.append(mean.recalibrated(bundle.temperature.get(pattern)))
+            members = [split.estimate(batch, code, pattern) for split in splits]
+            temperature = bundle.temperature.get(pattern)
+            parts.append(stacking.together(bundle.stack, members, temperature, features[batch], pattern))
             rows.append(batch)
     if images is not None:
         _at_edge(images, row, np.flatnonzero((row >= 0) & ~np.char.endswith(inputs, "img")), edge)
@@ -318,72 +317,3 @@ def _at_edge(images: Images, row: np.ndarray, rest: np.ndarray, edge: np.ndarray
     for start in range(0, len(rest), IMAGES_AT_ONCE):
         batch = rest[start : start + IMAGES_AT_ONCE]
         edge[batch] = images.store.gather(row[batch])[1].any((1, 2))
-
-
-def write_redshifts(
-    *,
-    targets: str | Path,
-    columns: Mapping[str, str],
-    networks: Sequence[str | Path],
-    table: str | Path,
-    images: Sequence[str | Path] = (),
-    ensemble: Sequence[str | Path] = (),
-    units: str | None = None,
-    given: str | Path | None = None,
-    survey: str | None = None,
-    threads: int = 1,
-) -> None:
-    """Write the estimates of `predict` for a table of targets.
-
-    Parameters
-    ----------
-    targets
-        A table of photometry, or a table of matched positions (catalog.targets).
-    columns
-        The table's name of each of our columns, where the two differ.
-    networks
-        Only the folder of a bundle, or model.pt and model.json of each split in turn.
-    table
-        The Parquet file to write.
-    images
-        Of matched positions: the index of their images, then the cutout files.
-    ensemble
-        Of the networks of a run: only the JSON file of `scores.ensemble`.
-    units
-        Of the table's magnitudes (`catalog.lists.read_table`).
-    given
-        Of matched positions: the user's own table, whose columns stand first in what is written.
-    survey
-        Of the networks of a run: where their training data came from.
-    threads
-        Threads of the processor.
-
-    Raises
-    ------
-    CrosszError
-        The table cannot be read or lacks a column, or the networks are damaged.
-    """
-    begun = time.monotonic()
-    deterministic(threads)
-    if len(networks) == 1:
-        bundle = load_bundle(networks[0])
-    else:
-        bundle = trained_networks(networks[::2], networks[1::2], *ensemble)
-    extra_columns, cutouts = bundle.splits[0].info.columns, None
-    if images:
-        objects = pd.read_parquet(targets)
-        cutouts = images_of(objects["objID"], images[0], images[1:])
-        theirs = pa.table({}) if given is None else read_all(given)
-        names = reading(fields_of(theirs.schema), str(given), columns, extra_columns, units).columns if given else {}
-    else:
-        theirs, known, how = read_list(targets, bundle.columns, columns, extra_columns, units)
-        objects, names = known.to_pandas(), how.columns
-    try:
-        redshifts = predict(objects, bundle, cutouts)
-    except CrosszError as error:
-        raise CrosszError(f"{targets}: {error}") from error
-    header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey)
-    write_table(finished(theirs, names, redshifts, header, whole=not images), table)
-    if "warning" in header:
-        log.warning(header["warning"])
-    log.info(f"{summary(counted(redshifts))}; {time.monotonic() - begun:.1f} s")

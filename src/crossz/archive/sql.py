@@ -10,7 +10,7 @@ from sqlglot import exp
 from crossz.core.errors import CrosszError
 
 TABLES = frozenset({"specobjall", "photoobjall", "wise_forcedtarget", "wise_xmatch", "wise_allsky", "propermotions"})
-"""Tables that a query may read; the embedded sky has the first two."""
+"""Tables that a query may read; the embedded sky has the first three."""
 _BIN = "FLOOR(q.z * 100)"
 """Rows are counted and sliced by this expression of their redshift, the server's own arithmetic both times."""
 

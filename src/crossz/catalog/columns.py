@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crossz.catalog import dcr
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, fail_if
+from crossz.core.names import DCR
 
 _PER_BAND = ("psfMag", "psfMagErr", "extinction")
 
@@ -89,10 +91,17 @@ def conform(
     """
     problems, arrays = [], {}
     theirs = {name.lower(): name for name in table.column_names}
+    made = dcr.columns(table) if set(DCR) & set(extra_columns) else {}
     for name, kind in with_extra(extra_columns, columns).items():
+        if name.lower() not in theirs and name in made:
+            arrays[name] = made[name]
+            continue
         if name.lower() not in theirs:
             if name in REQUIRED:
                 problems.append(f"column {name} is missing; map it in catalog.columns if it has another name")
+            elif name in extra_columns and name in DCR:
+                needed = ", ".join(dcr.SOURCES)
+                problems.append(f"column {name} of photometry.columns: select {needed} in the query, or {name} itself")
             elif name in extra_columns:
                 problems.append(
                     f"column {name} of photometry.columns is missing; select it in the query, or map it in catalog.columns"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import jsonschema
 import yaml
 
-from crossz.core.names import CROSSMODAL, LABEL_COLUMNS, TAKEN
+from crossz.core.names import CROSSMODAL, DCR, LABEL_COLUMNS, TAKEN
 from crossz.core.surveys import SURVEYS
 
 _YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # thirty times as fast, where libyaml is built in
@@ -43,7 +43,7 @@ def extra_columns(config: dict) -> list[str]:
 
     The catalog has them for all.
     """
-    return list(dict.fromkeys(column for block in _photometry(config) for column in block["columns"]))
+    return list(dict.fromkeys(column for block in _photometry(config) for column in _named(block)))
 
 
 def crossmatch_radii(config: dict) -> dict[str, float]:
@@ -55,7 +55,12 @@ def crossmatch_radii(config: dict) -> dict[str, float]:
 
 def seen_columns(photometry: dict) -> list[str]:
     """Columns beside magnitudes that the models of a block `photometry` see: its own, and those of external surveys."""
-    return [*photometry["columns"], *(name for survey in photometry["crossmatch"] for name in SURVEYS[survey].columns)]
+    return [*_named(photometry), *(name for survey in photometry["crossmatch"] for name in SURVEYS[survey].columns)]
+
+
+def _named(photometry: dict) -> list[str]:
+    """photometry.columns, `dcr` written out."""
+    return [name for column in photometry["columns"] for name in (DCR if column == "dcr" else (column,))]
 
 
 def network(config: dict, name: str) -> dict[str, dict]:
@@ -67,6 +72,11 @@ def network(config: dict, name: str) -> dict[str, dict]:
     block = blocks["photometry"]
     photometry = {name: block[name] for name in ("magnitudes", "features")} | {"columns": seen_columns(block)}
     return blocks | {"photometry": photometry}
+
+
+def gives_pdfs(config: dict, name: str) -> bool:
+    """Whether one of `networks` estimates redshifts as PDFs."""
+    return config["task"] == "redshift" and network(config, name)["crossmodal"]["head"] == "mixture"
 
 
 def _photometry(config: dict) -> list[dict]:

@@ -8,7 +8,9 @@ MML = "mml"
 """The baseline PhotoRedshift-MML (Hong et al. 2023), which reads spectra."""
 REFERENCES = ("mean", "knn", "random_forest", "extra_trees", "gradient_boosting", "mlp")
 """Models of photometry alone that every other one is compared with."""
-TAKEN = (CROSSMODAL, MML, *REFERENCES)
+STACKED = "stacked"
+"""The main network and trees of photometry, pooled (`estimates.stack`)."""
+TAKEN = (CROSSMODAL, MML, STACKED, *REFERENCES)
 """Names that no variant of the network may take."""
 
 # Inputs
@@ -21,6 +23,9 @@ MML_INPUTS = ("phot", "phot+spec_gen", "spec")
 """Inputs of the baseline PhotoRedshift-MML."""
 INPUTS = tuple(dict.fromkeys((*PATTERNS, *ALONE, *MML_INPUTS)))
 """All inputs that a table of predictions can have."""
+
+STACKABLE = ("phot+img", "phot+img_gen", "phot")
+"""Inputs with real photometry, which the trees of a stack need."""
 
 # Statuses
 
@@ -38,3 +43,6 @@ LABEL_COLUMNS = (
     "group", "subset", "row",
 )  # fmt: skip
 """Columns that only an object with a spectrum has, or that name it: no model may see them."""
+
+DCR = (*(f"{name}_{band}" for band in "ugiz" for name in ("dcr", "across")), "zenith_tan")
+"""Columns of differential refraction: photometry.columns: [dcr] stands for them (catalog.dcr)."""

@@ -149,6 +149,26 @@ def flat(phot: Photometry) -> np.ndarray:
     return np.concatenate([phot.mag, phot.colour, np.log10(phot.err), phot.extra], axis=1)
 
 
+def with_relative_fluxes(features: np.ndarray) -> np.ndarray:
+    """`features` [n, 14 + k] with arsinh of each band's flux over that in r [n, 5] behind them.
+
+    The cuts of ExtraTrees are random, and even in flux they part faint bands better than even in magnitude.
+    """
+    mag = features[:, : len(BANDS)]
+    apart = np.clip(mag - mag[:, [BANDS.index("r")]], -_FARTHEST, _FARTHEST)
+    return np.concatenate([features, np.arcsinh(10 ** (-0.4 * apart))], axis=1)
+
+
+def of_trees(phot: Photometry) -> np.ndarray:
+    """Features [n, 19 + k] of the trees of a stack (`estimates.forest`): `flat`, then relative fluxes."""
+    return with_relative_fluxes(flat(phot))
+
+
+def tree_features(columns: int) -> int:
+    """Number of features in `of_trees`, with so many extra `columns`."""
+    return 4 * len(BANDS) - 1 + columns
+
+
 def fit_scaler(values: np.ndarray) -> dict[str, list]:
     """Median and robust width (16-84 percentile half-range) of each feature over the first axis, NaN left aside.
 

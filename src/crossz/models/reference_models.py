@@ -20,7 +20,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from crossz.core.constants import BANDS
+from crossz.models import features as ft
 
 LARGE = 30_000
 """Training objects beyond which the leaves of forests grow with the sample, so that a tree never has more leaves."""
@@ -28,7 +28,6 @@ NEIGHBOURS = (5, 10, 20, 40)
 """Numbers of neighbours that the validation part chooses from."""
 TREES = ("random_forest", "extra_trees")
 _LIMIT = 6.0  # scaled features beyond this are outliers of the photometry
-_FARTHEST = 10.0  # mag between two bands of an object: no flux of any number, however wrong, is infinite
 _COUNT = 200  # trees of a forest
 
 
@@ -68,7 +67,7 @@ def candidates(model: str, seed: int, count: int, classify: bool = False, thread
         forest = ExtraTreesClassifier if classify else ExtraTreesRegressor
         for leaf in _leaves(count, (1, 3)):
             yield make_pipeline(
-                FunctionTransformer(with_relative_fluxes),
+                FunctionTransformer(ft.with_relative_fluxes),
                 _filled(),
                 forest(_COUNT, min_samples_leaf=leaf, max_features=1.0, random_state=seed, n_jobs=threads),
             )
@@ -90,16 +89,6 @@ def candidates(model: str, seed: int, count: int, classify: bool = False, thread
 def _leaves(count: int, sizes: Sequence[int]) -> list[int]:
     # The smallest numbers of training objects a leaf to choose from. A tree has as many leaves as a limit allows.
     return sorted({max(size, -(-count // LARGE)) for size in sizes})
-
-
-def with_relative_fluxes(features: np.ndarray) -> np.ndarray:
-    """`features` [n, 14 + k] with arsinh of each band's flux over that in r [n, 5] behind them.
-
-    The cuts of ExtraTrees are random, and even in flux they part faint bands better than even in magnitude.
-    """
-    mag = features[:, : len(BANDS)]
-    apart = np.clip(mag - mag[:, [BANDS.index("r")]], -_FARTHEST, _FARTHEST)
-    return np.concatenate([features, np.arcsinh(10 ** (-0.4 * apart))], axis=1)
 
 
 def _filled() -> SimpleImputer:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from crossz.estimates import parts as of_parts
 from crossz.estimates import pdf
 from crossz.estimates.pdf import Mixture
 
@@ -15,8 +16,6 @@ COMPONENTS = 8
 """Components of a PDF. With four or sixteen, the CRPS of forests changes by less than 1 %."""
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Quantiles of y that boosting estimates, a fifth of the probability each."""
-_KERNEL = 0.5  # width of a kernel, in widths of the validation part's errors
-_LEAST = 1e-3  # narrowest kernel, in ln(1 + z)
 _BLOCK = 4096  # objects whose parts are in memory at once
 
 
@@ -29,50 +28,6 @@ def blocks(count: int) -> Iterator[slice]:
 def joined(parts: Sequence[Mixture]) -> Mixture:
     """The PDFs of several sets of objects as one, in their order."""
     return Mixture(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
-def merged(mean: np.ndarray, variance: np.ndarray, weight: np.ndarray) -> Mixture:
-    """Mixtures of m parts as mixtures of `COMPONENTS`, with the same mean and variance.
-
-    The parts of each of `COMPONENTS` even bins between an object's smallest and largest mean become one component with
-    their weight, mean and variance. A component without a part has weight 0.
-
-    Parameters
-    ----------
-    mean, variance, weight
-        Of the m parts of n objects [n, m]. The sum of the weights of an object is 1.
-
-    Returns
-    -------
-    Mixture
-        sigma can be 0: `blurred` comes next.
-    """
-    n = len(mean)
-    low, high = mean.min(1, keepdims=True), mean.max(1, keepdims=True)
-    step = np.maximum(high - low, 1e-12) / COMPONENTS
-    place = np.minimum(((mean - low) / step).astype(np.int64), COMPONENTS - 1) + COMPONENTS * np.arange(n)[:, None]
-
-    def total(values: np.ndarray) -> np.ndarray:
-        sums = np.bincount(place.ravel(), np.broadcast_to(values, mean.shape).ravel(), n * COMPONENTS)
-        return sums.reshape(n, COMPONENTS)
-
-    centre = (weight * mean).sum(1, keepdims=True)
-    weights = total(weight)
-    there = np.where(weights > 0, weights, 1.0)
-    offset = total(weight * (mean - centre)) / there
-    spread = total(weight * (variance + (mean - centre) ** 2)) / there - offset**2
-    return Mixture(weights, centre + offset, np.sqrt(np.maximum(spread, 0.0)))
-
-
-def blurred(mixture: Mixture, width: float) -> Mixture:
-    """The same PDFs with a Gaussian of sigma `width` around each value."""
-    return mixture._replace(sigma=np.hypot(mixture.sigma, width))
-
-
-def kernel(estimate: np.ndarray, y: np.ndarray) -> float:
-    """Width of the kernel of estimates whose values in the validation part are `estimate` [m], the true ones `y` [m]."""
-    error = y - estimate
-    return max(_KERNEL * 1.4826 * float(np.median(np.abs(error - np.median(error)))), _LEAST)
 
 
 def of_trees(pipeline: BaseEstimator, features: np.ndarray) -> Mixture:
@@ -89,18 +44,18 @@ def of_trees(pipeline: BaseEstimator, features: np.ndarray) -> Mixture:
         for number, tree in enumerate(forest.estimators_):
             mean[:, number] = tree.tree_.value[leaf[:, number], 0, 0]
             variance[:, number] = tree.tree_.impurity[leaf[:, number]]
-        parts.append(merged(mean, variance, np.full(leaf.shape, 1 / leaf.shape[1])))
+        parts.append(of_parts.merged(mean, variance, np.full(leaf.shape, 1 / leaf.shape[1]), COMPONENTS))
     return joined(parts)
 
 
 def of_neighbours(y: np.ndarray, row: np.ndarray, weight: np.ndarray) -> Mixture:
     """The targets `y` [t] of each object's neighbours `row` [n, k], with their `weight` [n, k]."""
-    return joined([merged(y[row[part]], np.zeros(1), weight[part]) for part in blocks(len(row))])
+    return joined([of_parts.merged(y[row[part]], np.zeros(1), weight[part], COMPONENTS) for part in blocks(len(row))])
 
 
 def of_sample(estimate: np.ndarray, y: np.ndarray) -> Mixture:
     """One distribution for all: that of the values `y` [m], moved to the `estimate` [n] of each object."""
-    one = merged(y[None], np.zeros(1), np.full((1, len(y)), 1 / len(y)))
+    one = of_parts.merged(y[None], np.zeros(1), np.full((1, len(y)), 1 / len(y)), COMPONENTS)
     weight, mean, sigma = (np.repeat(array, len(estimate), axis=0) for array in one)
     return Mixture(weight, mean - y.mean() + estimate[:, None], sigma)
 

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from crossz.core.errors import CrosszError
+from crossz.estimates import parts as of_parts
 from crossz.estimates.classes import labels, require_all
 from crossz.estimates.estimates import ClassProbabilities, Pdf, Point
 from crossz.estimates.pdf import Mixture
@@ -93,8 +94,8 @@ def estimate(
 
 
 def _calibrated(said: np.ndarray, mixture: Mixture, held: Held) -> Pdf:
-    width = reference_pdfs.kernel(said[held.val], np.log1p(held.truth))
-    pdfs = Pdf(reference_pdfs.blurred(mixture, width))
+    width = of_parts.kernel(said[held.val], np.log1p(held.truth))
+    pdfs = Pdf(of_parts.blurred(mixture, width))
     some = np.arange(0, len(held.val), -(-len(held.val) // _CALIBRATED_ON))
     return pdfs.recalibrated(pdfs.take(held.val[some]).fit_temperature(held.truth[some]))
 

@@ -15,7 +15,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from crossz.core.names import CROSSMODAL, MML, REFERENCES
+from crossz.core.names import CROSSMODAL, MML, REFERENCES, STACKED
 from crossz.core.paths import parse_catalog, parse_estimates_figure
 from crossz.estimates import classes
 from crossz.estimates.estimates import dz
@@ -145,7 +145,7 @@ def confusion(label: np.ndarray, estimated: np.ndarray, names: Sequence[str], ti
 def error_vs_z(binned: pd.DataFrame, dataset: str) -> Figure:
     """sigma_nmad, median bias and outliers per bin of z_spec, with bootstrap errors.
 
-    Shown are all input patterns of one network and the two references of smallest RMSE. The network is `crossmodal`
+    Shown are all input patterns of one network, the stack and the two references of smallest RMSE. The network is `crossmodal`
     or, without it, the first. Bins without scores are left out. The numbers above the panels are objects per bin.
 
     Parameters
@@ -192,13 +192,15 @@ def _series(rows: pd.DataFrame) -> list[tuple[str, Look, pd.DataFrame]]:
         (f"{model}, {inputs}", LOOKS.get(str(inputs), OTHER_LOOK), part)
         for (model, inputs), part in network.groupby(["model", "inputs"], sort=False)
     ]
+    stacked = rows[rows["model"] == STACKED].groupby("inputs", sort=False)
+    series += [(f"{STACKED}, {inputs}", OTHER_LOOK, part) for inputs, part in [*stacked][:1]]
     looks = zip(best, REFERENCE_LOOKS, strict=False)
     return series + [(f"{name}, phot", look, rows[rows["model"] == name]) for name, look in looks]
 
 
 def _network(models: pd.Series) -> str | None:
     # The network to show: crossmodal, otherwise the first.
-    networks = [name for name in models.unique() if name not in (MML, *REFERENCES)]
+    networks = [name for name in models.unique() if name not in (MML, STACKED, *REFERENCES)]
     return CROSSMODAL if CROSSMODAL in networks else next(iter(networks), None)
 
 

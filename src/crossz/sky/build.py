@@ -7,7 +7,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 
 from crossz.core.constants import BANDS
 from crossz.core.files import atomic_path
-from crossz.sky import catalog, frames, geometry, survey
+from crossz.sky import catalog, frames, geometry, infrared, survey
 
 log = logging.getLogger(__name__)
 
 METADATA_KEY = b"crossz.sky"
 """Under it the truth's Parquet metadata hold the settings and the counts of `counts`, as JSON."""
-_BY_BAND = ("psfMag", "psfMagErr", "dered", "extinction", "rowc", "colc")
+_BY_BAND = ("psfMag", "psfMagErr", "dered", "extinction", "rowc", "colc", "offsetRa", "offsetDec", "TAI")
 PHOTO_COLUMNS = (
     dict.fromkeys(
         ("objID", "run", "rerun", "camcol", "field", "obj", "mode", "type", "clean", "flags", "thing_id"), "INTEGER"
@@ -41,6 +41,7 @@ SPEC_COLUMNS = (
     | {f"snMedian_{band}": "REAL" for band in BANDS}
 )
 """SQLite types; `class` is compared without regard to case, as SQL Server does."""
+TABLES = {"PhotoObjAll": PHOTO_COLUMNS, "SpecObjAll": SPEC_COLUMNS, "wise_forcedTarget": infrared.COLUMNS}
 
 
 def build(
@@ -54,6 +55,7 @@ def build(
     quasars_per_field: int,
     galaxies: int = 0,
     stars: int = 0,
+    effects: Collection[str] = (),
     workers: int,
     progress: Callable[[str], None] = log.info,
 ) -> None:
@@ -81,6 +83,8 @@ def build(
         About so many quasars lie on each field.
     galaxies, stars
         How many more objects with spectra there are.
+    effects
+        Those of `survey.EFFECTS` that there are.
     workers
         Processes of one thread each.
     progress
@@ -93,7 +97,7 @@ def build(
     """
     plan = geometry.strips(quasars, frame, quasars_per_field, seed, galaxies, stars)
     absent = (plan[0].fields // 2, BANDS[np.random.default_rng([seed, 0]).integers(len(BANDS))])
-    jobs = [(strip, Path(sas), seed, absent if strip.number == 0 else None) for strip in plan]
+    jobs = [(strip, Path(sas), seed, absent if strip.number == 0 else None, tuple(effects)) for strip in plan]
     start = time.perf_counter()
     total: dict[str, int] = {"quasars": quasars, "fields": sum(strip.fields for strip in plan), "strips": len(plan)}
     with (
@@ -104,11 +108,11 @@ def build(
         _TruthWriter(truth_part) as writer,
     ):
         connection.execute("PRAGMA journal_mode = OFF")  # a killed build leaves no journal: nobody would take it up
-        for name, columns in (("PhotoObjAll", PHOTO_COLUMNS), ("SpecObjAll", SPEC_COLUMNS)):
+        for name, columns in TABLES.items():
             connection.execute(f"CREATE TABLE {name} ({', '.join(f'{c} {kind}' for c, kind in columns.items())})")
         for strip, rows in zip(plan, results, strict=True):
-            _insert(connection, "PhotoObjAll", rows.photo[list(PHOTO_COLUMNS)])
-            _insert(connection, "SpecObjAll", rows.spec[list(SPEC_COLUMNS)])
+            for (name, columns), part in zip(TABLES.items(), (rows.photo, rows.spec, rows.wise), strict=True):
+                _insert(connection, name, part[list(columns)])
             writer.write(rows.truth)
             for name, count in rows.counts.items():
                 total[name] = total.get(name, 0) + count
@@ -117,10 +121,16 @@ def build(
                 f"{strip.quasars} quasars, {time.perf_counter() - start:.0f} s"
             )
         connection.execute("CREATE UNIQUE INDEX PhotoObjAll_objID ON PhotoObjAll (objID)")
+        connection.execute("CREATE UNIQUE INDEX wise_forcedTarget_objID ON wise_forcedTarget (objID)")
         connection.execute("CREATE INDEX SpecObjAll_bestObjID ON SpecObjAll (bestObjID)")
         connection.commit()
         lost = frames.path(Path(), plan[0], *absent).as_posix()
-        settings = {"seed": seed, "frame": list(frame), "quasars_per_field": quasars_per_field}
+        settings = {
+            "seed": seed,
+            "frame": list(frame),
+            "quasars_per_field": quasars_per_field,
+            "effects": list(effects),
+        }
         writer.add_metadata({"settings": settings, "counts": total, "absent_frames": [lost]})
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from crossz.core.constants import BANDS
 from crossz.sdss import identifiers
 from crossz.sdss.magnitudes import asinh_magnitude
-from crossz.sky import filters, geometry
+from crossz.sky import filters, frames, geometry, infrared
 from crossz.sky.sources import Measured, Sources
 
 MISSING = -9999.0
@@ -42,6 +42,7 @@ class Rows(NamedTuple):
 
     photo: pd.DataFrame
     spec: pd.DataFrame
+    wise: pd.DataFrame
     truth: pd.DataFrame
     counts: dict[str, int]
 
@@ -64,6 +65,7 @@ def choose_targets(rng: np.random.Generator, sources: Sources, strip: geometry.S
     bright = np.flatnonzero(inside & (r > 16.5) & (r < 21))
     stars = bright[(bright >= n) & (bright < sources.galaxy0)]
     galaxies = bright[bright >= sources.galaxy0]
+    galaxies = galaxies[sources.host_of[galaxies - sources.galaxy0] < 0]
     chosen = [_sample(rng, pool, SHARES[kind], n) for kind, pool in (("stars", stars), ("galaxies", galaxies))]
     listed = np.concatenate([np.arange(n), *(np.sort(pool) for pool in chosen)])
     return np.concatenate([listed, np.setdiff1d(sources.wanted, listed)])
@@ -75,6 +77,7 @@ def rows(
     tangents: list[list[geometry.Tangent]],
     sources: Sources,
     measured: Measured,
+    infrared_rng: np.random.Generator,
 ) -> Rows:
     """The rows of one strip in the tables and in the truth.
 
@@ -90,12 +93,15 @@ def rows(
         What shines on the strip.
     measured
         What its images give.
+    infrared_rng
+        Another random generator, of what WISE measured.
     """
     photo = _photo(rng, strip, tangents, sources, measured)
     spec = _spec(rng, strip, sources, photo)
     counts = _spoil_photo(rng, photo, strip.quasars) | _counts(photo, spec)
     truth = _truth(strip, sources, photo, spec, measured.fwhm)
-    return Rows(photo.drop(columns="source"), spec.drop(columns="source"), truth, counts)
+    wise = infrared.rows(infrared_rng, sources, photo)
+    return Rows(photo.drop(columns="source"), spec.drop(columns="source"), wise, truth, counts)
 
 
 def _photo(
@@ -109,8 +115,8 @@ def _photo(
 
     First the primary one of every target, then those in the neighbour field's half of an overlap.
     """
-    targets, psf_flux, psf_error, _ = measured
-    field, pixels = sources.field[targets], sources.pixels[targets]
+    targets, psf_flux, psf_error = measured.targets, measured.psf_flux, measured.psf_error
+    field, pixels = sources.field[targets], sources.pixels[targets] + measured.shift
     parts = [(np.arange(len(targets)), field, pixels)]
     for step in (-1, 1):
         shifted = pixels - [0, step * strip.step]
@@ -120,7 +126,11 @@ def _photo(
         parts.append((np.flatnonzero(there), field[there] + step, shifted[there]))
     at, field, pixels = (np.concatenate(part) for part in zip(*parts, strict=True))
     mode = np.where(np.arange(len(at)) < len(targets), 1, 2)
-    ra, dec = _seen(tangents, field, pixels[:, BANDS.index("r")]).T
+    seen = np.stack([_seen(tangents, field, pixels[:, b], b) for b in range(len(BANDS))], axis=1)
+    ra, dec = seen[:, BANDS.index("r")].T
+    offset = (seen - seen[:, [BANDS.index("r")]]) * 3600
+    offset[..., 0] *= np.cos(np.deg2rad(dec))[:, None]
+    time = np.array([[frames.time(strip, number, band) for band in BANDS] for number in range(strip.fields)])
 
     order = np.argsort(field, kind="stable")
     obj = np.empty(len(at), dtype=int)
@@ -137,8 +147,8 @@ def _photo(
         "obj": 2 * obj + 14,
         "mode": mode,
         "type": np.where(source < sources.galaxy0, 6, 3),
-        "clean": 1,
-        "flags": BASE_FLAGS | rng.integers(0, 1 << 16, len(at)) << 36,
+        "clean": measured.clean[at].astype(int),
+        "flags": BASE_FLAGS | measured.flags[at] | rng.integers(0, 1 << 10, len(at)) << 36,
         "thing_id": 1_000_000 + 100_000 * strip.number + source,
         "ra": ra,
         "dec": dec,
@@ -147,7 +157,8 @@ def _photo(
     photo["petroRad_r"] = np.hypot(np.exp(rng.normal(np.log(1.55), 0.12, len(at))), 2 * size)
     extinction = sources.ebv[source][:, None] * filters.EXTINCTION
     psfMag, psfMagErr = asinh_magnitude(psf_flux[at], psf_error[at])
-    model = _model_magnitudes(rng, sources, source, psfMag, psfMagErr, psf_error[at])
+    fitted = None if measured.model_flux is None else asinh_magnitude(measured.model_flux[at], psf_error[at])[0]
+    model = _model_magnitudes(rng, sources, source, fitted, psfMag, psfMagErr, psf_error[at])
     photo["petroMag_r"] = model[:, BANDS.index("r")].round(5)
     for name, values in (
         ("psfMag", psfMag.round(5)),
@@ -156,6 +167,9 @@ def _photo(
         ("extinction", extinction.round(6)),
         ("rowc", pixels[..., 1] + 0.5),
         ("colc", pixels[..., 0] + 0.5),
+        ("offsetRa", offset[..., 0].round(6)),
+        ("offsetDec", offset[..., 1].round(6)),
+        ("TAI", (time[field] * 86400).round(2)),
     ):
         photo |= {f"{name}_{band}": values[:, b] for b, band in enumerate(BANDS)}
     return pd.DataFrame(photo)
@@ -165,12 +179,14 @@ def _model_magnitudes(
     rng: np.random.Generator,
     sources: Sources,
     source: np.ndarray,
+    fitted: np.ndarray | None,
     psfMag: np.ndarray,
     psfMagErr: np.ndarray,
     psf_error: np.ndarray,
 ) -> np.ndarray:
     """Model magnitudes [n, 5]: a model holds all of a galaxy's light, the PSF its core."""
-    model = psfMag + rng.normal(0, 1, psfMag.shape) * np.hypot(0.01, 0.3 * psfMagErr)
+    drawn = psfMag + rng.normal(0, 1, psfMag.shape) * np.hypot(0.01, 0.3 * psfMagErr)
+    model = drawn if fitted is None else fitted.copy()
     extended = np.isin(source, sources.wanted) & (source >= sources.galaxy0)
     if extended.any():
         error = psf_error[extended]
@@ -179,12 +195,12 @@ def _model_magnitudes(
     return model
 
 
-def _seen(tangents: list[list[geometry.Tangent]], field: np.ndarray, xy: np.ndarray) -> np.ndarray:
-    """Sky positions [n, 2] of r pixels [n, 2] in their fields."""
+def _seen(tangents: list[list[geometry.Tangent]], field: np.ndarray, xy: np.ndarray, b: int) -> np.ndarray:
+    """Sky positions [n, 2] of pixels [n, 2] of band number `b` in their fields."""
     sky = np.empty_like(xy)
     for number in np.unique(field):
         here = field == number
-        sky[here] = tangents[number][BANDS.index("r")].wcs().all_pix2world(xy[here], 0)
+        sky[here] = tangents[number][b].wcs().all_pix2world(xy[here], 0)
     return sky
 
 

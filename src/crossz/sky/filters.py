@@ -20,7 +20,7 @@ _FLAMBDA_AB = 3631e-23 * 2.99792458e18  # erg/s/cm^2 Angstrom: f_lambda = this /
 
 
 @functools.cache
-def _weights() -> np.ndarray:
+def weights() -> np.ndarray:
     """Weights [p, 5]: f_lambda (erg/s/cm^2/A) on WAVELENGTH @ weights = nmgy in the five bands."""
     step = np.gradient(WAVELENGTH)
     weights = np.empty((len(WAVELENGTH), len(BANDS)))
@@ -33,4 +33,4 @@ def _weights() -> np.ndarray:
 
 def fluxes(spectra: np.ndarray) -> np.ndarray:
     """Fluxes [n, 5] in nmgy, SDSS system, of `spectra` [n, p]: f_lambda in erg/s/cm^2/A on WAVELENGTH."""
-    return spectra @ _weights()
+    return spectra @ weights()

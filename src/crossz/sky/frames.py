@@ -13,6 +13,7 @@ import numpy as np
 
 from crossz.core.files import atomic_path
 from crossz.sdss.frames import FRAME_MINUS_FIELD
+from crossz.sdss.zenith import airmass
 from crossz.sky import fits
 from crossz.sky.geometry import FIRST_FIELD, NODE, Strip, Tangent, great_circle
 
@@ -57,7 +58,7 @@ def write(sas: Path, strip: Strip, field: int, band: str, tangent: Tangent, expo
     """Write one frame below `sas`; `field` counts from 0."""
     image, sky, nmgy_per_dn = exposure
     number = FIRST_FIELD + field
-    mjd = strip.mjd + 0.2 + (number + FRAME_MINUS_FIELD[band]) * _SECONDS_PER_FRAME / 86400
+    mjd = time(strip, field, band)
     hdus = (
         fits.primary(image, _cards(strip, number, band, tangent, mjd, float(nmgy_per_dn.mean()))),
         fits.image(nmgy_per_dn),
@@ -67,6 +68,11 @@ def write(sas: Path, strip: Strip, field: int, band: str, tangent: Tangent, expo
     target = path(sas, strip, field, band)
     with atomic_path(target) as temporary:
         temporary.write_bytes(bz2.compress(b"".join(hdus), 9))
+
+
+def time(strip: Strip, field: int, band: str) -> float:
+    """MJD (TAI) of the first row of a frame; `field` counts from 0."""
+    return strip.start + (field + FRAME_MINUS_FIELD[band]) * _SECONDS_PER_FRAME / 86400
 
 
 def _cards(strip: Strip, number: int, band: str, tangent: Tangent, mjd: float, nmgy: float) -> list[tuple]:
@@ -138,6 +144,6 @@ def _astrometry_row(strip: Strip, field: int, band: str, tangent: Tangent, mjd: 
     row["A"], row["D"] = origin
     row["B"], row["E"] = (top - origin) / far[1]
     row["C"], row["F"] = (right - origin) / far[0]
-    row["RICUT"], row["MJD"], row["AIRMASS"] = 1.5, mjd, 1.1
+    row["RICUT"], row["MJD"], row["AIRMASS"] = 1.5, mjd, airmass(*tangent.crval, mjd)
     row["MUERR"] = row["NUERR"] = 0.02
     return row

@@ -11,6 +11,7 @@ from astropy.wcs import WCS
 
 from crossz.core.constants import BANDS
 from crossz.sdss.coordinates import unit_vectors
+from crossz.sdss.zenith import hour_angle
 
 OVERLAP = 128
 """Rows that a field shares with the next one of its strip."""
@@ -34,7 +35,7 @@ _CAMCOL_STEP = 0.4195  # degrees between camera columns
 
 
 class Strip(NamedTuple):
-    """One run and camera column, and how much lies on it."""
+    """One run and camera column, and how much lies on it. `start`: MJD (TAI) of its first row in r."""
 
     number: int
     run: int
@@ -43,7 +44,7 @@ class Strip(NamedTuple):
     incl: float
     mu: float
     nu: float
-    mjd: int
+    start: float
     fields: int
     quasars: int
     columns: int
@@ -131,7 +132,7 @@ def strips(
                 incl=2.5 * (stripe - 10),
                 mu=float(_STARTS[run // len(_STRIPES)] + rng.uniform(0, 0.3)),
                 nu=(camcol - 3.5) * _CAMCOL_STEP,
-                mjd=51075 + 9 * run,
+                start=_start(seed, run, stripe, float(_STARTS[run // len(_STRIPES)])),
                 fields=int(of_fields[number]),
                 quasars=int(of_quasars[number]),
                 columns=columns,
@@ -141,6 +142,15 @@ def strips(
             )
         )
     return plan
+
+
+def _start(seed: int, run: int, stripe: int, mu: float) -> float:
+    """When a run begins: in a spring night, up to 1.5 hours before or after its sky crosses the meridian."""
+    place, _, _ = _frame_vectors(mu, 0, 2.5 * (stripe - 10))
+    ra = np.rad2deg(np.arctan2(place[1], place[0]))
+    night = 51260.8 + 365 * (run // 12) + 3 * (run % 12)
+    hour = np.random.default_rng([seed, 5, run]).uniform(-22.5, 22.5)
+    return night + ((hour - hour_angle(ra, night)) % 360) / 360.98564736629
 
 
 def _to_sky(incl: float) -> np.ndarray:

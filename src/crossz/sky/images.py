@@ -1,4 +1,4 @@
-"""Pixels: the point spread function, sources, noise, and the flux that a PSF fit measures.
+"""Pixels: the point spread function, sources, noise.
 
 Fluxes are in nanomaggies, positions in 0-based pixels, images [rows, columns].
 """
@@ -49,7 +49,12 @@ def psf(fwhm_pixels: float) -> Psf:
     return Psf(np.array([1 - WING_SHARE, WING_SHARE]), np.array([core, WING_RATIO * core]))
 
 
-def _window(shape: tuple[int, int], x: float, y: float, radius: int) -> tuple[slice, slice]:
+Window = tuple[slice, slice]
+"""Rows and columns of an image."""
+
+
+def window_at(shape: tuple[int, int], x: float, y: float, radius: int) -> Window:
+    """The pixels of an image within `radius` of (x, y), in a square."""
     column, row = round(x), round(y)
     return (
         slice(max(row - radius, 0), max(min(row + radius + 1, shape[0]), 0)),
@@ -57,19 +62,17 @@ def _window(shape: tuple[int, int], x: float, y: float, radius: int) -> tuple[sl
     )
 
 
-def point(psf: Psf, window: tuple[slice, slice], x: float, y: float) -> np.ndarray:
-    """The PSF at (x, y), sampled at the pixel centres of `window`: an outer product of one-dimensional Gaussians."""
-    variance = 2 * psf.sigma[:, None] ** 2
-    along_y = np.exp(-((np.arange(window[0].start, window[0].stop) - y) ** 2) / variance)
-    along_x = np.exp(-((np.arange(window[1].start, window[1].stop) - x) ** 2) / variance)
-    return (along_y * (psf.weight / (np.pi * variance[:, 0]))[:, None]).T @ along_x
+def point(psf: Psf, window: Window, x: float, y: float) -> np.ndarray:
+    """The PSF at (x, y), sampled at the pixel centres of `window`."""
+    return mixture(psf.weight, psf.sigma**2, window, x, y)
 
 
-def render_points(image: np.ndarray, psf: Psf, xy: np.ndarray, flux: np.ndarray) -> None:
-    """Add point sources at `xy` [n, 2] with `flux` [n] to `image`."""
-    for (x, y), total in zip(xy.tolist(), flux.tolist(), strict=True):
-        window = _window(image.shape, x, y, psf.radius)
-        image[window] += total * point(psf, window, x, y)
+def mixture(weight: np.ndarray, variance: np.ndarray, window: Window, x: float, y: float) -> np.ndarray:
+    """Concentric round Gaussians, as outer products of one-dimensional ones."""
+    twice = 2 * variance[:, None]
+    along_y = np.exp(-((np.arange(window[0].start, window[0].stop) - y) ** 2) / twice)
+    along_x = np.exp(-((np.arange(window[1].start, window[1].stop) - x) ** 2) / twice)
+    return (along_y * (weight / (np.pi * twice[:, 0]))[:, None]).T @ along_x
 
 
 # An exponential disc as Gaussians, in half-light radii: Hogg & Lang (2013), PASP 125, 719, Table 1 (M = 6).
@@ -96,9 +99,7 @@ EXPONENTIAL = Profile(_EXP_WEIGHT / _EXP_WEIGHT.sum(), _EXP_VARIANCE, 5)
 DE_VAUCOULEURS = Profile(_DEV_WEIGHT / _DEV_WEIGHT.sum(), _DEV_VARIANCE, 8)
 
 
-def disc(
-    psf: Psf, window: tuple[slice, slice], x: float, y: float, shape: np.ndarray, profile: Profile = EXPONENTIAL
-) -> np.ndarray:
+def disc(psf: Psf, window: Window, x: float, y: float, shape: np.ndarray, profile: Profile = EXPONENTIAL) -> np.ndarray:
     """A galaxy of unit flux seen through the PSF; `shape` = half-light radius (pixels), axis ratio, angle."""
     half_light, ratio, angle = shape
     along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
@@ -117,9 +118,9 @@ def disc(
 
 def disc_window(
     image: np.ndarray, psf: Psf, x: float, y: float, half_light: float, reach: float = EXPONENTIAL.reach
-) -> tuple[slice, slice]:
+) -> Window:
     """Where a galaxy has all but 0.3 % (de Vaucouleurs: 1 %) of its light."""
-    return _window(image.shape, x, y, int(np.ceil(np.hypot(reach * half_light, psf.radius))))
+    return window_at(image.shape, x, y, int(np.ceil(np.hypot(reach * half_light, psf.radius))))
 
 
 def expose(
@@ -164,32 +165,3 @@ def variance(model: np.ndarray, sky: np.ndarray, nmgy_per_dn: np.ndarray, detect
     """Variance of a pixel of `expose`, nmgy^2; the last term is the reading of whole DN."""
     dn = (model / nmgy_per_dn + sky) / detector.gain + detector.dark_variance + 1 / 12
     return dn * nmgy_per_dn**2
-
-
-def psf_flux(residual: np.ndarray, variance: np.ndarray, psf: Psf, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What a PSF fit, sum(P n) / sum(P^2), makes of the noise under sources, and its error.
-
-    Parameters
-    ----------
-    residual : array [rows, columns]
-        Image minus model: with it, neighbours are deblended ideally and the error has a known truth.
-    variance : array [rows, columns]
-        nmgy^2.
-    psf
-        Of the band.
-    xy : array [n, 2]
-        Pixels.
-
-    Returns
-    -------
-    shift, error : array [n]
-        nmgy.
-    """
-    shift, error = np.empty(len(xy)), np.empty(len(xy))
-    for index, (x, y) in enumerate(xy.tolist()):
-        window = _window(residual.shape, x, y, psf.radius)
-        p = point(psf, window, x, y)
-        norm = np.sum(p * p)
-        shift[index] = np.sum(p * residual[window]) / norm
-        error[index] = np.sqrt(np.sum(p * p * variance[window])) / norm
-    return shift, error

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from crossz.core.constants import BANDS
-from crossz.sky import filters, seds
+from crossz.sky import filters, refraction, seds
 from crossz.sky import galaxies as templates
 
 _Z = ([0.1, 0.8, 1.0, 1.6, 2.0, 2.3, 2.5, 2.8, 3.2, 3.7, 4.2, 5.0, 5.5, 6.0],
@@ -48,20 +48,22 @@ def quasars(rng: np.random.Generator, n: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        z, i_mag, the parameters of `seds.draw`, amplitude, and intrinsic flux_u ... flux_z (nmgy). `amplitude`
-        (erg/s/cm^2/A) times `seds.spectra` is the observed spectrum above the Galactic dust.
+        z, i_mag, the parameters of `seds.draw`, amplitude, intrinsic flux_u ... flux_z (nmgy), and refraction_u ...
+        refraction_z (arcsec at 45 degrees). `amplitude` (erg/s/cm^2/A) times `seds.spectra` is the observed spectrum above
+        the Galactic dust.
     """
     z, i_mag = _from_density(rng, _Z, n), _from_density(rng, _I, n)
     parameters = seds.draw(rng, z, i_mag)
-    relative = np.concatenate([
-        filters.fluxes(seds.spectra(parameters.iloc[k : k + _CHUNK], z[k : k + _CHUNK], filters.WAVELENGTH))
-        for k in range(0, n, _CHUNK)
-    ])  # fmt: skip
+    relative, lifted = np.empty((2, n, len(BANDS)))
+    for k in range(0, n, _CHUNK):
+        spectra = seds.spectra(parameters.iloc[k : k + _CHUNK], z[k : k + _CHUNK], filters.WAVELENGTH)
+        relative[k : k + _CHUNK] = filters.fluxes(spectra)
+        lifted[k : k + _CHUNK] = refraction.of_spectra(spectra, filters.weights(), filters.WAVELENGTH)
     amplitude = 10 ** (0.4 * (22.5 - i_mag)) / relative[:, BANDS.index("i")]
     flux = pd.DataFrame(relative * amplitude[:, None], columns=[f"flux_{band}" for band in BANDS])
-    return pd.concat(
-        [pd.DataFrame({"z": z, "i_mag": i_mag}), parameters, flux, pd.Series(amplitude, name="amplitude")], axis=1
-    )
+    refracted = pd.DataFrame(lifted, columns=[f"refraction_{band}" for band in BANDS])
+    head = pd.DataFrame({"z": z, "i_mag": i_mag})
+    return pd.concat([head, parameters, flux, pd.Series(amplitude, name="amplitude"), refracted], axis=1)
 
 
 def stars(rng: np.random.Generator, n: int) -> np.ndarray:

@@ -103,10 +103,7 @@ def spectra(parameters: pd.DataFrame, z: np.ndarray, wavelength: np.ndarray) -> 
     """
     p = {name: column.to_numpy()[:, None] for name, column in parameters.items()}
     rest = wavelength / (1 + z[:, None])
-    blue, red = BREAKS
-    index = -2 - p["slope"]
-    flux = (rest / 2500) ** index
-    flux *= np.minimum(rest / blue, 1) ** (-2 - FAR_UV_SLOPE - index) * np.maximum(rest / red, 1) ** -RED_STEP
+    flux = continuum(parameters, rest)
     emission = parameters[list(EMISSION)].to_numpy() @ _TEMPLATES
     flux *= 1 + np.array([np.interp(at, REST, lines) for at, lines in zip(rest, emission, strict=True)])
     flux *= 10 ** (-0.4 * 1.39 * p["reddening"] * (rest / 1e4) ** -1.2)
@@ -114,6 +111,14 @@ def spectra(parameters: pd.DataFrame, z: np.ndarray, wavelength: np.ndarray) -> 
     flux[absorbed] *= _troughs(parameters.iloc[absorbed], rest[absorbed])
     depth = p["forest"] * igm.lines(wavelength, z) + p["limit"] * igm.continuum(wavelength, z)
     return flux * np.exp(-depth)
+
+
+def continuum(parameters: pd.DataFrame, rest: np.ndarray) -> np.ndarray:
+    """The power law of quasars alone, without lines and dust, at their rest wavelengths [n, p]; 1 at 2500 Angstrom."""
+    blue, red = BREAKS
+    index = -2 - parameters["slope"].to_numpy()[:, None]
+    flux = (rest / 2500) ** index
+    return flux * np.minimum(rest / blue, 1) ** (-2 - FAR_UV_SLOPE - index) * np.maximum(rest / red, 1) ** -RED_STEP
 
 
 def _troughs(parameters: pd.DataFrame, rest: np.ndarray) -> np.ndarray:

@@ -17,6 +17,10 @@ class Sources(NamedTuple):
         Half-light radius (arcsec), axis ratio, angle (radian), whether it is a de Vaucouleurs profile.
     galaxy_z : array [galaxies]
         Redshift; NaN of neighbours.
+    host_of : array [galaxies] of int
+        The quasar whose host it is; -1: none's.
+    width : array [n]
+        How much wider than the PSF a point looks: faint galaxies are drawn as wide points.
     wanted : array of int
         Numbers of the stars and galaxies that are there to have spectra.
     flux : array [n, 5]
@@ -34,6 +38,8 @@ class Sources(NamedTuple):
     quasars: pd.DataFrame
     shapes: np.ndarray
     galaxy_z: np.ndarray
+    host_of: np.ndarray
+    width: np.ndarray
     wanted: np.ndarray
     flux: np.ndarray
     ebv: np.ndarray
@@ -56,6 +62,14 @@ class Measured(NamedTuple):
         Indices of the sources that the catalog lists.
     psf_flux, psf_error : array [n, 5]
         Their PSF fluxes and the errors of these, nmgy.
+    shift : array [n, 5, 2]
+        x, y of their measured centroids minus the true ones, pixels; 0 where positions are known.
+    model_flux : array [n, 5]
+        Fluxes of model fits, nmgy; None where they are drawn from the PSF fluxes.
+    flags : array [n] of int
+        Bits of deblending.
+    clean : array [n] of bool
+        Whether deblending went well.
     fwhm : array [5]
         Full width at half maximum of the PSF, pixels.
     """
@@ -63,4 +77,8 @@ class Measured(NamedTuple):
     targets: np.ndarray
     psf_flux: np.ndarray
     psf_error: np.ndarray
+    shift: np.ndarray
+    model_flux: np.ndarray | None
+    flags: np.ndarray
+    clean: np.ndarray
     fwhm: np.ndarray

@@ -12,7 +12,8 @@ import toy
 
 from crossz.apply import predict as module
 from crossz.apply.bundle import Bundle, trained_networks
-from crossz.apply.predict import images_in, images_of, index_of, predict, write_redshifts
+from crossz.apply.predict import images_in, images_of, index_of, predict
+from crossz.apply.redshifts import write_redshifts
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 from crossz.core.files import read_json

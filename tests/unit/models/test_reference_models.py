@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from crossz.models import features as ft
 from crossz.models import reference_models
 
 
@@ -32,7 +33,7 @@ def test_a_forest_of_many_objects_has_bounded_trees(monkeypatch):
 def test_relative_fluxes_are_those_of_the_magnitudes_and_missing_where_they_are():
     features = np.full((2, 14), 7.0)
     features[:, :5] = [[20.0, 19.0, 19.0, 18.0, np.nan], [20.0, 19.0, np.nan, 18.0, 17.0]]
-    found = reference_models.with_relative_fluxes(features)
+    found = ft.with_relative_fluxes(features)
     np.testing.assert_array_equal(found[:, :14], features)
     np.testing.assert_allclose(np.sinh(found[0, 14:18]), [10**-0.4, 1, 1, 10**0.4])
     assert np.isnan(found[0, 18])
@@ -42,7 +43,7 @@ def test_relative_fluxes_are_those_of_the_magnitudes_and_missing_where_they_are(
 def test_a_magnitude_that_cannot_be_has_no_infinite_flux():
     features = np.full((30, 14), 19.0)
     features[0, 0], features[1, 2] = -999.0, 3000.0
-    assert np.isfinite(reference_models.with_relative_fluxes(features)).all()
+    assert np.isfinite(ft.with_relative_fluxes(features)).all()
     for candidate in reference_models.candidates("extra_trees", 0, 30):
         assert np.isfinite(candidate.fit(features, np.arange(30.0)).predict(features)).all()
 

@@ -6,38 +6,13 @@ from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from crossz.estimates import pdf
+from crossz.estimates import parts, pdf
 from crossz.models import reference_pdfs
 
 
 def moments(mixture):
     mean = pdf.mean(mixture)
     return mean, (mixture.weight * (mixture.sigma**2 + mixture.mean**2)).sum(1) - mean**2
-
-
-def test_a_merged_mixture_has_the_mean_and_the_variance_of_its_parts():
-    rng = np.random.default_rng(0)
-    mean, variance = rng.normal(1, 0.3, (50, 200)), rng.exponential(0.01, (50, 200))
-    weight = rng.dirichlet(np.full(200, 0.2), 50)
-    merged = reference_pdfs.merged(mean, variance, weight)
-    centre = (weight * mean).sum(1)
-    found = moments(merged)
-    np.testing.assert_allclose(found[0], centre, rtol=1e-12)
-    np.testing.assert_allclose(found[1], (weight * (variance + mean**2)).sum(1) - centre**2, rtol=1e-10)
-    np.testing.assert_allclose(merged.weight.sum(1), 1, rtol=1e-12)
-
-
-def test_two_peaks_stay_apart():
-    mean = np.concatenate([np.full(30, 0.5), np.full(10, 1.2)])[None]
-    merged = reference_pdfs.merged(mean, np.full((1, 40), 1e-4), np.full((1, 40), 1 / 40))
-    np.testing.assert_allclose(pdf.cdf(reference_pdfs.blurred(merged, 0.01), np.array([0.85])), 0.75, atol=1e-9)
-
-
-def test_parts_that_agree_are_one_component():
-    merged = reference_pdfs.merged(np.full((3, 7), 0.8), np.zeros(1), np.full((3, 7), 1 / 7))
-    np.testing.assert_allclose(pdf.mean(merged), 0.8)
-    np.testing.assert_allclose(merged.sigma, 0, atol=1e-9)
-    assert np.isfinite(pdf.crps(reference_pdfs.blurred(merged, 0.01), np.full(3, 0.8))).all()
 
 
 @pytest.mark.parametrize("leaf", [1, 6])
@@ -69,14 +44,7 @@ def test_blocks_of_objects_change_nothing(monkeypatch):
 
 def test_one_sample_serves_all_objects_around_their_own_estimates():
     errors = np.random.default_rng(3).exponential(0.1, 4000)  # not symmetric
-    mixture = reference_pdfs.blurred(reference_pdfs.of_sample(np.array([0.5, 1.5]), errors), 0.005)
+    mixture = parts.blurred(reference_pdfs.of_sample(np.array([0.5, 1.5]), errors), 0.005)
     np.testing.assert_allclose(pdf.mean(mixture), [0.5, 1.5], rtol=1e-12)
     level = pdf.cdf(mixture, np.array([0.5, 1.5]))
     np.testing.assert_allclose(level, 1 - np.exp(-1), atol=0.03)  # an exponential distribution below its mean
-
-
-def test_a_kernel_ignores_outliers_and_is_never_zero():
-    error = np.random.default_rng(4).normal(0, 0.1, 2000)
-    error[:100] = 9.0
-    assert reference_pdfs.kernel(np.zeros(2000), error) == pytest.approx(0.05, rel=0.1)
-    assert reference_pdfs.kernel(np.zeros(9), np.zeros(9)) > 0

@@ -13,25 +13,6 @@ def everywhere(image: np.ndarray) -> tuple[slice, slice]:
     return slice(0, image.shape[0]), slice(0, image.shape[1])
 
 
-@pytest.mark.parametrize(("x", "y"), [(60.0, 60.0), (60.31, 59.48), (59.5, 60.5)])
-def test_a_point_source_has_its_flux_and_centroid(x, y):
-    image, psf = np.zeros((121, 121)), images.psf(3.3)
-    images.render_points(image, psf, np.array([[x, y]]), np.array([7.0]))
-    rows, columns = np.mgrid[:121, :121]
-    assert image.sum() == pytest.approx(7.0, rel=1e-5)
-    assert (image * columns).sum() / image.sum() == pytest.approx(x, abs=1e-4)
-    assert (image * rows).sum() / image.sum() == pytest.approx(y, abs=1e-4)
-    half = np.hypot(columns - x, rows - y) < 3.3 / 2 * 1.02
-    assert image[half].min() >= 0.45 * image.max()  # FWHM 3.3: at half of it, half the core is left
-
-
-def test_a_point_source_off_the_edge_is_cut_and_does_not_wrap():
-    image, psf = np.zeros((40, 50)), images.psf(3.3)
-    images.render_points(image, psf, np.array([[-0.5, 20.0], [-80.0, 20.0], [20.0, 90.0]]), np.full(3, 10.0))
-    assert image.sum() == pytest.approx(5.0, rel=0.02)
-    assert image[:, 30:].sum() == 0
-
-
 def test_a_disc_is_an_exponential_of_its_half_light_radius():
     size = 401
     rows, columns = np.mgrid[:size, :size]
@@ -89,13 +70,3 @@ def test_ten_significant_bits(value):
     mantissa, _ = np.frexp(rounded.astype(float))
     assert mantissa[0] * 2**10 == np.rint(mantissa[0] * 2**10)
     assert abs(rounded[0] - value) <= abs(value) * 2.0**-10 + 1e-44
-
-
-def test_psf_flux_has_the_noise_that_it_states():
-    rng = np.random.default_rng(4)
-    psf, noise = images.psf(3.3), rng.normal(0, 0.03, (900, 900))
-    xy = np.stack(np.meshgrid(np.arange(30.3, 870, 30), np.arange(30.7, 870, 30)), axis=-1).reshape(-1, 2)
-    shift, error = images.psf_flux(noise, np.full(noise.shape, 0.03**2), psf, xy)
-    chi = shift / error
-    assert chi.std() == pytest.approx(1, abs=0.1)
-    assert abs(chi.mean()) < 0.15

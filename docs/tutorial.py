@@ -1,0 +1,63 @@
+"""Writes what tutorial.md shows, from a run with the defaults: `make tutorial`, after `make metrics report`.
+
+Outputs of Python blocks, rows of Table 1, and pictures come from the run that lies in results/. The commands of sh blocks
+after the first run are run again. Output of `snakemake -n` stays: tests check it.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/tutorial.md"
+PICTURES = {
+    "results/figures/baseline/crossmodal/phot+img.png": "docs/estimate.png",
+    "results/pdf.png": "docs/tutorial-pdf.png",
+}
+"""Where a picture comes from, and its name in the docs."""
+BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+KEYS = 3  # cells of a row of Table 1 that say whose it is
+GRAPH = "{snakemake} --rulegraph --forceall results/metrics.csv | tred | dot -Tsvg > docs/dag.svg"
+
+
+def with_outputs(page: str) -> str:
+    """`page` with what its Python blocks print in the text blocks behind them; its predictions are made, too."""
+    printed, parts, end = None, [], 0
+    for found in BLOCK.finditer(page):
+        language, how, text = found.groups()
+        if language == "text" and printed is not None:
+            parts += [page[end : found.start(3)], printed]
+            end = found.end(3)
+        printed = None
+        if language == "python":
+            done = subprocess.run(
+                [sys.executable, "-"], input=text, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+            )
+            printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines()) or None
+        elif language == "sh" and "--config targets" in text and not how:
+            subprocess.run(
+                text.replace("snakemake", f"{sys.executable} -m snakemake"), shell=True, cwd=ROOT, check=True
+            )
+    return "".join([*parts, page[end:]])
+
+
+def with_rows(page: str, table: str) -> str:
+    """`page` with the rows of Table 1 that it has, from `table`."""
+    rows = {tuple(line.split("|")[1 : KEYS + 1]): line for line in table.splitlines() if line.startswith("|")}
+    lines = [rows.get(tuple(line.split("|")[1 : KEYS + 1]), line) for line in page.splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    page = with_outputs(PAGE.read_text())
+    head, line, rest = page.partition("| inputs | the network is given |")  # rows of Table 1 stand before it
+    PAGE.write_text(with_rows(head.rstrip("\n"), (ROOT / "results/table1.md").read_text()) + "\n" + line + rest)
+    for source, picture in PICTURES.items():
+        shutil.copy(ROOT / source, ROOT / picture)
+    subprocess.run(GRAPH.format(snakemake=f"{sys.executable} -m snakemake"), shell=True, cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    main()
