@@ -72,6 +72,7 @@ networks: .venv/ready
 	    cp build/networks/$$network/results/bundle/$$network.zip src/crossz/networks/ || exit 1; \
 	done
 	cd src/crossz/networks && sha256sum *.zip > SHA256SUMS
+	PYTHONPATH=src $(BIN)/python docs/networks.py
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -1,16 +1,15 @@
 """Photometric redshifts of quasars from SDSS magnitudes and images (Zhang et al. 2023).
 
-To estimate redshifts of new objects you need a bundle: the folder of trained networks that
-`snakemake results/bundle/baseline-crossmodal` writes.
-
 >>> import crossz
->>> bundle = crossz.load_bundle("results/bundle/baseline-crossmodal")
->>> estimates = crossz.predict(crossz.read_table("quasars.csv"), bundle)
+>>> network = crossz.load("sdss-dr5q")
+>>> estimates = crossz.predict(crossz.read_table("quasars.csv"), network)
 
-The table has a row for each object, with columns dered_u ... dered_z (magnitudes, dereddened) or psfMag_* and
-extinction_*, and psfMagErr_u ... psfMagErr_z. `estimates` has a row for each of its rows, with z_phot.
+The networks sdss-dr5q and sdss-quasars come with crossz. The table has a row for each object, with columns psfMag_u ...
+psfMag_z, psfMagErr_* and extinction_*. Networks of your own, from `snakemake results/bundle/baseline-crossmodal`, may read
+dered_* (magnitudes, dereddened) in place of psfMag_* and extinction_*. `estimates` has a row for each of its rows, with z_phot.
 
-    load_bundle   read a bundle, and check every byte of it
+    load          a network that comes with crossz, or a bundle of your own; every byte is checked
+    load_bundle   the same
     predict       redshifts of a table of objects, with or without their images
     images_in     the images of a table's objects, out of cutout files
     map_catalog   redshifts of a HATS catalog of any size, by LSDB
@@ -28,7 +27,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from crossz.apply.bundle import load_bundle
+    from crossz.apply.bundle import load, load_bundle
     from crossz.apply.hats import map_catalog
     from crossz.apply.predict import images_in, predict
     from crossz.apply.user_images import images_from
@@ -45,6 +44,7 @@ __all__ = [
     "__version__",
     "images_from",
     "images_in",
+    "load",
     "load_bundle",
     "map_catalog",
     "predict",
@@ -57,6 +57,7 @@ _PLACES = {
     "Mixture": "estimates.pdf",
     "images_from": "apply.user_images",
     "images_in": "apply.predict",
+    "load": "apply.bundle",
     "load_bundle": "apply.bundle",
     "map_catalog": "apply.hats",
     "predict": "apply.predict",

@@ -12,7 +12,7 @@ import toy
 import yaml
 from helpers import ROOT
 
-from crossz.models import backbones, inference, training
+from crossz.models import backbones, inference, schedule, training
 from crossz.models.info import ModelInfo
 
 TRAIN = """
@@ -48,7 +48,7 @@ def test_it_is_the_printed_network(paper):
     linear = [layer for layer in net.encode_img.mlp if isinstance(layer, torch.nn.Linear)]
     assert [(layer.in_features, layer.out_features) for layer in linear] == [(2048, 512), (512, 512)]
     assert {layer.p for layer in net.modules() if isinstance(layer, torch.nn.Dropout)} == {0.0}
-    assert [training._reversal(paper["crossmodal"], progress) for progress in (0.0, 0.5, 1.0)] == [1.0] * 3
+    assert [schedule.reversal(paper["crossmodal"], progress) for progress in (0.0, 0.5, 1.0)] == [1.0] * 3
     unprinted = {name: paper["train"][name] for name in ("gradient_clip", "augment", "precision", "members", "share")}
     assert unprinted == {"gradient_clip": None, "augment": False, "precision": "float32", "members": 1, "share": 1.0}
     assert info.trained_inputs == ("phot+img",)

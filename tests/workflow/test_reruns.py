@@ -38,7 +38,7 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
     "`splits`": [({"splits": {"fractions": [0.5, 0.25, 0.25]}}, SPLITS)],
     "`photometry.magnitudes`": [({"photometry": {"magnitudes": "psf"}}, MODELS)],
     "`photometry.columns`": [({"photometry": {"columns": ["pm"]}}, CATALOG | {"query"})],
-    "`crossmodal`, `train`": [({"crossmodal": {"dropout": 0.15}}, NETWORKS), ({"train": {"epochs": 3}}, NETWORKS)],
+    "`crossmodal`, `train`": [({"crossmodal": {"dropout": 0.15}}, NETWORKS), ({"train": {"epochs": 3}}, NETWORKS), ({"train": {"start": "sdss-dr5q"}}, {"start"} | NETWORKS)],
     "`networks`, `variants`": [
         ({"networks": [*EMBEDDED["networks"], "softmax"]}, SCORES | {"train softmax", "evaluate softmax"}),
         ({"variants": {"point": {"crossmodal": {"head": "point", "dropout": 0.15}}}}, SCORES | {"train point", "evaluate point"}),
@@ -54,8 +54,10 @@ ROWS: dict[str, list[tuple[dict, set[str]]]] = {
 
 `train point`: of that model alone.
 """
+ALSO = {"also": {"more": {"file": "config/config.yaml", "units": "asinh", "z": None}}}
 MATCHED = {"crossmatch", "references", "trees"} | NETWORKS  # with ARCHIVE, which has no spectral baseline
 ARCHIVE_ROWS = {
+    "`catalog.also`": [({"catalog": ALSO}, {"also"} | NETWORKS)],
     "`photometry.crossmatch`, `catalog.crossmatch_radius_arcsec`": [(CROSSMATCHED, MATCHED)],
     "`archive`, `catalog.backend`, `stamps.fetch`": [
         ({"archive": {"sas": ["https://example.org/sas"], "attempts": 2}}, set()),

@@ -28,7 +28,8 @@ rule catalog:
 
 rule plan:
     input:
-        catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+        catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS)
+        + collect("results/also/{dataset}/{name}.parquet", dataset=DATASETS[:1], name=ALSO_IMAGES),
     output:
         shards=collect("results/plan/{shard}.parquet", shard=SHARDS),
     log:

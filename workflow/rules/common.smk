@@ -5,6 +5,7 @@ import functools
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from crossz.apply.networks import place_of
 from crossz.catalog.header import needs_archive
 from crossz.core import names
 from crossz.core.config import crossmatch_radii, extra_columns, gives_pdfs, network, problems, seen_columns
@@ -36,6 +37,7 @@ INPUTS = {
 MAIN = config["networks"][0]  # the network that figures show and others are compared with
 REFERENCES = config["references"]["models"]
 CLASSES = config["classes"] if config["task"] == "classification" else []
+ALSO_IMAGES = [name for name, block in config["catalog"]["also"].items() if block.get("images")]
 # The inputs of the stack; none where the main network gives no PDFs, or sees no photometry.
 STACKED_INPUTS = [
     name for name in INPUTS[MAIN] if name in names.STACKABLE and config["stack"] and gives_pdfs(config, MAIN)
@@ -65,6 +67,24 @@ wildcard_constraints:
 
 def settings(wildcards):
     return NETWORKS[wildcards.model]
+
+
+def start_of(wildcards):
+    """The weights that a training starts from; none: random ones."""
+    return [] if settings(wildcards)["train"]["start"] is None else [f"results/start/{wildcards.model}.pt"]
+
+
+def start_network(wildcards):
+    """The bundle that a training starts from."""
+    try:
+        return local(str(place_of(settings(wildcards)["train"]["start"])))
+    except CrosszError as error:
+        raise WorkflowError(f"train.start: {error}") from None
+
+
+def own_training(block):
+    """The block train, without the folder of the bundle in train.start: a bundle has no path of a computer."""
+    return block | {"start": block["start"] and Path(block["start"]).name}
 
 
 def cutouts_of(model):

@@ -30,6 +30,8 @@ rule train:
         split="results/splits/{dataset}/{split}.parquet",
         index="results/images.parquet",
         cutouts=lambda wildcards: cutouts_of(wildcards.model),
+        also=collect("results/also/{{dataset}}/{name}.parquet", name=config["catalog"]["also"]),
+        start=start_of,
     output:
         model="results/models/{dataset}/{model}/{split}/model.pt",
         info="results/models/{dataset}/{model}/{split}/model.json",
@@ -46,13 +48,28 @@ rule train:
     params:
         checkpoint="results/checkpoints/{dataset}/{model}/{split}.pt",
         crossmodal=lambda wildcards: settings(wildcards)["crossmodal"],
-        training=lambda wildcards: settings(wildcards)["train"],
+        training=lambda wildcards: own_training(settings(wildcards)["train"]),
         photometry=lambda wildcards: settings(wildcards)["photometry"],
         classes=CLASSES,
         seed=lookup("seed", within=config),
         code=code_digest("models.training"),
     script:
         "../scripts/train.py"
+
+
+rule start:
+    input:
+        network=start_network,
+    output:
+        start="results/start/{model}.pt",
+    log:
+        "logs/start/{model}.log",
+    conda:
+        "../../envs/train.yaml"
+    params:
+        code=code_digest("apply.start"),
+    script:
+        "../scripts/start.py"
 
 
 rule evaluate:

@@ -112,6 +112,10 @@ def load_bundle(network: str | Path, device: torch.device | None = None) -> Bund
         return _read(folder, choose_device() if device is None else device)
 
 
+load = load_bundle
+"""The same by its short name: `crossz.load("sdss-dr5q")`."""
+
+
 def _read(folder: Path, device: torch.device) -> Bundle:
     facts = check(folder)
     splits = []
@@ -179,13 +183,15 @@ def _check_shapes(path: Path, info: ModelInfo) -> None:
     if not 0 < len(info.members) <= _MOST_MEMBERS:
         raise ValueError(f"{len(info.members)} networks a split")
     with torch.device("meta"):
+        whole = build(info).state_dict()
         net = for_estimates(build(info), info).state_dict()
     wanted = {
         f"{number}.{name}": tuple(value.shape) for number in range(len(info.members)) for name, value in net.items()
     }
     with safe_open(path, "pt") as handle:
         shapes = {name: tuple(handle.get_slice(name).get_shape()) for name in handle.keys()}  # noqa: SIM118 (no mapping)
-    found = shapes_of(shapes)
+    unused = {f"{number}.{name}" for number in range(len(info.members)) for name in whole.keys() - net.keys()}
+    found = {name: shape for name, shape in shapes_of(shapes).items() if name not in unused}  # format 2 has them
     if other := sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name)):
         name = other[0]
         raise ValueError(f"{name} has the shape {found.get(name)} instead of {wanted.get(name)}")
@@ -198,8 +204,7 @@ def _members(path: Path, info: ModelInfo) -> list[CrossModal]:
         members = [for_estimates(build(info), info) for _ in info.members]
         for number, net in enumerate(members):
             begin = f"{number}."
-            names = [name for name in weights if name.startswith(begin)]
-            net.load_state_dict({name.removeprefix(begin): weights.pop(name) for name in names})
+            net.load_state_dict({name: weights[begin + name] for name in net.state_dict()})
             net.eval()
     except (SafetensorError, ValueError, RuntimeError) as error:
         message = " ".join(str(error).split())

@@ -276,4 +276,4 @@ def pack(*, bundle: str | Path, archive: str | Path) -> None:
         for file in _files(folder):
             entry = zipfile.ZipInfo(f"{folder.name}/{file.name}")
             entry.create_system, entry.external_attr = 3, 0o644 << 16  # as Unix writes it, wherever this runs
-            target.writestr(entry, file.read_bytes())
+            target.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, 9)

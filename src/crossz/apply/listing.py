@@ -28,9 +28,12 @@ def _lines(name: str, facts: Mapping[str, Any], path: Path) -> list[tuple[str, .
     z = facts["domain"]["features"]["z"]
     first = (name, f"{z[0]:.2f}-{z[-1]:.2f}", f"{path.stat().st_size / 1e6:.1f}")
     lines: list[tuple[str, ...]] = []
-    for inputs, scores in facts["ensemble"]["scores"].items():
+    stack = facts.get("stack", {}).get("ensemble", {})  # what objects with complete photometry get
+    found = facts.get("ensemble", {}).get("scores", {}) | stack.get("scores", {})
+    for inputs, scores in (found or {"": {}}).items():
         shown, span, size = ("", "", "") if lines else first
         magnitudes = "" if lines else _MAGNITUDES[facts["magnitudes"]]
-        values = (f"{scores[key]:.4f}" for key in ("rmse", "sigma_nmad", "crps"))
-        lines.append((shown, inputs, magnitudes, span, *values, f"{scores['coverage_68']:.1%}", size))
+        values = (f"{scores[key]:.4f}" if key in scores else "" for key in ("rmse", "sigma_nmad", "crps"))
+        share = f"{scores['coverage_68']:.1%}" if "coverage_68" in scores else ""
+        lines.append((shown, inputs, magnitudes, span, *values, share, size))
     return lines

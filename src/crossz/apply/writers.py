@@ -210,12 +210,18 @@ def _values(column: pa.ChunkedArray, ascii_only: bool) -> tuple[np.ndarray, np.n
             mask = pc.is_null(column).to_numpy(zero_copy_only=False)
             return pc.fill_null(column.cast(pa.int64()), _NONE).to_numpy(), mask
         return column.to_numpy(zero_copy_only=False), None
+    place = None
+    if pa.types.is_string(kind):  # most columns of text have a few different ones
+        coded = pc.fill_null(column, "").dictionary_encode()
+        column, place = coded.dictionary, coded.indices.to_numpy()
     texts = ["" if value is None else str(value) for value in column.to_pylist()]
     if ascii_only:
         letters = [text.encode("ascii", "backslashreplace") for text in texts]
-        return np.array(letters, dtype=f"S{max([2, *map(len, letters)])}"), None
+        each = np.array(letters, dtype=f"S{max([2, *map(len, letters)])}")
+        return each if place is None else each[place], None
     width = max([2, *map(len, texts)])  # VOTable has a form of its own for texts of one character, which STILTS doubts
-    return np.array(texts, dtype=f"U{width}"), None
+    each = np.array(texts, dtype=f"U{width}")
+    return each if place is None else each[place], None
 
 
 def _write_fits(table: pa.Table, path: Path) -> None:

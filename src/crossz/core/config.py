@@ -156,6 +156,7 @@ def _contradictions(config: dict, root: Path) -> list[str]:
         *_fractions(config),
         *(line for name in config["networks"] for line in _network_contradictions(config, name)),
         *_sources(config, root),
+        *_also(config, root),
         *_mml(config),
         *(_folder(config, "cutouts", "folder", root) if config["survey"] == "cutouts" else []),
         *(_frames(config, root) if config["survey"] == "sdss" else []),
@@ -214,6 +215,18 @@ def _sources(config: dict, root: Path) -> list[str]:
                 problems.append(f"catalog.files.{dataset}: no file {file}")
         elif not (root / f"workflow/sql/{dataset}.sql").is_file():
             problems.append(f"datasets: {dataset}: its query: no file workflow/sql/{dataset}.sql")
+    return problems
+
+
+def _also(config: dict, root: Path) -> list[str]:
+    also, problems = config["catalog"]["also"], []
+    if also and (config["survey"] == "embedded" or config["task"] == "classification"):
+        problems.append("catalog.also: rows beside a dataset are for redshifts of surveys sdss, cutouts and photometry")
+    problems += [
+        f"catalog.also.{name}: no file {block['file']}"
+        for name, block in also.items()
+        if not (root / block["file"]).is_file()
+    ]
     return problems
 
 

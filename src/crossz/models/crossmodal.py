@@ -41,6 +41,21 @@ class Features(NamedTuple):
         return feature
 
 
+class Beside(NamedTuple):
+    """Objects that train beside a batch of the dataset, with what they have."""
+
+    inputs: tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
+    """X_mag, X_colour and image; None where they have none."""
+    z: torch.Tensor
+    """[n] scaled targets; not read where there are no patterns."""
+    extinction: torch.Tensor
+    """[n, 5] scaled targets, NaN where unknown."""
+    patterns: Sequence[str]
+    """The input patterns that they train."""
+    weight: float
+    """Of their loss, beside 1 of the dataset's."""
+
+
 PAIRS: dict[str, tuple[str | None, str | None]] = {
     "phot+img": ("phot", "img"),
     "phot_gen+img": ("phot_gen", "img"),
@@ -186,17 +201,17 @@ class CrossModal(nn.Module):
         x_mag: torch.Tensor | None,
         x_colour: torch.Tensor | None,
         image: torch.Tensor | None,
-        generate_img: bool = False,
+        generate: bool = False,
     ) -> Features:
         """The four features [n, 512] of n objects (eq. 3-5); of one modality alone where the other is None.
 
-        With `generate_img` a feature that stands for the missing image is generated from the photometry.
+        With `generate` a feature that stands for the missing image or photometry is generated from the other one.
         """
         phot = None if x_mag is None else self.encode_phot(x_mag, x_colour)
         img = None if image is None else self.encode_img(image)
         both = phot is not None and img is not None
-        phot_gen = F.silu(self.decode_img(img)) if both else None
-        img_gen = F.silu(self.decode_phot(phot)) if both or generate_img else None
+        phot_gen = F.silu(self.decode_img(img)) if both or (generate and img is not None) else None
+        img_gen = F.silu(self.decode_phot(phot)) if both or (generate and phot is not None) else None
         return Features(phot, img, phot_gen, img_gen)
 
     def forward(
@@ -206,10 +221,19 @@ class CrossModal(nn.Module):
         image: torch.Tensor | None,
         z: torch.Tensor,
         extinction: torch.Tensor,
+        also: Sequence[Beside] = (),
         **weights: Any,
     ) -> dict[str, torch.Tensor]:
-        """The `objective` of n objects: the one call of a training step, which DistributedDataParallel needs."""
-        return objective(self, self.features(x_mag, x_colour, image), z, extinction, **weights)
+        """The `objective` of n objects: the one call of a training step, which DistributedDataParallel needs.
+
+        The losses of the objects `also` are added to the loss, and to nothing else.
+        """
+        terms = objective(self, self.features(x_mag, x_colour, image), z, extinction, **weights)
+        for other in also:
+            seen = self.features(*other.inputs, generate=None not in PAIRS[weights["patterns"][0]])
+            more = objective(self, seen, other.z, other.extinction, **weights | {"patterns": other.patterns})
+            terms["loss"] = terms["loss"] + other.weight * more["loss"]
+        return terms
 
     def z(self, features: Features, inputs: str) -> torch.Tensor:
         """What the redshift head says of the pair of features that the input pattern names (eq. 6).
@@ -219,6 +243,7 @@ class CrossModal(nn.Module):
         phot, img = (features.named(name) if name else None for name in PAIRS[inputs])
         if phot is not None and img is not None:
             return self.redshift(torch.cat([img, phot], dim=1))
+        first: Any
         first, *rest = self.redshift  # zeros stand for the other feature: half of the products
         half = first.weight[:, :CHI] if phot is None else first.weight[:, CHI:]
         head = F.linear(features.named(PAIRS[inputs][0] or PAIRS[inputs][1] or ""), half, first.bias)
@@ -329,7 +354,7 @@ def objective(
     extinction
         [n, 5] scaled targets, NaN where unknown.
     patterns
-        The input patterns that are trained: J_z is the mean over them.
+        The input patterns that are trained: J_z is the mean over them. None of objects without a redshift.
     alpha, beta
         Weights of the adversarial and of the extinction loss.
     pair_weight
@@ -344,13 +369,15 @@ def objective(
     dict
         loss, redshift or classes (J_z), extinction (J_ext), adversarial (J_adv), accuracy (of the discriminators).
     """
-    heads = torch.cat([net.z(features, inputs) for inputs in patterns])  # one loss of all: a quarter of the kernels
-    j_z = redshift_loss(heads, z.repeat(len(patterns)), nll_weight)
-    terms = {"loss": (1 - alpha - beta) * j_z, "redshift" if z.is_floating_point() else "classes": j_z}
+    terms = {"loss": torch.zeros((), device=z.device)}
+    if patterns:
+        heads = torch.cat([net.z(features, inputs) for inputs in patterns])  # one loss of all: a quarter of the kernels
+        j_z = redshift_loss(heads, z.repeat(len(patterns)), nll_weight)
+        terms = {"loss": (1 - alpha - beta) * j_z, "redshift" if z.is_floating_point() else "classes": j_z}
     if features.img is not None:
         terms["extinction"] = extinction_loss(net.extinction(features.img), extinction)
         terms["loss"] = terms["loss"] + beta * terms["extinction"]
-    if features.img_gen is not None:
+    if features.phot is not None and features.img is not None:
         terms["adversarial"], terms["accuracy"] = adversarial_loss(net, features, reversal)
         terms["loss"] = terms["loss"] + alpha * terms["adversarial"]
         if pair_weight:

@@ -165,13 +165,18 @@ def model_inputs(
 
 
 def load_part(
-    rows: pd.DataFrame, pixels: Pixels, info: ModelInfo, device: torch.device, reserve: int | None = None
+    rows: pd.DataFrame,
+    pixels: Pixels,
+    info: ModelInfo,
+    device: torch.device,
+    reserve: int | None = None,
+    complete: bool = True,
 ) -> Part:
     """The catalog `rows` of one part, each with its `row` in `pixels`, under the scalers of `info`.
 
-    `reserve`: as in `image_source`.
+    `reserve`: as in `image_source`; `complete`: as in `features.photometry`.
     """
-    phot = ft.photometry(rows, info.magnitudes, info.columns)
+    phot = ft.photometry(rows, info.magnitudes, info.columns, complete)
     if info.classes:
         truth = target = classes.labels(rows, info.classes)
     else:

@@ -116,7 +116,7 @@ def raw_estimate(
             seen = network_inputs(inputs, positions[rows], info, patterns)
             generates = info.sees_images and info.sees_photometry and seen[2] is None
             for number, net in enumerate(nets):
-                chi = net.features(*seen, generate_img=generates)
+                chi = net.features(*seen, generate=generates)
                 for pattern in patterns:
                     head = net.z(chi, pattern).float()
                     rows_of_all = heads.setdefault((number, pattern), head.new_zeros(count, head.shape[1]))

@@ -26,6 +26,7 @@ from crossz.core.names import ALONE
 from crossz.estimates import classes as labels
 from crossz.images.store import ImageStore
 from crossz.models import distributed, memory
+from crossz.models.also import Kind, beside, load_also, orders
 from crossz.models.checkpoint import Checkpoint, fingerprint
 from crossz.models.data import Part, ahead, augmented, fit_scalers, load_part
 from crossz.models.device import choose_device, compile_once, deterministic, on_device, uncompiled
@@ -33,6 +34,9 @@ from crossz.models.inference import Networks, autocast, build, network_inputs, r
 from crossz.models.info import ModelInfo
 from crossz.models.progress import Progress
 from crossz.models.rows import load_rows, subsample
+from crossz.models.schedule import cosine, reversal
+from crossz.models.start import Weights, begin_from
+from crossz.models.start import read as read_start
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +44,17 @@ CHECKPOINT_SECONDS = 20.0
 """A checkpoint is written at the end of an epoch when the last one is older than this."""
 CHECKPOINT_SHARE = 0.02
 """Largest share of the time that checkpoints take: after one that took long, the next one comes later."""
-_WARM_UP = 0.05  # share of a cosine schedule during which the learning rate rises
-_RAMP = 10.0  # steepness of the gradient-reversal ramp 2 / (1 + exp(-10 p)) - 1 (Ganin et al. 2016)
 
 
 class Data(NamedTuple):
-    """The training and validation part of a split."""
+    """The training and validation part of a split, and what else goes into a training."""
 
     train: Part
     val: Part
+    also: tuple[Kind, ...] = ()
+    """Rows that train beside the training part."""
+    start: tuple[Weights, ...] = ()
+    """What the networks start from, in turn; none: random weights."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ def train(
     classes: Sequence[str] = (),
     seed: int,
     code: str,
+    also: Sequence[str | Path] = (),
+    start: Sequence[str | Path] = (),
     threads: int = 1,
     processes: int = 1,
     stop: Callable[[], bool] = lambda: False,
@@ -102,6 +110,10 @@ def train(
         Seed of all random numbers.
     code
         Digest of the code: a checkpoint of other code is left aside.
+    also
+        Rows that train beside the training part (`also.load_also`).
+    start
+        Only the file of the weights to start from (`start.read`); none: random ones.
     threads
         Threads of the processor, divided among `processes`.
     processes
@@ -117,7 +129,12 @@ def train(
     """
     if processes > 1:
         settings = {name: value for name, value in locals().items() if name not in ("processes", "stop")}
-        settings |= {"cutouts": list(cutouts), "threads": max(1, threads // processes)}
+        settings |= {
+            "cutouts": list(cutouts),
+            "also": list(also),
+            "start": list(start),
+            "threads": max(1, threads // processes),
+        }
         return distributed.run(processes, train, settings, stop)
     deterministic(threads, training["deterministic"])
     store, device = ImageStore(index, cutouts), choose_device()
@@ -129,10 +146,15 @@ def train(
         n=description.n | {"train": len(train_rows)}, scalers=fit_scalers(train_rows, store, description)
     )
     parts = (train_rows, rows[rows["subset"] == "val"])
-    data = Data(*(load_part(part, store, description, device, reserve) for part in parts))
-    for name, part in zip(("train", "val"), data, strict=True) if classes else ():
+    trained, val = (load_part(part, store, description, device, reserve) for part in parts)
+    for name, part in (("train", trained), ("val", val)) if classes else ():
         labels.require_all(part.truth, classes, f"{split}, part {name}")
-    kept = Checkpoint(Path(checkpoint), fingerprint(description, code, data, cutouts))
+    kinds = load_also(also, rows, store, description, device)
+    if also:
+        description = description.with_fields(n=description.n | {"also": sum(len(kind.part.truth) for kind in kinds)})
+    data = Data(trained, val, kinds, tuple(weights for path in start for weights in read_start(path)))
+    seen = (trained, val, *(kind.part for kind in kinds))
+    kept = Checkpoint(Path(checkpoint), fingerprint(description, code, seen, [*cutouts, *start]))
     members = _train_members(data, description, kept, stop)
     description = _recalibrate(members, data.val, description)
     # Known only now: a checkpoint goes on with any number of processes, on any device.
@@ -230,7 +252,10 @@ def train_member(
     """
     device, settings = data.train.target.device, info.train
     torch.manual_seed(_seed(info.seed, data.train.objID, number, -1))
-    net = distributed.synchronised(on_device(build(info), device))
+    net = build(info)
+    if data.start:
+        begin_from(net, data.start[number % len(data.start)])
+    net = distributed.synchronised(on_device(net, device))
     if settings["compile"]:
         compile_once(net.encode_img.cnn)
     trained = distributed.parallel(net, part_unused=info.z_patterns in ALONE)
@@ -246,7 +271,7 @@ def train_member(
     while state["epoch"] < settings["epochs"] and state["epoch"] - state["best_epoch"] <= settings["patience"]:
         # All random numbers of an epoch are seeded here, so that going on after a kill is exact.
         torch.manual_seed(_seed(info.seed, data.train.objID, number, state["epoch"]))
-        losses = train_epoch(trained, optimizer, data.train, info, state["epoch"])
+        losses = train_epoch(trained, optimizer, data.train, info, state["epoch"], data.also)
         with uncompiled(settings["compile"]):
             row = _validate(Networks([net], info), data.val, losses, state["epoch"])
         if settings["schedule"] == "plateau":
@@ -286,9 +311,14 @@ def _validate(networks: Networks, val: Part, losses: dict[str, float], epoch: in
 
 
 def train_epoch(
-    net: nn.Module, optimizer: torch.optim.Optimizer, part: Part, info: ModelInfo, epoch: int
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    part: Part,
+    info: ModelInfo,
+    epoch: int,
+    also: Sequence[Kind] = (),
 ) -> dict[str, float]:
-    """One pass over the training part; mean losses. Random numbers come from torch's generator, seeded by the caller.
+    """One pass over the training part, and over the rows `also` beside it; mean losses. Random numbers come from torch's generator, seeded by the caller.
 
     Of several processes each takes its share of every batch. The order of objects and the turns of images are those of one
     process, dropout is each process's own. A process whose share of a small batch is empty takes part in the step, because
@@ -299,6 +329,7 @@ def train_epoch(
     net.train()
     order = _batches(count, training["batch_size"], one_shape=device.type != "cpu" or training["compile"])
     batches, seen = len(order), sum(map(len, order))
+    also_orders = orders(also, batches)
     turns = torch.default_generator
     if distributed.count() > 1:
         turns = torch.Generator().set_state(torch.get_rng_state())
@@ -322,12 +353,13 @@ def train_epoch(
                 *inputs,
                 part.target[positions],
                 part.extinction[positions],
+                beside(also, [places[batch] for places in also_orders], info),
                 patterns=patterns,
                 alpha=crossmodal["alpha"],
                 beta=crossmodal["beta"],
                 pair_weight=crossmodal["pair_weight"],
                 nll_weight=crossmodal["nll_weight"],
-                reversal=_reversal(crossmodal, progress),
+                reversal=reversal(crossmodal, progress),
             )
         optimizer.zero_grad(set_to_none=True)
         # Processes have the mean of their gradients: that of the batch, if each loss counts for its objects.
@@ -352,19 +384,6 @@ def _batches(count: int, batch_size: int, one_shape: bool) -> tuple[torch.Tensor
     batches = max(1, min(math.ceil(count / batch_size), count // 2))
     order = torch.randperm(count)
     return (order[: count - count % batches] if one_shape else order).tensor_split(batches)
-
-
-def _reversal(crossmodal: Mapping[str, Any], progress: float) -> float:
-    """Strength of the gradient reversal at `progress` 0..1 of the training."""
-    ramp = 2 / (1 + math.exp(-_RAMP * progress)) - 1 if crossmodal["reversal_ramp"] else 1.0
-    return float(crossmodal["reversal"] * ramp)
-
-
-def cosine(progress: float) -> float:
-    """Factor of the learning rate at `progress` 0..1 of the training: a short linear warm-up, then half a cosine."""
-    if progress < _WARM_UP:
-        return max(progress, 1e-3) / _WARM_UP
-    return 0.5 * (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP)))
 
 
 def _optimizer(net: nn.Module, training: Mapping[str, Any]) -> torch.optim.Optimizer:

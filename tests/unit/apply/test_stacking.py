@@ -7,7 +7,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from bundles import exported
+from safetensors.torch import load_file, save_file
 
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
 from crossz.apply.bundle_folder import CARD, FACTS, OLDER
@@ -101,9 +103,13 @@ def test_a_bundle_holds_the_stack_and_shrugs_at_none(whole, bundle, made, target
     assert load_bundle(made).stack is None
 
 
-def test_a_bundle_of_the_older_format_is_read(copy, change_facts):
+def test_a_bundle_of_the_older_format_is_read(copy, change_facts, targets):
+    wanted = predict(targets, load_bundle(copy))
+    path = copy / "split-0.safetensors"
+    save_file({**load_file(path), "0.extinction.0.weight": torch.zeros(128, 512)}, path)  # a part that only trains
     change_facts(copy, lambda facts: facts.update(format=OLDER[0]))
     assert load_bundle(copy).stack is None
+    pd.testing.assert_frame_equal(predict(targets, load_bundle(copy)), wanted)
 
 
 BROKEN = {

@@ -136,6 +136,22 @@ def test_the_backbones_are_those_that_torchvision_has():
     assert set(BACKBONES) - {"small"} == {name for name in there if name.startswith(families)}
 
 
+def test_rows_beside_a_dataset_say_what_they_are():
+    block = {"file": "Makefile", "units": "asinh", "z": None}
+    config = changed("catalog.also", {"more": block, "gone": block | {"file": "gone.csv"}})
+    config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"
+    assert [line for line in problems(config, SCHEMA, ROOT) if "also" in line] == [
+        "catalog.also.gone: no file gone.csv"
+    ]
+    config = changed("catalog.also", {"more": block})
+    assert any(
+        "catalog.also: rows beside a dataset are for redshifts" in line for line in problems(config, SCHEMA, ROOT)
+    )
+    for name in block:
+        config = changed("catalog.also", {"more": {key: value for key, value in block.items() if key != name}})
+        assert any(f"'{name}' is a required property" in line for line in problems(config, SCHEMA, ROOT)), name
+
+
 def test_only_whole_frames_are_kept():
     config = changed("stamps", DEFAULT["stamps"] | {"keep_frames": True, "frames_root": ".", "fetch": "blocks"})
     config["survey"], config["catalog"]["backend"] = "sdss", "skyserver"

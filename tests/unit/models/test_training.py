@@ -22,7 +22,7 @@ from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import mixtures_of
 from crossz.images.arrow import read_arrays, write_arrays
 from crossz.images.store import ImageStore
-from crossz.models import data, evaluation, inference, training
+from crossz.models import data, evaluation, inference, schedule, training
 from crossz.models.checkpoint import Checkpoint
 from crossz.models.crossmodal import extinction_loss
 from crossz.models.data import augmented, load_part, redshift_of, target_of
@@ -339,9 +339,9 @@ def test_the_gradient_is_clipped_unless_there_is_no_largest_norm(survey, tmp_pat
 
 def test_the_reversal_grows_from_nothing_unless_there_is_no_ramp():
     settings = CROSSMODAL | {"reversal": 0.5}
-    assert training._reversal(settings, 0.0) == 0
-    assert training._reversal(settings, 1.0) == pytest.approx(0.5, abs=1e-3)
-    assert training._reversal(settings | {"reversal_ramp": False}, 0.0) == 0.5
+    assert schedule.reversal(settings, 0.0) == 0
+    assert schedule.reversal(settings, 1.0) == pytest.approx(0.5, abs=1e-3)
+    assert schedule.reversal(settings | {"reversal_ramp": False}, 0.0) == 0.5
 
 
 def test_networks_that_know_nothing_of_the_layers_behind_the_backbone_have_one():
@@ -399,11 +399,11 @@ def test_augmentation_turns_and_flips_and_nothing_else():
 
 @given(st.floats(0, 1))
 def test_the_learning_rate_rises_shortly_and_falls_to_nothing(progress):
-    assert 0 <= training.cosine(progress) <= 1
+    assert 0 <= schedule.cosine(progress) <= 1
     if progress >= 0.05:
-        assert training.cosine(min(1.0, progress + 0.01)) <= training.cosine(progress)
-    assert training.cosine(1.0) == pytest.approx(0, abs=1e-9)
-    assert training.cosine(0.05) == pytest.approx(1)
+        assert schedule.cosine(min(1.0, progress + 0.01)) <= schedule.cosine(progress)
+    assert schedule.cosine(1.0) == pytest.approx(0, abs=1e-9)
+    assert schedule.cosine(0.05) == pytest.approx(1)
 
 
 @given(st.floats(0, 7), st.sampled_from(["log1p", "z"]))

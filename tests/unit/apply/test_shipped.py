@@ -1,0 +1,108 @@
+"""The networks that come with crossz: they are those of the record, in the wheel, and right about well-known quasars."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+from helpers import ROOT
+
+from crossz.apply import cli
+from crossz.apply.bundle_folder import CARD, check, opened
+from crossz.apply.networks import FOLDER, shipped
+from crossz.core.constants import BANDS
+from crossz.core.files import sha256
+
+NAMES = ["sdss-dr5q", "sdss-quasars"]
+QUASARS = {  # psfMag, psfMagErr and extinction in u g r i z; literature redshifts
+    "3C 345": (
+        0.593, (16.91, 16.571, 16.463, 16.285, 16.134), (0.013, 0.014, 0.012, 0.014, 0.018), (0.0674, 0.0496, 0.036, 0.0273, 0.0193),
+    ),
+    "PG 1115+080": (
+        1.735, (16.405, 16.241, 16.278, 16.044, 16.051), (0.015, 0.015, 0.02, 0.021, 0.015), (0.2127, 0.1565, 0.1135, 0.0861, 0.061),
+    ),
+    "SDSS J1106+3510": (
+        0.485, (18.152, 17.92, 18.013, 17.927, 17.884), (0.031, 0.021, 0.012, 0.019, 0.026), (0.1081, 0.0795, 0.0577, 0.0437, 0.031),
+    ),
+    "SDSS J1148+0113": (
+        1.411, (19.272, 19.072, 18.772, 18.595, 18.466), (0.023, 0.018, 0.013, 0.025, 0.033), (0.1389, 0.1022, 0.0741, 0.0562, 0.0399),
+    ),
+    "SDSS J1048+5702": (
+        3.249, (24.421, 18.678, 18.354, 18.254, 18.309), (1.148, 0.021, 0.012, 0.019, 0.026), (0.0347, 0.0255, 0.0185, 0.0141, 0.01),
+    ),
+    "SDSS J0906+0234": (
+        4.512, (26.531, 21.731, 19.387, 18.504, 18.368), (0.45, 0.064, 0.025, 0.021, 0.034), (0.1842, 0.1355, 0.0983, 0.0745, 0.0528),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = []
+    for name, (_, *values) in QUASARS.items():
+        columns = [f"{kind}_{band}" for kind in ("psfMag", "psfMagErr", "extinction") for band in BANDS]
+        rows.append({"name": name} | dict(zip(columns, np.concatenate(values), strict=True)))
+    pd.DataFrame(rows).to_csv(tmp_path / "mine.csv", index=False)
+    return tmp_path / "mine.csv"
+
+
+def test_they_are_the_files_of_the_record_and_small():
+    listed = re.findall(r"^([0-9a-f]{64})  (\S+)$", (FOLDER / "SHA256SUMS").read_text(), re.MULTILINE)
+    assert (
+        [name for _, name in listed]
+        == [f"{name}.zip" for name in NAMES]
+        == sorted(p.name for p in FOLDER.glob("*.zip"))
+    )
+    for digest, name in listed:
+        assert sha256(FOLDER / name) == digest, f"{name}: make networks writes file and SHA256SUMS together"
+    assert sum(path.stat().st_size for path in shipped().values()) <= 10e6
+
+
+def test_the_wheel_has_them():
+    paths = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    assert {f"crossz/networks/{name}.zip" for name in NAMES} <= paths
+    assert "crossz/apply/networks.py" in paths
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_says_what_it_is_good_for_and_whose_data_it_is(name):
+    with opened(name) as folder:
+        facts, card = check(folder), (folder / CARD).read_text()
+    assert facts["magnitudes"] == "psf"
+    for scores in facts["ensemble"]["scores"].values():
+        assert 0.62 < scores["coverage_68"] < 0.74
+    assert f"crossz predict {name} targets.csv" in card
+    for words in (
+        "psfMag_u",
+        "## Scores",
+        "## Calibration",
+        "## Where it errs",
+        "## Known failures",
+        "Sloan",
+        "## Training domain",
+    ):
+        assert words in card, words
+    assert ("Schneider" if name == "sdss-dr5q" else "Zhang") in card
+
+
+def test_known_quasars_get_their_redshifts_right_after_the_installation(table, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cli.main(["predict", "sdss-dr5q", str(table), "out.parquet"])
+    found = pd.read_parquet("out.parquet").set_index("name")
+    for name, (z, *_) in QUASARS.items():
+        row = found.loc[name]
+        assert row["z_low_95"] < z < row["z_high_95"], name
+        assert row["inputs"] == "phot"
+        if name.startswith("SDSS"):  # the others are among the brightest of all, and their PDFs are wide
+            assert abs(row["z_median"] - z) < 0.1 * (1 + z), (name, row["z_median"])
+    cli.main(["predict", "sdss-quasars", str(table), "out.csv"])
+    found = pd.read_csv("out.csv").set_index("name")
+    for name in ("SDSS J1048+5702", "SDSS J0906+0234"):  # those in its range
+        z = QUASARS[name][0]
+        assert abs(found.loc[name, "z_median"] - z) < 0.1 * (1 + z)
+        assert found.loc[name, "z_low_95"] < z < found.loc[name, "z_high_95"]
+    capsys.readouterr()
+    cli.main(["models"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in (*NAMES, "phot+img_gen", "psfMag, extinction"))
