@@ -8,4 +8,6 @@ from crossz.sky.scene import Scene
 
 def points(psf: Psf, xy, flux) -> Scene:
     """A scene of points, and of nothing else."""
-    return Scene(psf, np.array(xy, float), np.array(flux, float), np.ones(len(flux)), np.zeros((0, 4)), np.zeros(0, int))
+    return Scene(
+        psf, np.array(xy, float), np.array(flux, float), np.ones(len(flux)), np.zeros((0, 4)), np.zeros(0, int)
+    )

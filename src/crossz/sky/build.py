@@ -125,7 +125,12 @@ def build(
         connection.execute("CREATE INDEX SpecObjAll_bestObjID ON SpecObjAll (bestObjID)")
         connection.commit()
         lost = frames.path(Path(), plan[0], *absent).as_posix()
-        settings = {"seed": seed, "frame": list(frame), "quasars_per_field": quasars_per_field, "effects": list(effects)}
+        settings = {
+            "seed": seed,
+            "frame": list(frame),
+            "quasars_per_field": quasars_per_field,
+            "effects": list(effects),
+        }
         writer.add_metadata({"settings": settings, "counts": total, "absent_frames": [lost]})
 
 

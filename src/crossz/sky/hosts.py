@@ -49,11 +49,15 @@ def hosts(rng: np.random.Generator, quasars: pd.DataFrame) -> tuple[np.ndarray, 
     light = quasars[[f"flux_{band}" for band in BANDS]].to_numpy()
     young, scatter, spread = rng.beta(2, 4, len(z)), rng.normal(0, 0.25, len(z)), rng.normal(0, 0.12, len(z))
     ratio, angle = rng.uniform(0.5, 1, len(z)), rng.uniform(0, np.pi, len(z))
-    star_flux = 10 ** (0.4 * (22.5 - _LSTAR_R)) * (luminosity_distance(np.array(_LSTAR_Z)) / luminosity_distance(z)) ** 2
+    star_flux = (
+        10 ** (0.4 * (22.5 - _LSTAR_R)) * (luminosity_distance(np.array(_LSTAR_Z)) / luminosity_distance(z)) ** 2
+    )
     brightness = np.log10(light[:, BANDS.index("i")] / star_flux)  # of the quasar, over L*
     luminosity = 10 ** (0.3 + 0.35 * (brightness - 0.85) + scatter)
     spectra = templates.spectra(young, np.full(len(z), 0.05), z, filters.WAVELENGTH)
-    at_lstar = filters.fluxes(templates.spectra(np.array([0.2]), np.array([0.05]), np.array([_LSTAR_Z]), filters.WAVELENGTH))
+    at_lstar = filters.fluxes(
+        templates.spectra(np.array([0.2]), np.array([0.05]), np.array([_LSTAR_Z]), filters.WAVELENGTH)
+    )
     relative = filters.fluxes(spectra) / at_lstar[0, BANDS.index("r")] * (1 + _LSTAR_Z) / (1 + z[:, None])
     flux = luminosity[:, None] * star_flux[:, None] * relative
     kpc = _LSTAR_KPC * luminosity**0.4 * 10**spread

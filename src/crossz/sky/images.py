@@ -99,9 +99,7 @@ EXPONENTIAL = Profile(_EXP_WEIGHT / _EXP_WEIGHT.sum(), _EXP_VARIANCE, 5)
 DE_VAUCOULEURS = Profile(_DEV_WEIGHT / _DEV_WEIGHT.sum(), _DEV_VARIANCE, 8)
 
 
-def disc(
-    psf: Psf, window: Window, x: float, y: float, shape: np.ndarray, profile: Profile = EXPONENTIAL
-) -> np.ndarray:
+def disc(psf: Psf, window: Window, x: float, y: float, shape: np.ndarray, profile: Profile = EXPONENTIAL) -> np.ndarray:
     """A galaxy of unit flux seen through the PSF; `shape` = half-light radius (pixels), axis ratio, angle."""
     half_light, ratio, angle = shape
     along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])

@@ -79,6 +79,9 @@ def rows(rng: np.random.Generator, sources: Sources, photo: pd.DataFrame) -> pd.
     magnitude_error = np.where(positive, 2.5 / np.log(10) * error / np.where(positive, seen, 1), -9999)
     table = primary[["objID", "ra", "dec"]].assign(has_wise_phot=(rng.random(len(primary)) < _COVERED).astype(int))
     for b, band in enumerate(BANDS):
-        table[f"{band}_nanomaggies"], table[f"{band}_nanomaggies_ivar"] = seen[:, b].round(4), error[:, b].round(4) ** -2
+        table[f"{band}_nanomaggies"], table[f"{band}_nanomaggies_ivar"] = (
+            seen[:, b].round(4),
+            error[:, b].round(4) ** -2,
+        )
         table[f"{band}_mag"], table[f"{band}_mag_err"] = magnitude[:, b].round(5), magnitude_error[:, b].round(5)
     return table[table["has_wise_phot"] == 1]

@@ -19,7 +19,9 @@ def refraction(wavelength: np.ndarray) -> np.ndarray:
     """Arcseconds by which dry air lifts light at zenith angle 45 degrees, for vacuum wavelengths in Angstrom (Filippenko 1982)."""
     inverse = (wavelength / 1e4) ** -2.0
     at_sea = 64.328 + 29498.1 / (146 - inverse) + 255.4 / (41 - inverse)
-    air = _PRESSURE * (1 + (1.049 - 0.0157 * _TEMPERATURE) * 1e-6 * _PRESSURE) / (720.883 * (1 + 0.003661 * _TEMPERATURE))
+    air = (
+        _PRESSURE * (1 + (1.049 - 0.0157 * _TEMPERATURE) * 1e-6 * _PRESSURE) / (720.883 * (1 + 0.003661 * _TEMPERATURE))
+    )
     return 206265e-6 * at_sea * air
 
 

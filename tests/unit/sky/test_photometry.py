@@ -27,7 +27,9 @@ def test_fluxes_centroids_and_models_have_the_noise_that_they_should():
     chi = (got.flux - 5) / got.error
     assert chi.std() == pytest.approx(1, abs=0.1)
     assert abs(chi.mean()) < 0.15
-    expected = NOISE / 5 / np.sqrt(np.sum(np.diff(images.point(PSF, (slice(0, 41), slice(0, 41)), 20, 20), axis=1) ** 2))
+    expected = (
+        NOISE / 5 / np.sqrt(np.sum(np.diff(images.point(PSF, (slice(0, 41), slice(0, 41)), 20, 20), axis=1) ** 2))
+    )
     assert got.shift.std() == pytest.approx(expected, rel=0.15)
     assert np.abs(got.shift.mean(axis=0)).max() < 5 * expected / np.sqrt(len(xy))
     assert 0.3 < np.mean(got.size == 0) < 0.95  # a point is a point, as far as the noise lets one know

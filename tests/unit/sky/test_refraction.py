@@ -21,7 +21,9 @@ def test_a_power_law_needs_no_spectrum():
     wavelength = filters.WAVELENGTH
     spectra = (wavelength / 6000.0)[None] ** np.array([[-2.5], [-1.5], [0.5]])
     exact = refraction.of_spectra(spectra, filters.weights(), wavelength)
-    assert refraction.of_colours(filters.fluxes(spectra), filters.weights(), wavelength) == pytest.approx(exact, abs=4e-3)
+    assert refraction.of_colours(filters.fluxes(spectra), filters.weights(), wavelength) == pytest.approx(
+        exact, abs=4e-3
+    )
 
 
 def test_an_emission_line_moves_the_band_that_it_is_in():
