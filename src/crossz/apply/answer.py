@@ -29,7 +29,12 @@ HEADER = b"crossz.header"
 PREFIX = "crossz_"
 """Stands before the name of a column of ours that the user's table has, too."""
 SYNTHETIC = "SYNTHETIC NETWORK: it was trained on an invented sky; its estimates say nothing about real objects"
-_FLAGS = {"photometry_suspect": "with suspect photometry", "faint": "faint", "edge": "at the edge of a frame", "missing": "without some band"}
+_FLAGS = {
+    "photometry_suspect": "with suspect photometry",
+    "faint": "faint",
+    "edge": "at the edge of a frame",
+    "missing": "without some band",
+}
 """In words, for the summary."""
 _PLACE = ("objID", "specObjID", "ra", "dec")
 _INTEGER = r"^\s*-?(0|[1-9]\d{0,18})\s*$"

@@ -116,15 +116,7 @@ def _photo(
     First the primary one of every target, then those in the neighbour field's half of an overlap.
     """
     targets, psf_flux, psf_error = measured.targets, measured.psf_flux, measured.psf_error
-    field, pixels = sources.field[targets], sources.pixels[targets] + measured.shift
-    parts = [(np.arange(len(targets)), field, pixels)]
-    for step in (-1, 1):
-        shifted = pixels - [0, step * strip.step]
-        y = shifted[..., 1]
-        there = np.all((y >= 0) & (y <= strip.rows - 1), axis=1)
-        there &= (field + step >= 0) & (field + step < strip.fields)
-        parts.append((np.flatnonzero(there), field[there] + step, shifted[there]))
-    at, field, pixels = (np.concatenate(part) for part in zip(*parts, strict=True))
+    at, field, pixels = _detections(strip, sources.field[targets], sources.pixels[targets] + measured.shift)
     mode = np.where(np.arange(len(at)) < len(targets), 1, 2)
     seen = np.stack([_seen(tangents, field, pixels[:, b], b) for b in range(len(BANDS))], axis=1)
     ra, dec = seen[:, BANDS.index("r")].T
@@ -158,7 +150,9 @@ def _photo(
     extinction = sources.ebv[source][:, None] * filters.EXTINCTION
     psfMag, psfMagErr = asinh_magnitude(psf_flux[at], psf_error[at])
     fitted = None if measured.model_flux is None else asinh_magnitude(measured.model_flux[at], psf_error[at])[0]
-    model = _model_magnitudes(rng, sources, source, fitted, psfMag, psfMagErr, psf_error[at])
+    model = _model_magnitudes(
+        rng, sources, source, fitted=fitted, psfMag=psfMag, psfMagErr=psfMagErr, psf_error=psf_error[at]
+    )
     photo["petroMag_r"] = model[:, BANDS.index("r")].round(5)
     for name, values in (
         ("psfMag", psfMag.round(5)),
@@ -175,10 +169,26 @@ def _photo(
     return pd.DataFrame(photo)
 
 
+def _detections(
+    strip: geometry.Strip, field: np.ndarray, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which target each detection is, its field and its pixels [n, 5, 2]: first those in the targets' own fields."""
+    parts = [(np.arange(len(field)), field, pixels)]
+    for step in (-1, 1):
+        shifted = pixels - [0, step * strip.step]
+        y = shifted[..., 1]
+        there = np.all((y >= 0) & (y <= strip.rows - 1), axis=1)
+        there &= (field + step >= 0) & (field + step < strip.fields)
+        parts.append((np.flatnonzero(there), field[there] + step, shifted[there]))
+    at, field, pixels = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return at, field, pixels
+
+
 def _model_magnitudes(
     rng: np.random.Generator,
     sources: Sources,
     source: np.ndarray,
+    *,
     fitted: np.ndarray | None,
     psfMag: np.ndarray,
     psfMagErr: np.ndarray,

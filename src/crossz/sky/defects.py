@@ -39,18 +39,16 @@ def _flow(line: np.ndarray, excess: np.ndarray) -> None:
 
 def cosmic_rays(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, columns and electrons of the pixels of tracks that no rejection found: 2 to 6 pixels long."""
-    rows, columns, electrons = [], [], []
+    pixels: list[np.ndarray] = [np.zeros((3, 0))]
     for _ in range(rng.poisson(COSMIC_RAYS * shape[0] * shape[1] / 1e6)):
         length, angle = rng.integers(2, 7), rng.uniform(0, np.pi)
         start = rng.uniform([0, 0], shape)
         track = start + np.arange(length)[:, None] * [np.sin(angle), np.cos(angle)]
-        inside = np.all((track >= 0) & (track < shape), axis=1)
-        row, column = track[inside].astype(int).T
-        rows.append(row)
-        columns.append(column)
-        electrons.append(np.exp(rng.normal(np.log(900), 0.7)) * rng.uniform(0.5, 1.5, len(row)))
-    return tuple(np.concatenate(part) if part else np.zeros(0, kind) for part, kind in
-                 ((rows, int), (columns, int), (electrons, float)))  # fmt: skip
+        track = track[np.all((track >= 0) & (track < shape), axis=1)]
+        electrons = np.exp(rng.normal(np.log(900), 0.7)) * rng.uniform(0.5, 1.5, len(track))
+        pixels.append(np.concatenate([track.T, electrons[None]]))
+    row, column, electrons = np.concatenate(pixels, axis=1)
+    return row.astype(int), column.astype(int), electrons
 
 
 def trail(rng: np.random.Generator, shape: tuple[int, int], psf: Psf, noise: float) -> np.ndarray:
@@ -77,9 +75,9 @@ def add(
 ) -> None:
     """Spoil the scene [rows, columns] (nmgy above the sky) of a strip with these `fields`, in place."""
     noise = float(np.sqrt(detector.sky / detector.gain + detector.dark_variance)) * detector.nmgy_per_dn
-    for rows in fields:
+    for field in fields:
         if rng.random() < TRAILS:
-            part = scene[rows]
+            part = scene[field]
             part += trail(rng, part.shape, psf, noise)
     per_electron = nmgy_per_dn / detector.gain
     rows, columns, electrons = cosmic_rays(rng, scene.shape)

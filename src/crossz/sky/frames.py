@@ -144,6 +144,6 @@ def _astrometry_row(strip: Strip, field: int, band: str, tangent: Tangent, mjd: 
     row["A"], row["D"] = origin
     row["B"], row["E"] = (top - origin) / far[1]
     row["C"], row["F"] = (right - origin) / far[0]
-    row["RICUT"], row["MJD"], row["AIRMASS"] = 1.5, mjd, airmass(*tangent.crval, mjd)
+    row["RICUT"], row["MJD"], row["AIRMASS"] = 1.5, mjd, airmass(tangent.crval[0], tangent.crval[1], mjd)
     row["MUERR"] = row["NUERR"] = 0.02
     return row

@@ -150,7 +150,7 @@ def _start(seed: int, run: int, stripe: int, mu: float) -> float:
     ra = np.rad2deg(np.arctan2(place[1], place[0]))
     night = 51260.8 + 365 * (run // 12) + 3 * (run % 12)
     hour = np.random.default_rng([seed, 5, run]).uniform(-22.5, 22.5)
-    return night + ((hour - hour_angle(ra, night)) % 360) / 360.98564736629
+    return night + float((hour - hour_angle(ra, night)) % 360) / 360.98564736629
 
 
 def _to_sky(incl: float) -> np.ndarray:

@@ -115,17 +115,15 @@ def without_neighbours(
     With `beside` and its `fluxes` (of `deblended`), known neighbours are subtracted as points, and unknown ones stay. Without, everything but the target is subtracted as it truly is, which leaves the noise.
     """
     pixels = []
-    if beside is None:
-        residual = image - model
-    else:
-        assert fluxes is not None
+    residual = image - model
+    if beside is not None:
         of: dict[int, list[int]] = {}
         for one, other in beside.pairs[beside.pairs[:, 0] < len(targets)].tolist():
             of.setdefault(one, []).append(other)
     for index, target in enumerate(targets.tolist()):
         x, y = scene.xy[target].tolist()
         window = images.window_at(image.shape, x, y, scene.psf.radius)
-        if beside is None:
+        if beside is None or fluxes is None:
             pixels.append(residual[window] + scene.whole(target, window))
             continue
         own = image[window].copy()
@@ -160,7 +158,9 @@ def measure(
         Which size the models have; None: this band, which is r, finds them.
     """
     n = len(targets)
-    result = Measurement(*np.zeros((2, n)), np.zeros((n, 2)), np.zeros(n), np.zeros(n, int) if size is None else size)
+    zero = np.zeros(n)
+    sizes = np.zeros(n, int) if size is None else size
+    result = Measurement(zero, zero.copy(), np.zeros((n, 2)), zero.copy(), sizes)
     models = [_model(scene.psf, radius / ARCSEC) for radius in _SIZES]
     for index, target in enumerate(targets.tolist()):
         x, y = scene.xy[target].tolist()
@@ -171,16 +171,17 @@ def measure(
         flux = result.flux[index] = np.sum(p * data) / norm
         error = result.error[index] = np.sqrt(np.sum(p * p * variance[window])) / norm
         if flux > _LEAST_SN * error:
-            result.shift[index] = _centroid(scene.psf, window, x, y, p, data - flux * p, flux)
+            result.shift[index] = _centroid(scene.psf, window, x, y, p=p, rest=data - flux * p, flux=flux)
         if size is None:
             result.size[index] = _best(models, window, x, y, data)
-        p = images.mixture(*models[result.size[index]], window, x, y)
+        weight, width = models[result.size[index]]
+        p = images.mixture(weight, width, window, x, y)
         result.model[index] = np.sum(p * data) / np.sum(p * p)
     return result
 
 
 def _centroid(
-    psf: images.Psf, window: images.Window, x: float, y: float, p: np.ndarray, rest: np.ndarray, flux: float
+    psf: images.Psf, window: images.Window, x: float, y: float, *, p: np.ndarray, rest: np.ndarray, flux: float
 ) -> np.ndarray:
     """x, y of a source minus those assumed: one step of a least squares fit."""
     step = 0.25
@@ -198,11 +199,13 @@ def _model(psf: images.Psf, half_light: float) -> tuple[np.ndarray, np.ndarray]:
     return weight, np.add.outer(half_light**2 * profile.variance, psf.sigma**2).ravel()
 
 
-def _best(models: list, window: images.Window, x: float, y: float, data: np.ndarray) -> int:
+def _best(
+    models: list[tuple[np.ndarray, np.ndarray]], window: images.Window, x: float, y: float, data: np.ndarray
+) -> int:
     """The model with the least squares, from small to large until it gets worse."""
     before, best = -np.inf, 0
-    for number, model in enumerate(models):
-        p = images.mixture(*model, window, x, y)
+    for number, (weight, variance) in enumerate(models):
+        p = images.mixture(weight, variance, window, x, y)
         amplitude = np.sum(p * data)
         gain = amplitude * abs(amplitude) / np.sum(p * p)
         if gain <= before:

@@ -60,7 +60,7 @@ def observe(
     measured = {}
     for b in (r, *(b for b in range(len(BANDS)) if b != r)):
         band = _Band(strip, b, scenes[b], [field[b] for field in tangents], effects)
-        measured[b], said = _observe_band(band, targets, sas, seed, absent, beside, size)
+        measured[b], said = _observe_band(band, targets, sas=sas, seed=seed, absent=absent, beside=beside, size=size)
         size, flags = (measured[b].size, said) if b == r else (size, flags)
     flux, error, shift, model, _ = (np.stack([measured[b][k] for b in range(len(BANDS))], axis=1) for k in range(5))
     assert flags is not None
@@ -96,7 +96,9 @@ def _populate(
     galaxies, shapes = population.galaxies(rng, rng.poisson(population.GALAXY_DENSITY * area))
     places += [rng.uniform(-_MARGIN, size + _MARGIN, (len(fluxes), 2)) for fluxes in (stars, galaxies)]
     stars, places[1], width = _more_points(strip, seed, effects, stars, places[1])
-    galaxies, shapes, places[2], host_of = _more_galaxies(strip, seed, effects, quasars, galaxies, shapes, places)
+    galaxies, shapes, places[2], host_of = _more_galaxies(
+        strip, seed, effects, quasars=quasars, flux=galaxies, shapes=shapes, places=places
+    )
     own = _rng(seed, "targets", strip)
     more_stars = population.stars(own, strip.stars)
     more_galaxies, more_shapes, z = population.main_galaxies(own, strip.galaxies)
@@ -149,6 +151,7 @@ def _more_galaxies(
     strip: geometry.Strip,
     seed: int,
     effects: Collection[str],
+    *,
     quasars: pd.DataFrame,
     flux: np.ndarray,
     shapes: np.ndarray,
@@ -184,7 +187,7 @@ def _refracted(
     for number, bands in enumerate(tangents):
         here = field == number
         for b, band in enumerate(BANDS):
-            towards = zenith(*bands[b].crval, frames.time(strip, number, band))
+            towards = zenith(bands[b].crval[0], bands[b].crval[1], frames.time(strip, number, band))
             shift[here, b] = lifted[here, b, None] / 3600 * np.linalg.solve(bands[b].cd, towards)
     return shift
 
@@ -203,6 +206,7 @@ def _stretch(strip: geometry.Strip, b: int, sources: Sources, seed: int, effects
 def _observe_band(
     band: _Band,
     targets: np.ndarray,
+    *,
     sas: Path,
     seed: int,
     absent: tuple[int, str] | None,

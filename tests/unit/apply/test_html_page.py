@@ -87,7 +87,9 @@ def test_the_page_has_every_target_with_its_columns_and_images(answer, survey, t
 def test_forged_names_of_classes_columns_and_files_are_escaped(sample):
     plain = Elements(page(sample, "mine", HEADER, "1 target", "mine.parquet"))
     table = pd.DataFrame({"status": ["ok"], "inputs": FORGED, "missing": "", "class_phot": FORGED, "why": FORGED})
-    table = table.assign(**{f"p_{FORGED}": 0.5, "edge": False, "out_of_domain": False, "photometry_suspect": False, "faint": True})
+    table = table.assign(
+        **{f"p_{FORGED}": 0.5, "edge": False, "out_of_domain": False, "photometry_suspect": False, "faint": True}
+    )
     other = Sample()
     other.add(finished(pa.table({FORGED: [FORGED]}), {}, table, {"network": FORGED}))
     text = page(other, FORGED, dict.fromkeys((*HEADER, "training"), FORGED), FORGED, FORGED)

@@ -7,6 +7,7 @@ import yaml
 from helpers import ROOT
 
 from crossz.core.config import BACKBONES, crossmatch_radii, extra_columns, network, problems, seen_columns
+from crossz.core.names import DCR
 
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
 DEFAULT = yaml.safe_load((ROOT / "config/config.yaml").read_text())
@@ -168,6 +169,12 @@ def test_images_of_others_are_not_aligned_anew():
     assert wrong == ["networks: integer needs images aligned anew; those of survey cutouts are aligned already"]
     config["survey"] = "embedded"
     assert problems(config, SCHEMA, ROOT) == []
+
+
+def test_dcr_stands_for_its_columns():
+    config = changed("photometry", {"magnitudes": "psf", "features": "colours", "columns": ["dcr"], "crossmatch": []})
+    assert seen_columns(config["photometry"]) == extra_columns(config) == list(DCR)
+    assert network(config, "crossmodal")["photometry"]["columns"] == list(DCR)
 
 
 def test_a_column_comes_from_one_place():

@@ -54,6 +54,18 @@ def rmse(table):
     return float(np.sqrt(np.mean(dz(table["z_phot"], table["z_spec"]) ** 2)))
 
 
+def shuffled(survey, folder):
+    """The survey with each usable image given to another object."""
+
+    def change(index):
+        usable = index.index[index["status"] == "ok"]
+        moved = np.random.default_rng(1).permutation(usable)
+        index.loc[usable, ["shard", "row"]] = index.loc[moved, ["shard", "row"]].to_numpy()
+        return index
+
+    return survey._replace(index=toy.rewrite(survey.index, folder, change))
+
+
 @pytest.fixture(scope="module")
 def plain(survey, tmp_path_factory):
     """The outputs of one short, uninterrupted training."""
@@ -70,6 +82,9 @@ def test_every_input_pattern_learns(survey, tmp_path):
         test = table[table["subset"] == "test"]
         share = 0.4 if inputs == "phot+img" else 0.65
         assert rmse(test) < share * rmse(test.assign(z_phot=guess)), inputs
+    broken = evaluate(shuffled(survey, tmp_path / "shuffled"), tmp_path, ("phot_gen+img",))["phot_gen+img"]
+    test = broken[broken["subset"] == "test"]
+    assert rmse(test) > 0.9 * rmse(test.assign(z_phot=guess))  # the images told the redshifts, and nothing else did
     expected = rows[(rows["subset"] != "train") & (np.arange(len(rows)) >= 3)]
     for table in tables.values():
         assert table.columns.tolist()[:4] == ["objID", "z_spec", "z_phot", "subset"]
