@@ -16,7 +16,8 @@ from crossz.apply import pixels
 from crossz.apply.bundle import Bundle
 from crossz.apply.bundle_folder import table_columns
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
-from crossz.core.errors import CrosszError
+from crossz.core.errors import CrosszError, Refused
+from crossz.core.foreign import refusing
 from crossz.core.names import ALONE, NO_DATA, NOT_FINITE
 from crossz.estimates.estimates import Estimate, joined, mean_of
 from crossz.images.arrow import read_arrays
@@ -34,6 +35,7 @@ FAINT = 22.0
 """g magnitude beyond which an object is flagged faint: where the paper's samples end."""
 ROWS_AT_ONCE, IMAGES_AT_ONCE = 8192, 128
 """So many objects go to the networks together: without and with images."""
+_LONGEST_STATUS = 100
 _LETTERS = np.array(
     ["".join(band for bit, band in enumerate(BANDS) if code >> bit & 1) for code in range(1 << len(BANDS))]
 )
@@ -94,11 +96,15 @@ def image_finder(cutouts: Sequence[str | Path]) -> Callable[[Sequence[int | str 
     status = rows.set_index("objID")["status"]
 
     def find(objID: Sequence[int | str | None] | pd.Series) -> Images:
-        numbers = [int(text) if text.isdecimal() and int(text) < 1 << 63 else -1 for text in map(str, objID)]
+        numbers = [int(text) if _is_id(text) else -1 for text in map(str, objID)]
         known = np.array(numbers, np.int64)
         return Images(store, store.rows(known), status.reindex(known).fillna("").to_numpy(str))
 
     return find
+
+
+def _is_id(text: str) -> bool:
+    return text.isdecimal() and len(text) < 20 and int(text) < 1 << 63
 
 
 def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
@@ -113,8 +119,14 @@ def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
     for number, path in enumerate(cutouts):
         if not Path(path).is_file():
             raise CrosszError(f"{path}: no such cutout file")
-        columns = read_arrays(path)
-        _check_cutouts(columns, str(path))
+        try:
+            with refusing("not a cutout file"):
+                with pa.memory_map(str(path)) as source:
+                    pa.ipc.open_file(source).read_all().validate(full=True)  # texts would be read out of bounds
+                columns = read_arrays(path)
+                _check_cutouts(columns, str(path))
+        except Refused as error:
+            raise CrosszError(f"{path}: {error}") from error
         row = np.arange(len(columns["objID"]), dtype=np.int32)
         place = {"shard": np.full(len(row), number, np.int32), "row": row}
         status = columns["status"].astype(str)
@@ -139,6 +151,10 @@ def _check_cutouts(columns: Mapping[str, np.ndarray], path: str) -> None:
             raise CrosszError(
                 f"{path}: {name} is {found.dtype} {found.shape[1:]}, wanted {np.dtype(dtype)} {shape}; {made}"
             )
+    if {*map(type, columns["status"])} - {str} or max(map(len, columns["status"]), default=0) > _LONGEST_STATUS:
+        raise CrosszError(f"{path}: a status that is no word; {made}")
+    if {len(columns[name]) for name in ("status", "image", "mask")} - {len(columns["objID"])}:
+        raise CrosszError(f"{path}: its rows lie in several batches; write them in one")
     if columns["objID"].dtype != np.int64:
         raise CrosszError(f"{path}: objID is {columns['objID'].dtype}, wanted int64; {made}")
 

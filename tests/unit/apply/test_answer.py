@@ -325,3 +325,23 @@ def test_stilts_reads_it_without_a_warning(answer, tmp_path, suffix):
     if suffix == ".vot":
         lint = subprocess.run(["stilts", "votlint", f"votable={path}"], capture_output=True, text=True, check=False)
         assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".fits", ".vot", ".ecsv"])
+def test_what_python_or_xml_has_not_is_written_too(tmp_path, suffix):
+    far = pa.array([1 << 60, None])
+    columns = {
+        "date": far.cast(pa.date64(), safe=False),
+        "time": far.cast(pa.timestamp("s")),
+        "span": far.cast(pa.duration("s")),
+        "text": ["\ufffe\x1f", ""],
+        "gaps": pa.array([[1.0, 2.0], None], pa.list_(pa.float64(), 2)),
+    }
+    read = read_all(written(pa.table(columns), tmp_path, suffix))
+    assert len(read) == 2
+    assert str(read["span"].to_pylist()[0]) == str(1 << 60)
+
+
+def test_text_of_64_bits_becomes_numbers_too():
+    table = pa.table({"a": pa.array([" 5 ", ""], pa.large_string())})
+    assert typed(table, column_types([table]))["a"].to_pylist() == [5, None]
