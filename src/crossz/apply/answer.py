@@ -163,7 +163,7 @@ def typed(given: pa.Table, types: Mapping[str, pa.DataType]) -> pa.Table:
     columns = []
     for name, column in zip(given.column_names, given.columns, strict=True):
         if column.type != types[name]:
-            if pa.types.is_string(column.type) and not pa.types.is_string(types[name]):
+            if not pa.types.is_string(types[name]):
                 text = pc.utf8_trim_whitespace(column)
                 column = pc.if_else(pc.equal(text, ""), None, text)
             column = column.cast(types[name])

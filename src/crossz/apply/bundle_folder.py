@@ -21,16 +21,15 @@ import shutil
 import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from crossz.apply.networks import place_of
 from crossz.core.constants import BANDS
-from crossz.core.errors import CrosszError, fail_if
+from crossz.core.errors import CrosszError, Refused, fail_if
 from crossz.core.files import atomic_path, sha256
-from crossz.core.foreign import read_file
+from crossz.core.foreign import read_file, refusing
 from crossz.core.text import printable
 from crossz.core.version import VERSION
 
@@ -44,8 +43,15 @@ DOMAIN = "domain.safetensors"
 
 LARGEST_TEXT, LARGEST_WEIGHTS = 64 << 20, 8 << 30
 """Bytes of a file of a bundle: text, and weights."""
-BOUNDS = {"attention_layers": (1, 12), "hidden_layers": (1, 12), "components": (1, 20), "dropout": (0, 1)}
+BOUNDS = {
+    "image_mlp_layers": (1, 4),
+    "attention_layers": (1, 12),
+    "hidden_layers": (1, 12),
+    "components": (1, 20),
+    "dropout": (0, 1),
+}
 """Least and largest values of settings of `crossmodal` that decide how large a network is, as in the configuration's schema."""
+_KINDS = {"domain": dict, "domain.objects": int, "domain.features": dict, "domain.features.z": list, "made": dict, "made.versions": dict, "ensemble": dict}  # fmt: skip
 _MOST_NAMES = 1000
 _MOST_SHRUNK = 20  # times that a bundle is larger than its zip file: weights hardly shrink, text some five times
 _MALFORMED = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
@@ -174,7 +180,7 @@ def opened(network: str | Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            with zipfile.ZipFile(path) as source:
+            with refusing("no zip file of a bundle, or a damaged one", (OSError,)), zipfile.ZipFile(path) as source:
                 entries = [entry for entry in source.infolist() if not entry.is_dir()]
                 names = [entry.filename.split("/") for entry in entries]
                 one = len({parts[0] for parts in names}) == 1 and all(len(parts) == 2 for parts in names)
@@ -190,8 +196,8 @@ def opened(network: str | Path) -> Iterator[Path]:
                         raise CrosszError(f"{path}: {name}: {entry.file_size:,} bytes are too many")
                     with source.open(entry) as packed, open(Path(scratch) / name, "wb") as target:
                         shutil.copyfileobj(packed, target)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise CrosszError(f"{path}: no zip file of a bundle, or a damaged one ({error}); get it again") from error
+        except Refused as error:
+            raise CrosszError(f"{path}: {error}; get it again") from error
         yield Path(scratch)
 
 
@@ -221,6 +227,19 @@ def _impossible(facts: Mapping[str, Any]) -> list[str]:
     for name, texts in lists.items():
         if not isinstance(texts, list | tuple) or len(texts) > _MOST_NAMES or not all(map(_is_name, texts)):
             problems.append(f"{name}: names have up to 64 letters, digits and the signs _ + - . :")
+    return problems + _misshapen(facts)
+
+
+def _misshapen(facts: Mapping[str, Any]) -> list[str]:
+    """Parts of another kind than crossz writes. A part may be absent."""
+    problems = []
+    for path, kind in _KINDS.items():
+        value: Any = facts
+        for name in path.split("."):
+            value = value.get(name, kind()) if isinstance(value, dict) else kind()
+        numbers = value if kind is list and isinstance(value, list) else []
+        if not isinstance(value, kind) or not all(isinstance(number, int | float) for number in numbers):
+            problems.append(f"{path}: {printable(str(value), 40)}, wanted {kind.__name__}")
     return problems
 
 

@@ -309,9 +309,8 @@ def _loaded(options: argparse.Namespace, folder: Path, facts: Mapping[str, Any])
 
     deterministic(max(options.threads, 1))
     bundle = load_bundle(folder)
-    log.info(
-        f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {facts['domain']['objects']:,} objects in training"
-    )
+    seen = facts.get("domain", {}).get("objects", 0)
+    log.info(f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {seen:,} objects in training")
     log.debug(f"{bundle!r}")
     return bundle
 

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
-from crossz.core.errors import CrosszError
+from crossz.core.errors import CrosszError, Refused
+from crossz.core.foreign import refusing
 from crossz.core.names import NOT_FINITE
 from crossz.images.arrow import read_arrays
 
 _AT_ONCE = 128  # images in memory
+_LONGEST_STATUS = 100
 
 
 def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
@@ -26,8 +29,14 @@ def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
     for number, path in enumerate(cutouts):
         if not Path(path).is_file():
             raise CrosszError(f"{path}: no such cutout file")
-        columns = read_arrays(path)
-        _check_cutouts(columns, str(path))
+        try:
+            with refusing("not a cutout file"):
+                with pa.memory_map(str(path)) as source:
+                    pa.ipc.open_file(source).read_all().validate(full=True)  # texts would be read out of bounds
+                columns = read_arrays(path)
+                _check_cutouts(columns, str(path))
+        except Refused as error:
+            raise CrosszError(f"{path}: {error}") from error
         row = np.arange(len(columns["objID"]), dtype=np.int32)
         place = {"shard": np.full(len(row), number, np.int32), "row": row}
         status = columns["status"].astype(str)
@@ -52,6 +61,10 @@ def _check_cutouts(columns: Mapping[str, np.ndarray], path: str) -> None:
             raise CrosszError(
                 f"{path}: {name} is {found.dtype} {found.shape[1:]}, wanted {np.dtype(dtype)} {shape}; {made}"
             )
+    if {*map(type, columns["status"])} - {str} or max(map(len, columns["status"]), default=0) > _LONGEST_STATUS:
+        raise CrosszError(f"{path}: a status that is no word; {made}")
+    if {len(columns[name]) for name in ("status", "image", "mask")} - {len(columns["objID"])}:
+        raise CrosszError(f"{path}: its rows lie in several batches; write them in one")
     if columns["objID"].dtype != np.int64:
         raise CrosszError(f"{path}: objID is {columns['objID'].dtype}, wanted int64; {made}")
 

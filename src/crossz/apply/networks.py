@@ -34,7 +34,7 @@ def place_of(network: str | Path) -> Path:
     known = shipped()
     if str(network) in known:
         return known[str(network)]
-    if Path(network).exists():
+    if Path(network).is_dir() or Path(network).is_file():  # a pipe or a device may never end
         return Path(network)
     near = difflib.get_close_matches(Path(network).name, known, 1, 0.5)
     hint = f"did you mean {near[0]}?" if near else f"these come with crossz: {', '.join(known)}"

@@ -97,11 +97,15 @@ def image_finder(cutouts: Sequence[str | Path]) -> Callable[[Sequence[int | str 
     status = rows.set_index("objID")["status"]
 
     def find(objID: Sequence[int | str | None] | pd.Series) -> Images:
-        numbers = [int(text) if text.isdecimal() and int(text) < 1 << 63 else -1 for text in map(str, objID)]
+        numbers = [int(text) if _is_id(text) else -1 for text in map(str, objID)]
         known = np.array(numbers, np.int64)
         return Images(store, store.rows(known), status.reindex(known).fillna("").to_numpy(str))
 
     return find
+
+
+def _is_id(text: str) -> bool:
+    return text.isdecimal() and len(text) < 20 and int(text) < 1 << 63
 
 
 def photometry_of(

@@ -117,9 +117,13 @@ def _of_folder(folder: Path, scratch: Path) -> list[Path]:
 
 def _image(path: Path) -> np.ndarray:
     array = _array(path) if path.suffix == ".npy" else _fits_array(path)
-    if array.shape != SHAPE:
-        raise CrosszError(f"{path}: an array {list(array.shape)}; wanted [5, 64, 64]: u g r i z in nanomaggies")
+    _check_shape(path, array.shape)
     return array.astype(np.float32)
+
+
+def _check_shape(path: Path, shape: tuple[int, ...]) -> None:
+    if shape != SHAPE:
+        raise CrosszError(f"{path}: an array {list(shape)}; wanted [5, 64, 64]: u g r i z in nanomaggies")
 
 
 def _array(path: Path) -> np.ndarray:
@@ -140,10 +144,11 @@ def _fits_array(path: Path) -> np.ndarray:
         with refusing("not a readable FITS image"):
             check_fits(path)
             with fits.open(path) as hdus:
-                image = next((hdu.data for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0)), None)
+                image = next((hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0)), None)
                 if image is None:
                     raise Refused("a FITS file without an image")
-                return np.array(image, np.float32)
+                _check_shape(path, image.shape)  # before a compressed one is unpacked
+                return np.array(image.data, np.float32)
     except Refused as error:
         raise CrosszError(f"{path}: {error}") from error
 

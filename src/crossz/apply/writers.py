@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import xml.etree.ElementTree as xml
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ _NONE = np.iinfo(np.int64).min  # of an integer in FITS and VOTable, which have 
 _KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "scores": "SCORES", "warning": "WARNING", "pdf_z": "PDFZ"}  # fmt: skip
 _XML_KINDS = {"bool": "boolean", "int8": "short", "uint8": "unsignedByte", "int16": "short", "uint16": "int", "int32": "int", "uint32": "long", "int64": "long", "float": "float", "double": "double"}  # fmt: skip
 _SCALAR = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
+_NO_XML = "[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"  # characters that no XML has
 _AT_ONCE = 50_000  # rows whose text is in memory
 
 
@@ -60,20 +62,25 @@ def _for_pandas(schema: pa.Schema) -> bytes:
 
 
 def _votable_of(schema: pa.Schema) -> bytes:
+    """The words of a table as a VOTable without data."""
     root = xml.Element("VOTABLE", version="1.4", xmlns="http://www.ivoa.net/xml/VOTable/v1.3")
     resource = xml.SubElement(root, "RESOURCE", type="results")
     for key, value in header_in(schema).items():
-        xml.SubElement(resource, "INFO", name=key, value=value)
+        xml.SubElement(resource, "INFO", name=key, value=_xml_text(value))
     target = xml.SubElement(resource, "TABLE")
     for field in schema:
         said, kind, array = _said(field), field.type, pa.types.is_fixed_size_list(field.type)
         name = _XML_KINDS.get(str(kind.value_type if array else kind), "unicodeChar")
         shape = {} if not array and name != "unicodeChar" else {"arraysize": str(kind.list_size) if array else "*"}
-        given: dict[str, str] = {key: said[key] for key in ("unit", "ucd") if key in said}
-        element = xml.SubElement(target, "FIELD", {"name": field.name, "datatype": name, **shape, **given})
+        given: dict[str, str] = {key: _xml_text(said[key]) for key in ("unit", "ucd") if key in said}
+        element = xml.SubElement(target, "FIELD", {"name": _xml_text(field.name), "datatype": name, **shape, **given})
         if "description" in said:
-            xml.SubElement(element, "DESCRIPTION").text = said["description"]
+            xml.SubElement(element, "DESCRIPTION").text = _xml_text(said["description"])
     return xml.tostring(root, encoding="utf-8", xml_declaration=True)
+
+
+def _xml_text(text: str) -> str:
+    return re.sub(_NO_XML, " ", text)
 
 
 def _said(field: pa.Field) -> dict[str, str]:
@@ -101,11 +108,25 @@ def _text(column: pa.ChunkedArray, numbers: str = "") -> pa.ChunkedArray:
         return pc.fill_null(column.cast(pa.string()), numbers)
     if any(is_kind(kind) for is_kind in (*_SCALAR, pa.types.is_string, pa.types.is_large_string)):
         return pc.fill_null(column.cast(pa.string()), "")
-    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count:
+    if _is_matrix(column):
         return _joined_arrays(column, " ")
-    rows = column.to_pylist()
+    rows = _cells(column)
     texts = [" ".join(map(str, row)) if isinstance(row, list) else "" if row is None else str(row) for row in rows]
     return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def _cells(column: pa.ChunkedArray | pa.Array) -> list[Any]:
+    """The cells of a column. Python has no dates beyond the year 9999, and no spans so long: these are text, and integers."""
+    if pa.types.is_temporal(column.type):
+        column = column.cast(pa.int64() if pa.types.is_duration(column.type) else pa.string())
+    cells: list[Any] = column.to_pylist()
+    return cells
+
+
+def _is_matrix(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether its cells are arrays of floats, all of one length."""
+    kind = column.type
+    return bool(pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count)
 
 
 def _joined_arrays(column: pa.ChunkedArray, between: str) -> pa.ChunkedArray:
@@ -174,7 +195,7 @@ def _write_votable(table: pa.Table, path: Path) -> None:
 def _xml_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
     text = _text(column)
     if _is_text(column):
-        text = pc.replace_substring_regex(text, r"[\x00-\x08\x0b\x0c\x0e-\x1f]", " ")
+        text = pc.replace_substring_regex(text, _NO_XML, " ")
         for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
             text = pc.replace_substring(text, char, entity)
     return text
@@ -200,7 +221,7 @@ def _values(column: pa.ChunkedArray, ascii_only: bool) -> tuple[np.ndarray, np.n
     column, kind = column.combine_chunks(), column.type
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], kind)
-    if pa.types.is_fixed_size_list(kind) and not column.null_count and pa.types.is_floating(kind.value_type):
+    if _is_matrix(column):
         flat = column.flatten().to_numpy(zero_copy_only=False)
         return flat.reshape(len(column), kind.list_size), None
     if pa.types.is_floating(kind):
@@ -214,7 +235,7 @@ def _values(column: pa.ChunkedArray, ascii_only: bool) -> tuple[np.ndarray, np.n
     if pa.types.is_string(kind):  # most columns of text have a few different ones
         coded = pc.fill_null(column, "").dictionary_encode()
         column, place = coded.dictionary, coded.indices.to_numpy()
-    texts = ["" if value is None else str(value) for value in column.to_pylist()]
+    texts = ["" if value is None else str(value) for value in _cells(column)]
     if ascii_only:
         letters = [text.encode("ascii", "backslashreplace") for text in texts]
         each = np.array(letters, dtype=f"S{max([2, *map(len, letters)])}")
@@ -235,14 +256,18 @@ def _write_fits(table: pa.Table, path: Path) -> None:
                 hdu.header[f"{keyword}{number}"] = "".join(char for char in text if char.isprintable())
     primary = fits.PrimaryHDU()
     for key, value in header_in(table.schema).items():
-        hdu.header[_KEYWORDS[key]] = value
-        primary.header[_KEYWORDS[key]] = value
+        text = value.encode("ascii", "backslashreplace").decode()
+        hdu.header[_KEYWORDS[key]] = primary.header[_KEYWORDS[key]] = text
     fits.HDUList([primary, hdu]).writeto(path, output_verify="silentfix")  # a checksum's comment has the time of day
 
 
 def _write_ecsv(table: pa.Table, path: Path) -> None:
     from astropy import units
 
+    for number, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
+        if pa.types.is_nested(field.type) and not _is_matrix(column):
+            rows = pa.array([json.dumps(row, default=str) for row in column.to_pylist()], pa.string())
+            table = table.set_column(number, field.with_type(pa.string()), rows)
     made = _astropy(table.slice(0, 0))
     for field in table.schema:
         said = _said(field)
@@ -261,13 +286,9 @@ def _write_ecsv(table: pa.Table, path: Path) -> None:
 
 def _ecsv_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Cells as ECSV has them: an empty one is "", one that is no number is nan, and rows of an array are JSON."""
-    kind = column.type
-    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type) and not column.null_count:
+    if _is_matrix(column):
         return pc.binary_join_element_wise("[", _joined_arrays(column, ","), "]", "")
-    if pa.types.is_nested(kind):
-        rows = [json.dumps(row) for row in column.to_pylist()]
-        column = pa.chunked_array([pa.array(rows, pa.string())])
-    elif pa.types.is_boolean(column.type):
+    if pa.types.is_boolean(column.type):
         return pc.fill_null(pc.if_else(column, "True", "False"), '""')
     text = _text(column, "nan")
     if _is_text(column):

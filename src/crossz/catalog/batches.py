@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from crossz.catalog.formats import kind_of, plain, reading_of
 from crossz.catalog.lists import Reading, UserList, check_needed, log_missing, missing_marks, reading, renamed
-from crossz.catalog.readers import fields_of, fits_batches, read_all, text_batches
+from crossz.catalog.readers import fields_of, fits_batches, of_parquet, read_all, text_batches, texts_of
 from crossz.core.errors import CrosszError
 
 ROWS = 1 << 14
@@ -96,12 +96,16 @@ def _tables(path: str | Path, file: Path, texts_alone: bool = False) -> Iterator
 def _pieces(file: Path, texts_alone: bool) -> Iterator[pa.Table]:
     kind = kind_of(file)
     if kind == "parquet":
-        with pq.ParquetFile(file, buffer_size=1 << 20) as source:
+        with pq.ParquetFile(file, buffer_size=1 << 20, read_dictionary=texts_of(file)) as source:
             schema = source.schema_arrow
-            names = [field.name for field in schema if not texts_alone or _is_text(field.type)]
+            names = [
+                field.name
+                for field in of_parquet(schema.empty_table()).schema
+                if not texts_alone or _is_text(field.type)
+            ]
             for batch in source.iter_batches(ROWS, columns=names) if names else ():
                 # What pandas writes for itself would be applied again to a table with other columns.
-                yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                yield of_parquet(pa.Table.from_batches([batch])).replace_schema_metadata(None)
         return
     parts = {"text": text_batches, "fits": fits_batches}.get(kind)
     for table in [read_all(file)] if parts is None else parts(file, ROWS):

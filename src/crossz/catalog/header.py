@@ -62,9 +62,9 @@ def _text(path: Path) -> list[Field]:
 def _parquet(path: Path) -> list[Field]:
     import pyarrow.parquet as pq
 
-    from crossz.catalog.readers import fields_of
+    from crossz.catalog.readers import fields_of, of_parquet
 
-    return fields_of(pq.read_schema(path))
+    return fields_of(of_parquet(pq.read_schema(path).empty_table()).schema)
 
 
 def _fits(path: Path) -> list[Field]:

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 _MAGNITUDES = ("psfMag", "dered")
 _NUMBERS = {f"{kind}_{band}" for kind in (*_MAGNITUDES, "psfMagErr", "extinction") for band in BANDS}
-_SEXAGESIMAL = r"^\s*([+-]?)(\d{1,3})[:hd°\s]\s*(\d{1,2})[:m'\s]\s*(\d{1,2}(?:\.\d*)?)[s\"]?\s*$"
+_SEXAGESIMAL = r"^\s*([+-]?)([0-9]{1,3})[:hd°\s]\s*([0-9]{1,2})[:m'\s]\s*([0-9]{1,2}(?:\.[0-9]*)?)[s\"]?\s*$"
 _SEPARATED = r"\d[:hd°\s\p{Z}]"  # what every such text has, and hardly a number
 _FLOAT_ID = r"^\s*\d+(\.\d*)?[eE]\+?\d+\s*$|^\s*\d{16,}\.\d*\s*$"
 _SHOWN = 3
@@ -158,6 +158,7 @@ def renamed(table: pa.Table, how: Reading) -> pa.Table:
     how
         What `reading` gave for it.
     """
+    _check_kinds(table, how)
     _check_ids(table, how)
     ours = {name: table[theirs] for name, theirs in how.columns.items()}
     for name in _NUMBERS & ours.keys():
@@ -171,6 +172,15 @@ def renamed(table: pa.Table, how: Reading) -> pa.Table:
             names = [name for name in (f"{kind}_{band}" for band in BANDS) if name in ours]
             un.check_plausible({how.columns[name]: numbers(ours[name]) for name in names}, how.source)
     return pa.table(ours) if ours else table.select([])  # which keeps the number of rows
+
+
+def _check_kinds(table: pa.Table, how: Reading) -> None:
+    """Raise CrosszError if a column of ours holds neither numbers nor text, but arrays, dates or bytes."""
+    kinds = pa.types
+    plain = (kinds.is_integer, kinds.is_floating, kinds.is_decimal, kinds.is_boolean, kinds.is_null, kinds.is_string)
+    for name, theirs in how.columns.items():
+        if not any(is_kind(table[theirs].type) for is_kind in (*plain, kinds.is_large_string)):
+            raise CrosszError(f"{how.source}: column {theirs} ({name}) holds {table[theirs].type}, not numbers or text")
 
 
 def _check_ids(table: pa.Table, how: Reading) -> None:
@@ -203,11 +213,9 @@ def _degrees(column: pa.ChunkedArray, name: str, field: Field, source: str) -> p
         return _from_sexagesimal(column, name, unit)
     if unit in ("", "deg", "degree", "degrees", "d", "deg_(j2000)", "degrees_north", "degrees_east"):
         return column
-    from astropy import units  # another unit is rare
-
     try:
-        factor = 15.0 if unit in ("h", "hr", "hour") else float(units.Unit(field.unit).to(units.deg))
-    except (ValueError, TypeError, units.UnitConversionError) as error:
+        factor = 15.0 if unit in ("h", "hr", "hour") else un.factor(field.unit, "deg")
+    except ValueError as error:
         raise CrosszError(
             f"{source}: column {field.name} is in {field.unit}; positions are read in degrees, radians or hours"
         ) from error

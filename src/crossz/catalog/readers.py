@@ -1,24 +1,34 @@
 """Reading a table of the user, whatever its format: all of its columns, as they are."""
 
 import functools
+import itertools
 import logging
+import math
 import re
 import sys
+import xml.parsers.expat as expat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from crossz.catalog.formats import Field, layout, opened
+from crossz.catalog.units import check_unit
 from crossz.core.errors import CrosszError, Refused
+from crossz.core.text import printable
 
 log = logging.getLogger(__name__)
 
 _NULLS = ["null", "NULL"]
+_CELLS, _FEWEST = 100, 1_000_000  # values that a VOTable may announce: for each of its bytes, and in any case
+_LONGEST, _LEAST_ROWS = 5000, 1000  # mean bytes of a text in so many rows, and more
+_DEEPEST = 100  # brackets in each other
+_FIELDS = 1000  # a FITS table has up to 999 columns
 
 
 def read_all(path: str | Path) -> pa.Table:
@@ -65,26 +75,74 @@ def check_fits(path: Path) -> None:
     """Return if the file has as many bytes as its headers say. Raises Refused otherwise: astropy would make up the rest."""
     from astropy.io import fits
 
+    _check_headers(path)
     with fits.open(path, ignore_missing_end=False) as hdus:
         last = hdus[len(hdus) - 1].fileinfo()
     if last["datLoc"] + last["datSpan"] > path.stat().st_size:
         raise Refused(f"{path.stat().st_size:,} bytes, its headers say {last['datLoc'] + last['datSpan']:,}")
 
 
-def check_votable(path: Path) -> None:
-    """Return if a VOTable names no other file: neither a DOCTYPE nor a STREAM with an address. Raises Refused otherwise.
+def _check_headers(path: Path) -> None:
+    """Return if no header has more columns than FITS allows, for which astropy would take memory, or an odd unit."""
+    from astropy.io import fits
 
-    A library that reads it would open what it names, also in the network.
-    """
-    before = b""
     with open(path, "rb") as handle:
-        while part := handle.read(1 << 20):
-            text = (before + part).lower()
-            if b"\0" in text[:200] or b"<!doctype" in text or b"<!entity" in text:
-                raise Refused("a VOTable with a DOCTYPE, or not in UTF-8; save it anew without")
-            if re.search(rb"<(\w+:)?stream\b[^>]{0,4000}\bhref\b", text):
-                raise Refused("a VOTable whose data lie elsewhere (STREAM href); save it with its data in it")
-            before = text[-5000:]
+        while True:
+            try:
+                header = fits.Header.fromfile(handle)
+                size = int(header.data_size_padded)
+            except (OSError, EOFError):  # the end, or bytes behind the last HDU
+                return
+            if size < 0 or header.get("TFIELDS", 0) not in range(_FIELDS):
+                raise Refused(f"a table with {printable(str(header.get('TFIELDS')), 20)} columns, or of {size} bytes")
+            for unit in header["TUNIT*"].values():
+                check_unit(str(unit))
+            _check_width(*map(str, header["TDISP*"].values()))
+            handle.seek(size, 1)
+
+
+def _check_width(*texts: str) -> None:
+    """Return if numbers may be shown so wide: astropy shows one of each column. Raises Refused otherwise."""
+    if wide := [text for text in texts if re.search(r"\d{4}", text)]:
+        raise Refused(f"a column is shown as '{printable(wide[0], 40)}', wider than a number is")
+
+
+def check_votable(path: Path) -> None:
+    """Return if a VOTable names no other file, has units that can be read, and no more values than its size allows.
+
+    A library that reads it would open what it names, also in the network, and take memory for what it announces.
+
+    Raises
+    ------
+    Refused
+        It has a DOCTYPE, a STREAM with an address, or announces more rows and elements than it can hold.
+    xml.parsers.expat.ExpatError
+        It is no XML.
+    """
+    size, rows, cells = path.stat().st_size, 0, 0
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        nonlocal rows, cells
+        kind = name.rpartition(":")[2].lower()
+        if kind == "stream" and any(key.rpartition(":")[2].lower() == "href" for key in attributes):
+            raise Refused("a VOTable whose data lie elsewhere (STREAM href); save it with its data in it")
+        if kind == "table":
+            rows, cells = max(int(attributes.get("nrows", 0)), 1), 0
+        elif kind == "field":
+            check_unit(attributes.get("unit", ""))
+            _check_width(attributes.get("width", ""), attributes.get("precision", ""))
+            lengths = re.findall(r"\d+", attributes.get("arraysize", ""))
+            cells += math.prod(int(length) for length in lengths[:9])
+        if rows * cells > max(_CELLS * size, _FEWEST):
+            raise Refused(f"it announces {rows * cells:,} values in {size:,} bytes")
+
+    def doctype(*_: object) -> None:
+        raise Refused("a VOTable with a DOCTYPE; save it anew without")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.StartDoctypeDeclHandler = begin, doctype
+    with open(path, "rb") as handle:
+        parser.ParseFile(handle)
 
 
 def _read_text(path: Path) -> pa.Table:
@@ -129,20 +187,64 @@ def text_batches(path: Path, rows: int | None) -> Iterator[pa.Table]:
 
 
 def _read_parquet(path: Path) -> pa.Table:
-    table = pq.read_table(path)
+    table = of_parquet(pq.read_table(path, read_dictionary=texts_of(path)))
     # What pandas writes for itself would be applied again to a table with other columns.
     rest = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
     return table.replace_schema_metadata(rest or None)
+
+
+def texts_of(path: Path) -> list[str]:
+    """The columns of text in a Parquet file. They are read as categories: a kilobyte may say a text a million times."""
+    return [
+        field.name for field in pq.read_schema(path) if _is_other_text(field.type) or pa.types.is_string(field.type)
+    ]
+
+
+def of_parquet(table: pa.Table) -> pa.Table:
+    """A table of a Parquet file as the other readers give theirs: all text as strings, with words that can be read.
+
+    polars writes text as views, pandas as categories or as strings of 64 bits.
+
+    Raises
+    ------
+    Refused
+        A unit is none. Or a category has so long a name that its rows would take hundreds of megabytes.
+    UnicodeDecodeError
+        Words about a column are not UTF-8.
+    """
+    for field in table.schema:
+        for word in (field.metadata or {}).values():
+            check_unit(word.decode())
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_dictionary(column.type) and _is_other_text(column.type):
+            size = sum(_text_size(chunk) for chunk in column.chunks)
+            if size > _LONGEST * max(len(table), _LEAST_ROWS):
+                raise Refused(f"column {printable(name, 40)}: texts of {size:,} bytes in {len(table):,} rows")
+    fields = [field.with_type(pa.string()) if _is_other_text(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(fields, table.schema.metadata))
+
+
+def _text_size(categories: pa.DictionaryArray) -> int:
+    lengths = pc.binary_length(categories.dictionary).cast(pa.int64())
+    return int(pc.sum(lengths.take(categories.indices)).as_py() or 0)
+
+
+def _is_other_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_other_text(kind.value_type) or pa.types.is_string(kind.value_type)
+    return bool(pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def fits_fields(path: Path) -> tuple[int, list[Field]]:
     """The number of the first table of a FITS file, and its columns. Raises Refused if it has none."""
     from astropy.io import fits
 
+    _check_headers(path)
     with fits.open(path) as hdus:
         number = next((number for number, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)), None)  # fmt: skip
         if number is None:
-            raise Refused("it has images and no table" if any(hdu.data is not None for hdu in hdus) else "no table")
+            images = any(hdu.header.get("NAXIS", 0) for hdu in hdus)
+            raise Refused("it has images and no table" if images else "no table")
         header = hdus[number].header
         said = [
             Field(name, *(str(header.get(f"{key}{column}", "")) for key in ("TUNIT", "TUCD", "TCOMM")))
@@ -179,13 +281,34 @@ def _read_astropy(path: Path, kind: str) -> pa.Table:
 
     if kind == "votable":
         check_votable(path)
+    elif kind == "ecsv":
+        _check_ecsv(path)
     table = Table.read(path, format={"ecsv": "ascii.ecsv", "ipac": "ascii.ipac"}.get(kind, kind))
     fields = []
     for name in table.colnames:
         column = table[name]
-        ucd = str((getattr(column, "meta", None) or {}).get("ucd", ""))
-        fields.append(Field(name, str(column.info.unit or ""), ucd, str(column.info.description or "")))
+        said = ((getattr(column, "meta", None) or {}).get("ucd"), column.info.description)
+        texts = [text if isinstance(text, str) else "" for text in said]  # a header of YAML may hold anything
+        fields.append(Field(name, str(column.info.unit or ""), *texts))
     return with_fields(_arrow(table), fields)
+
+
+def _check_ecsv(path: Path) -> None:
+    """Return if the YAML in the header of an ECSV file, and its units, can be read in time. Raises Refused otherwise."""
+    import yaml
+
+    with open(path, encoding="utf-8") as lines:
+        head = "".join(line[2:] for line in itertools.takewhile(lambda line: line.startswith("#"), lines))
+    depth = itertools.accumulate("[{".count(char) - "]}".count(char) for char in head)
+    if max(depth, default=0) > _DEEPEST:
+        raise Refused(f"its header has more than {_DEEPEST} brackets in each other")
+    key = ""
+    for event in yaml.parse(head):
+        value = str(getattr(event, "value", ""))
+        check_unit(value)
+        if key == "format":
+            _check_width(value if isinstance(event, yaml.ScalarEvent) else "1000")
+        key = value
 
 
 def _arrow(table: Any) -> pa.Table:

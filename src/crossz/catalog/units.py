@@ -1,11 +1,12 @@
 """Magnitudes and fluxes of users, in whatever unit, as the asinh magnitudes of SDSS that the networks know."""
 
+import math
 import re
 from collections.abc import Mapping
 
 import numpy as np
 
-from crossz.core.errors import CrosszError
+from crossz.core.errors import CrosszError, Refused
 from crossz.core.text import printable
 from crossz.sdss.magnitudes import SOFTENING, asinh_magnitude
 
@@ -22,6 +23,7 @@ _NAMES = {
     "uJy": ("ujy", "µjy", "μjy", "microjansky", "microjy"),
 }
 _MARKS = {-9999.0, -9998.0, -999.0, -99.0, -99.9, -99.99, 1e20}  # of fluxes
+_POWER = re.compile(r"(\^|\*\*|\b10\s*[+-])[\s(+-]*\d{5,}")
 _PLAUSIBLE = (10.0, 30.0)
 _SHARE = 0.8  # of the values of a column, which must be plausible
 
@@ -43,15 +45,39 @@ def unit_named(text: str) -> tuple[str, float] | None:
     for unit, maggies in _MAGGIES.items():
         if text.strip() == unit:
             return "flux", maggies
-    from astropy import units  # a table of other units is rare
-
     try:
-        return "flux", float(units.Unit(text).to(units.Jy)) / 3631
-    except (ValueError, TypeError, units.UnitConversionError) as error:
+        return "flux", factor(text, "Jy") / 3631
+    except ValueError as error:
         raise CrosszError(
             f"the unit '{printable(text, 40)}' is not one of fluxes or magnitudes that crossz knows; "
             f"say which it is: --units {', '.join(UNITS)}"
         ) from error
+
+
+def check_unit(text: str) -> None:
+    """Return if astropy may read a unit, or a text with units in it.
+
+    Raises
+    ------
+    Refused
+        It has a power of more than four digits, as 10**999999999: astropy would calculate it for ever.
+    """
+    if _POWER.search(text):
+        raise Refused(f"the unit '{printable(text, 40)}' has a power that no unit has")
+
+
+def factor(text: str, unit: str) -> float:
+    """How many of `unit` are one of the unit `text`, as astropy reads both. Raises ValueError if it is no such unit."""
+    from astropy import units  # a table of other units is rare
+
+    try:
+        check_unit(text)
+        found = float(units.Unit(text).to(units.Unit(unit)))
+    except (ValueError, TypeError, ArithmeticError, RecursionError, Refused) as error:
+        raise ValueError(f"no unit that {unit} can be made of") from error
+    if not 0 < found < math.inf:
+        raise ValueError(f"{found:g} {unit}")
+    return found
 
 
 def inverse_variance(name: str, unit: str) -> bool:

@@ -342,3 +342,23 @@ def test_the_summary_counts_what_is_flagged():
     half = [counted(table.head(1)), counted(table.tail(2))]
     said = "3 targets: ok 2, no_data 1; from phot 2; 1 out of the training domain, 2 faint, 1 without some band"
     assert summary(*half) == summary(counted(table)) == said
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".fits", ".vot", ".ecsv"])
+def test_what_python_or_xml_has_not_is_written_too(tmp_path, suffix):
+    far = pa.array([1 << 60, None])
+    columns = {
+        "date": far.cast(pa.date64(), safe=False),
+        "time": far.cast(pa.timestamp("s")),
+        "span": far.cast(pa.duration("s")),
+        "text": ["\ufffe\x1f", ""],
+        "gaps": pa.array([[1.0, 2.0], None], pa.list_(pa.float64(), 2)),
+    }
+    read = read_all(written(pa.table(columns), tmp_path, suffix))
+    assert len(read) == 2
+    assert str(read["span"].to_pylist()[0]) == str(1 << 60)
+
+
+def test_text_of_64_bits_becomes_numbers_too():
+    table = pa.table({"a": pa.array([" 5 ", ""], pa.large_string())})
+    assert typed(table, column_types([table]))["a"].to_pylist() == [5, None]

@@ -1,5 +1,6 @@
 """The files of a bundle: complete, undamaged, of this format, or refused."""
 
+import os
 import shutil
 import zipfile
 
@@ -134,7 +135,10 @@ def test_a_zip_file_is_opened_for_a_while_and_others_are_refused(made, tmp_path)
     whole = (tmp_path / "toy.zip").read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "flipped.zip").write_bytes(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
-    for name in ("cut.zip", "flipped.zip"):
+    with zipfile.ZipFile(tmp_path / "name.zip", "w") as archive:
+        archive.writestr("a/é", b"1")
+    (tmp_path / "name.zip").write_bytes((tmp_path / "name.zip").read_bytes().replace("é".encode(), b"\xff\xff"))
+    for name in ("cut.zip", "flipped.zip", "name.zip"):
         with (
             pytest.raises(CrosszError, match=rf"{name}: no zip file of a bundle, or a damaged one"),
             opened(tmp_path / name),
@@ -160,3 +164,9 @@ def test_a_zip_file_of_something_else_writes_nothing(tmp_path, names):
     with pytest.raises(CrosszError, match=r"odd\.zip: a zip file of something else"), opened(tmp_path / "odd.zip"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["odd.zip"]
+
+
+def test_a_pipe_in_place_of_a_bundle_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "b.zip")
+    with pytest.raises(CrosszError, match=r"b\.zip: no such bundle"), opened(tmp_path / "b.zip"):
+        pass

@@ -1,9 +1,13 @@
 """Bundles and cutouts that somebody forged, with checksums that agree: refused before they cost memory or show anything."""
 
+import io
+import math
 import os
+import struct
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from toy_images import write_cutout_file
 
@@ -17,6 +21,11 @@ from crossz.images.arrow import write_arrays
 FORGED = {
     "no splits": lambda facts: facts.update(splits=[]),
     "a million layers": lambda facts: facts["crossmodal"].update(attention_layers=1_000_000),
+    "a million layers behind the images": lambda facts: facts["crossmodal"].update(image_mlp_layers=1_000_000),
+    "a domain that is none": lambda facts: facts.update(domain=None),
+    "words for a count": lambda facts: facts["domain"].update(objects="many"),
+    "words for redshifts": lambda facts: facts["domain"]["features"].update(z=["low", "high"]),
+    "a list of facts": lambda facts: facts.update(made=[]),
     "no number": lambda facts: facts["crossmodal"].update(attention_layers="x"),
     "a huge head": lambda facts: facts["crossmodal"].update(components=10**9),
     "another backbone": lambda facts: facts["crossmodal"].update(backbone="vit_h_14", stem="imagenet"),
@@ -97,4 +106,56 @@ def test_cutouts_of_another_shape_are_refused(tmp_path, shape):
     columns = {"objID": np.array([1, 2]), "status": ["ok"] * 2, "image": np.zeros(shape, np.float16), "mask": mask}
     write_arrays(tmp_path / "0.arrow", columns)
     with pytest.raises(CrosszError, match=r"0\.arrow: image is float16 .*wanted float16 \(5, 64, 64\)"):
+        images_in([tmp_path / "0.arrow"], ["1"])
+
+
+def _tensor(dtype, *shape, mask=None):
+    kind = pa.fixed_shape_tensor(dtype, shape[1:])
+    flat = pa.array(np.zeros(math.prod(shape), dtype.to_pandas_dtype()))
+    cells = pa.FixedSizeListArray.from_arrays(flat, math.prod(shape[1:]), mask=mask)
+    return pa.ExtensionArray.from_storage(kind, cells)
+
+
+def _cutout_bytes(*batches, names=("objID", "status", "image", "mask"), bands=b"ugriz", **changes):
+    """A cutout file of two objects, in `batches` of (first, end) rows."""
+    columns = {
+        "objID": pa.array([1, 2]),
+        "status": pa.array(["ok", "ok"]),
+        "image": _tensor(pa.float16(), 2, 5, 64, 64),
+        "mask": _tensor(pa.uint8(), 2, 64, 64),
+    } | changes
+    metadata = {b"bands": bands, b"units_per_nmgy": b"16.0"}
+    table = pa.Table.from_arrays([columns[name] for name in names], names=names).replace_schema_metadata(metadata)
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        for first, end in batches or [(0, 2)]:
+            writer.write_table(table.slice(first, end - first))
+    return sink.getvalue()
+
+
+def _forged_cutouts(kind):
+    if kind == "batches":
+        return _cutout_bytes((0, 1), (1, 2))
+    if kind == "twice":
+        return _cutout_bytes(names=("objID", "status", "image", "mask", "status"))
+    if kind == "bands":
+        return _cutout_bytes(bands=b"\xff")
+    if kind == "list":
+        return _cutout_bytes(status=pa.array([["ok"], ["ok"]]))
+    if kind == "long":
+        return _cutout_bytes(status=pa.array(["ok", "x" * 101]))
+    if kind == "empty":
+        return _cutout_bytes(image=_tensor(pa.float16(), 2, 5, 64, 64, mask=pa.array([True, False])))
+    good = _cutout_bytes(status=pa.array(["okok", "okokok"]))
+    offsets = struct.pack("<iii", 0, 4, 10)
+    assert offsets in good
+    return good.replace(offsets, struct.pack("<iii", 0, -2_000_000_000, 10))
+
+
+@pytest.mark.parametrize("kind", ["batches", "twice", "bands", "list", "long", "empty", "offsets"])
+def test_a_forged_cutout_file_is_refused_in_words(tmp_path, kind):
+    (tmp_path / "good.arrow").write_bytes(_cutout_bytes())
+    assert images_in([tmp_path / "good.arrow"], ["2", "1" * 5000, "²"]).row.tolist() == [1, -1, -1]
+    (tmp_path / "0.arrow").write_bytes(_forged_cutouts(kind))
+    with pytest.raises(CrosszError, match=r"0\.arrow: "):
         images_in([tmp_path / "0.arrow"], ["1"])

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -27,10 +29,48 @@ def bodies(folder):
     Table({"ra": [1.0, 2.0]}).write(table)
     lying = table.read_bytes().replace(b"NAXIS2  =                    2", b"NAXIS2  =           2000000000")
     assert lying != table.read_bytes()
+    lost = table.read_bytes().replace(b"TFIELDS =                    1", b"TFIELDS =           2147483647")
+    power = fits.table_to_hdu(Table({"dered_u": [18.0]}))
+    power.header["TUNIT1"] = POWER
+    power.writeto(folder / "power.fits")
+    power.header["TUNIT1"], power.header["TDISP1"] = "mag", "F99999.2"
+    power.writeto(folder / "width.fits")
+    Table({"dered_u": [18.0]}).write(folder / "power.ecsv")
+    ecsv = (folder / "power.ecsv").read_text().replace("datatype: float64", f"unit: '{POWER}', datatype: float64")
+    field = pa.field("dered_u", pa.float64(), metadata={"unit": POWER})
+    pq.write_table(pa.Table.from_arrays([pa.array([18.0])], schema=pa.schema([field])), folder / "power.parquet")
+    often = pa.DictionaryArray.from_arrays(pa.array(np.zeros(20_000, np.int32)), pa.array(["x" * 9999]))
+    pq.write_table(pa.table({"note": often}), folder / "often.parquet", store_schema=False)
     doctype = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
     stream = b'<STREAM href="http://127.0.0.1:9/x" encoding="base64"/>'
     return {
         "stream.vot": (good.replace(b"<TABLEDATA>", stream + b"<TABLEDATA>"), "STREAM href"),
+        "sign.vot": (
+            good.replace(b"<TABLEDATA>", b'<STREAM type=">" href="http://127.0.0.1:9/x"/><TABLEDATA>'),
+            "STREAM href",
+        ),
+        "long.vot": (
+            good.replace(b"<TABLEDATA>", b'<STREAM type="%b" href="http://x"/><TABLEDATA>' % (b"a" * 5000)),
+            "STREAM href",
+        ),
+        "rows.vot": (good.replace(b"<TABLE>", b'<TABLE nrows="100000000">'), "it announces"),
+        "wide.vot": (
+            good.replace(b'datatype="double"', b'datatype="double" arraysize="9999x9999x*"', 1),
+            "it announces",
+        ),
+        "power.vot": (
+            good.replace(b'datatype="double"', b'datatype="double" unit="%b"' % POWER.encode(), 1),
+            "has a power",
+        ),
+        "power.fits": ((folder / "power.fits").read_bytes(), "has a power"),
+        "power.ecsv": (ecsv.encode(), "has a power"),
+        "width.vot": (good.replace(b'datatype="double"', b'datatype="double" width="999999999"', 1), "is shown as"),
+        "width.ecsv": (ecsv.replace(f"unit: '{POWER}'", "format: '%999999999f'").encode(), "is shown as"),
+        "width.fits": ((folder / "width.fits").read_bytes(), "is shown as"),
+        "often.parquet": ((folder / "often.parquet").read_bytes(), "bytes in 20,000 rows"),
+        "deep.ecsv": (ecsv.replace("# schema", f"# meta: {'[' * 9999}\n# schema").encode(), "brackets in each other"),
+        "power.parquet": ((folder / "power.parquet").read_bytes(), "has a power"),
+        "columns.fits": (lost, "a table with 2147483647 columns"),
         "doctype.vot": (doctype + good.partition(b"?>")[2], "DOCTYPE"),
         "utf16.vot": (good.decode().encode("utf-16"), "UTF-8"),
         "cut.vot": (good[: len(good) // 2], "not a readable .vot table"),
@@ -44,7 +84,8 @@ def bodies(folder):
     }
 
 
-NAMES = ("stream.vot", "doctype.vot", "utf16.vot", "cut.vot", "image.fits", "lying.fits", "text.fits", "latin1.csv", "twice.csv", "empty.csv", "text.parquet")  # fmt: skip
+POWER = "10**999999999 Jy"  # which astropy would calculate
+NAMES = ("sign.vot", "long.vot", "rows.vot", "wide.vot", "power.vot", "power.fits", "power.ecsv", "power.parquet", "deep.ecsv", "often.parquet", "width.vot", "width.ecsv", "width.fits", "columns.fits", "stream.vot", "doctype.vot", "utf16.vot", "cut.vot", "image.fits", "lying.fits", "text.fits", "latin1.csv", "twice.csv", "empty.csv", "text.parquet")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,10 +1,12 @@
 """A user's list under our names: positions, patterns, units, marks of missing values; and questions where it is unclear."""
 
+import datetime
 import logging
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
@@ -77,9 +79,9 @@ def test_sexagesimal_positions_agree_with_astropy(tmp_path, separator):
 
 
 def test_a_sexagesimal_text_that_is_none_stays_for_its_row_to_be_malformed(tmp_path):
-    table = read(tmp_path / "mine.csv", "ra,dec\n10:40:50.95,-1:2:3\n10:61:00,5\n12.5,6\n")
+    table = read(tmp_path / "mine.csv", "ra,dec\n10:40:50.95,-1:2:3\n10:61:00,5\n12.5,6\n١٠:٤٠:٥٠,7\n")
     assert numbers(table.slice(0, 1), "ra") == pytest.approx([160.2122917])
-    assert table["ra"].to_pylist()[1:] == ["10:61:00", "12.5"]
+    assert table["ra"].to_pylist()[1:] == ["10:61:00", "12.5", "١٠:٤٠:٥٠"]
 
 
 def test_units_of_positions_are_believed(tmp_path):
@@ -198,8 +200,24 @@ def test_a_unit_of_neither_is_refused(tmp_path):
     with pytest.raises(CrosszError, match=r"mine.fits: column dered_u: the unit 'm' is not one of"):
         read_table(tmp_path / "mine.fits")
     read_table(tmp_path / "mine.fits", units="asinh")
-    with pytest.raises(CrosszError, match=r"the unit 'parsec' .* --units asinh, AB, nmgy"):
-        read_table(tmp_path / "mine.fits", units="parsec")
+    for unit in ("parsec", "1e999 Jy", "0 Jy", "10^999999999 Jy", "(" * 5000):
+        with pytest.raises(CrosszError, match=r"the unit '.* --units asinh, AB, nmgy"):
+            read_table(tmp_path / "mine.fits", units=unit)
+
+
+@pytest.mark.parametrize("name", ["dered_u", "objID", "ra"])
+@pytest.mark.parametrize("cells", [[[1.0]], [{"a": 1}], [b"\xff"], [datetime.date(2020, 1, 1)]], ids=str)
+def test_columns_of_ours_hold_numbers_or_text(tmp_path, name, cells):
+    pq.write_table(pa.table({name: pa.array(cells)}), tmp_path / "mine.parquet")
+    with pytest.raises(CrosszError, match=rf"mine.parquet: column {name} \({name}\) holds .*, not numbers or text"):
+        read_table(tmp_path / "mine.parquet")
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str)
+def test_text_of_any_kind_is_read(tmp_path, kind):
+    mine = pa.table({"objID": pa.array(["1237648720693755918", ""]).cast(kind), "dered_u": pa.array(["18,5", "x"])})
+    pq.write_table(mine, tmp_path / "mine.parquet")
+    assert read_table(tmp_path / "mine.parquet")["objID"].to_pylist() == ["1237648720693755918", ""]
 
 
 @pytest.mark.parametrize("factor", [1.0, 1e-9, 3.631, 3.631e-6])
