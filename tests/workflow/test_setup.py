@@ -68,7 +68,7 @@ INSTALL = re.compile(r"\bpip3? (?:install|download|wheel|sync)\b|\b(?:pipx|uvx|n
 HASHED = re.compile(
     r"--require-hashes (?:--dest \S+ )?-r \S*requirements[\w-]*\.txt|--no-deps --no-build-isolation --editable [./]"
 )
-FOR_MAINTAINERS = re.compile(r"^(?:build/storage/ready|test-lsdb):.*\n(?:\t.*\n)+", re.MULTILINE)
+FOR_MAINTAINERS = re.compile(r"^build/(?:storage|lsdb)/ready:.*\n(?:\t.*\n)+", re.MULTILINE)
 """Targets of the Makefile whose packages cannot stand in the lock beside the others, and that no set-up runs."""
 
 
