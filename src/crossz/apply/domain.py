@@ -139,8 +139,8 @@ class _View:
             square = (train**2).sum(1)
             near = []
             for some in torch.from_numpy(scaled @ metric).split(_AT_ONCE):
-                squares = square - 2 * some @ train.T + (some**2).sum(1, keepdim=True)
-                near.append(squares.topk(_NEIGHBOURS, largest=False).values.clamp(min=0).sqrt().mean(1))
+                squares = torch.addmm(square, some, train.T, alpha=-2).topk(_NEIGHBOURS, largest=False).values
+                near.append((squares + (some**2).sum(1, keepdim=True)).clamp(min=0).sqrt().mean(1))
             found.append(torch.cat(near).numpy() if near else np.zeros(0))
         return found
 
