@@ -23,7 +23,7 @@ if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", ".
 # A bundle needs nothing of this run.
 if workflow.is_main_process and config["bundle"] is None:
     if message := other_survey(config, "results"):
-        raise WorkflowError(message)
+        logger.warning(message)
 
 DATASETS = config["datasets"]
 SPLITS = range(config["splits"]["count"])
