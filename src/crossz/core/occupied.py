@@ -5,8 +5,6 @@ from typing import Any
 
 import yaml
 
-from crossz.core.files import read_json
-
 EMBEDDED = "embedded sky"
 """Source of the catalogs of the survey embedded, in their receipts."""
 
@@ -24,11 +22,20 @@ def other_survey(config: dict[str, Any], folder: str | Path) -> str:
     survey, there = config["survey"], ""
     record = Path(folder, "run.yaml")
     if record.is_file():
-        made = (yaml.safe_load(record.read_text()) or {}).get("config", {}).get("survey", survey)
+        made = _mapping(_mapping(record).get("config")).get("survey", survey)
         there = f"{record}: a run of survey {made}" if made != survey else ""
     for receipt in sorted(Path(folder, "catalog/raw").glob("*.receipt.json")):
-        if (read_json(receipt).get("source") == EMBEDDED) != (survey == "embedded"):
+        if (_mapping(receipt).get("source") == EMBEDDED) != (survey == "embedded"):
             what = "the embedded sky" if survey != "embedded" else "another survey"
             there = there or f"{receipt}: a catalog of {what}"
     remedy = "--directory FOLDER runs elsewhere and keeps it; or move results away"
     return f"{there}. This configuration is of survey {survey} and would remake it: {remedy}" if there else ""
+
+
+def _mapping(content: Any) -> dict[str, Any]:
+    """A mapping, or that in a file of YAML or JSON; {} of anything else, since whoever needs the file says what is wrong."""
+    try:
+        found = yaml.safe_load(content.read_text()) if isinstance(content, Path) else content
+    except (yaml.YAMLError, UnicodeDecodeError):
+        found = None
+    return found if isinstance(found, dict) else {}

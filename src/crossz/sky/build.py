@@ -1,5 +1,6 @@
 """The survey: strips in parallel, their rows into SQLite and Parquet."""
 
+import errno
 import json
 import logging
 import multiprocessing
@@ -104,7 +105,7 @@ def build(
         _run_all(jobs, workers) as results,
         atomic_path(database) as temporary,
         atomic_path(truth) as truth_part,
-        closing(sqlite3.connect(temporary)) as connection,
+        _database(temporary) as connection,
         _TruthWriter(truth_part) as writer,
     ):
         connection.execute("PRAGMA journal_mode = OFF")  # a killed build leaves no journal: nobody would take it up
@@ -137,6 +138,18 @@ def build(
 def counts(truth: str | Path) -> dict:
     """What `build` recorded beside the truth: settings, counts of rows by kind, absent_frames (paths below sas)."""
     return json.loads(pq.read_metadata(truth).metadata[METADATA_KEY])
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a new database. A full disk is told as for other files."""
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            yield connection
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 class _TruthWriter:
