@@ -14,6 +14,8 @@ tests/unit/scores/test_qp_export.py measures what is lost.
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -106,13 +108,16 @@ def write_qp(*, predictions: str | Path, hdf5: str | Path) -> None:
     """
     table = pq.read_table(predictions).to_pandas()
     grid = redshift_grid(_mixtures(table, str(predictions)))
-    with atomic_path(hdf5) as temporary:
+    # HDF5 crashes the interpreter where a disk is full, so it writes elsewhere.
+    with atomic_path(hdf5) as temporary, tempfile.TemporaryDirectory() as scratch:
+        written = Path(scratch, "pdfs.hdf5")
         for start in range(0, len(table), _BLOCK):
             block = ensemble(table[start : start + _BLOCK], grid)
             if not start:
-                groups, file = block.initializeHdf5Write(str(temporary), len(table))
+                groups, file = block.initializeHdf5Write(str(written), len(table))
             block.writeHdf5Chunk(groups, start, start + len(block))
         block.finalizeHdf5Write(file)
+        shutil.copyfile(written, temporary)
     log.info(f"{len(table)} PDFs on {len(grid)} points of z, {grid[0]:.3f} to {grid[-1]:.3f}")
 
 
