@@ -117,7 +117,8 @@ def write_qp(*, predictions: str | Path, hdf5: str | Path) -> None:
                 groups, file = block.initializeHdf5Write(str(written), len(table))
             block.writeHdf5Chunk(groups, start, start + len(block))
         block.finalizeHdf5Write(file)
-        shutil.copyfile(written, temporary)
+        with written.open("rb") as source, temporary.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
     log.info(f"{len(table)} PDFs on {len(grid)} points of z, {grid[0]:.3f} to {grid[-1]:.3f}")
 
 
