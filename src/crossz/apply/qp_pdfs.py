@@ -12,7 +12,7 @@ from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import mixtures_of
-from crossz.scores.qp_export import mean_density, qp_module
+from crossz.scores.qp_export import mean_density, qp_module, require_room
 
 Write = Callable[[pd.DataFrame], None]
 """Writes the PDFs of the next rows of what `predict` gave."""
@@ -28,9 +28,12 @@ def opened(path: Path, count: int) -> Iterator[Write]:
     ------
     CrosszError
         qp is not installed, or the networks have no PDFs.
+    OSError
+        The disk has no room for it.
     """
     module, done = qp_module(), 0
     with atomic_path(path) as temporary, contextlib.ExitStack() as stack:
+        require_room(temporary, count, len(GRID))
         groups = None
 
         def write(found: pd.DataFrame) -> None:

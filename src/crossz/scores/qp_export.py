@@ -13,9 +13,10 @@ tests/unit/scores/test_qp_export.py measures what is lost.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
-import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 _TAIL = 1e-5  # probability of a PDF that may lie beyond either end of the grid
 _FINEST, _COARSEST = 0.001, 0.01  # steps of z
 _PER_SIGMA = 6  # steps in the sigma of a narrow peak; at most 0.06 / 6^2 of the cdf is lost
+_ROW, _HEAD = 64, 1 << 16  # bytes of what stands beside p(z) for each object, and of the file's own structure, at most
 _BLOCK = 250  # objects whose p(z) are in memory at once
 
 
@@ -108,18 +110,28 @@ def write_qp(*, predictions: str | Path, hdf5: str | Path) -> None:
     """
     table = pq.read_table(predictions).to_pandas()
     grid = redshift_grid(_mixtures(table, str(predictions)))
-    # HDF5 crashes the interpreter where a disk is full, so it writes elsewhere.
-    with atomic_path(hdf5) as temporary, tempfile.TemporaryDirectory() as scratch:
-        written = Path(scratch, "pdfs.hdf5")
+    with atomic_path(hdf5) as temporary:
+        require_room(temporary, len(table), len(grid))
         for start in range(0, len(table), _BLOCK):
             block = ensemble(table[start : start + _BLOCK], grid)
             if not start:
-                groups, file = block.initializeHdf5Write(str(written), len(table))
+                groups, file = block.initializeHdf5Write(str(temporary), len(table))
             block.writeHdf5Chunk(groups, start, start + len(block))
         block.finalizeHdf5Write(file)
-        with written.open("rb") as source, temporary.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
     log.info(f"{len(table)} PDFs on {len(grid)} points of z, {grid[0]:.3f} to {grid[-1]:.3f}")
+
+
+def require_room(path: Path, rows: int, points: int) -> None:
+    """Check that p(z) [rows, points] fits on the disk of `path`: HDF5 crashes the interpreter where a disk is full.
+
+    Raises
+    ------
+    OSError
+        It does not.
+    """
+    needed = rows * (points * np.dtype(np.float32).itemsize + _ROW) + _HEAD
+    if shutil.disk_usage(path.parent).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # `atomic_path` names the file
 
 
 def _mixtures(table: pd.DataFrame, about: str) -> Mixture:

@@ -4,7 +4,10 @@ Two families of PDFs: broad ones of several peaks, as the network's are, and nar
 finest step of the grid. Tolerances are what a linear cdf between points a sixth of a sigma apart loses, 0.06 / 6^2.
 """
 
+import errno
+import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -147,6 +150,21 @@ def test_again_and_in_other_blocks_the_same_bytes(tmp_path, monkeypatch):
     table, read = exported(BROAD, tmp_path)
     np.testing.assert_array_equal(read.ancil["subset"], table["subset"])
     assert sha256(tmp_path / "phot+img.hdf5") == first
+
+
+def test_a_file_is_begun_only_where_all_of_it_fits(tmp_path, monkeypatch):
+    def with_free(size):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=size))
+        exported(BROAD, tmp_path)
+
+    exported(BROAD, tmp_path)
+    written = tmp_path / "phot+img.hdf5"
+    before, size = sha256(written), written.stat().st_size
+    with pytest.raises(OSError, match=r"phot\+img\.hdf5") as caught:
+        with_free(size)  # what is written needs a little less than the bound
+    assert caught.value.errno == errno.ENOSPC
+    assert sha256(written) == before
+    with_free(size * 1.05 + (1 << 16))
 
 
 def test_a_few_far_narrower_pdfs_neither_vanish_nor_swell_the_file():
