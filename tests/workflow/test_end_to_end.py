@@ -1,5 +1,6 @@
 """The main job as a user runs it, on a sky of a hundred quasars: whole, repeatable, and only what is needed is rerun."""
 
+import json
 import re
 import shutil
 import zipfile
@@ -168,7 +169,8 @@ class TestMainJob:
         assert found["status"].tolist() == ["ok"] * 6 + ["no_match", "malformed"]
         assert (found["inputs"] == "phot+img").sum() >= 5
         assert found["z_phot"].notna().sum() == 6
-        assert (run / "results/predict/mine.html").read_text().count("data:image/png") == 3
+        page = json.loads(re.search(r'id="data">(.*?)</script>', (run / "results/predict/mine.html").read_text())[1])
+        assert [image is not None for image in page["images"][:6]].count(True) >= 5
 
     def test_the_archive_s_way_gives_the_same_metrics(self, run, tmp_path):
         sky = run / "results/sky"
