@@ -93,7 +93,10 @@ def page(sample: Sample, title: str, header: Mapping[str, str], counts: str, fil
     table = frame_of(sample.table())
     outside = int(table["out_of_domain"].sum())
     share = "" if len(table) == sample.total else f" of the {len(table):,} rows here"
-    outside_text = f"{outside:,} target(s){share} lie outside the training domain: do not trust their estimates"
+    outside_text = (
+        f"{outside:,} target(s){share} are unlike the training objects (out_of_domain): do not trust their estimates. "
+        "One in twenty objects like the training ones is marked, too"
+    )
     what = "classes" if "class_phot" in table else "redshifts"
     network = header.get("network", "networks of this run")
     style, script = (_own(name) for name in ("page.css", "page.js"))
