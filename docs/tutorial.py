@@ -19,7 +19,7 @@ PICTURES = {
 """Where a picture comes from, and its name in the docs."""
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KEYS = 3  # cells of a row of Table 1 that say whose it is
-GRAPH = "{snakemake} --rulegraph --forceall results/metrics.csv | tred | dot -Tsvg > docs/dag.svg"
+GRAPH = "{snakemake} --rulegraph --forceall results/metrics.csv | tred | dot -Grankdir=LR -Tsvg > docs/dag.svg"
 
 
 def with_outputs(page: str) -> str:
@@ -45,7 +45,8 @@ def with_outputs(page: str) -> str:
 
 def with_rows(page: str, table: str) -> str:
     """`page` with the rows of Table 1 that it has, from `table`."""
-    rows = {tuple(line.split("|")[1 : KEYS + 1]): line for line in table.splitlines() if line.startswith("|")}
+    first = table.partition("\n## ")[0].splitlines()  # later tables have the same models
+    rows = {tuple(line.split("|")[1 : KEYS + 1]): line for line in first if line.startswith("|")}
     lines = [rows.get(tuple(line.split("|")[1 : KEYS + 1]), line) for line in page.splitlines()]
     return "\n".join(lines) + "\n"
 
