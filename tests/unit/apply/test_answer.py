@@ -29,6 +29,7 @@ from crossz.apply.answer import (
     summary,
     typed,
 )
+from crossz.apply.output import opened
 from crossz.apply.output_columns import COLUMNS, described
 from crossz.apply.pdf_columns import GRID
 from crossz.apply.writers import WRITERS, write_table
@@ -366,3 +367,20 @@ def test_what_python_or_xml_has_not_is_written_too(tmp_path, suffix):
 def test_text_of_64_bits_becomes_numbers_too():
     table = pa.table({"a": pa.array([" 5 ", ""], pa.large_string())})
     assert typed(table, column_types([table]))["a"].to_pylist() == [5, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("x" * 69, ".fits"), ("'" * 35, ".fits"), ("é" * 18, ".fits"), ("", ".ecsv"), ("a\nb", ".ecsv")],
+)
+def test_a_column_that_the_format_cannot_have_is_refused_with_the_first_rows(tmp_path, name, suffix):
+    table = pa.table({name: [1.0]})
+    wanted = r"has no (name so long|such name)"
+    with pytest.raises(CrosszError, match=wanted), opened(tmp_path / f"o{suffix}") as write:
+        write(table)
+    with pytest.raises(CrosszError, match=r"write \.parquet or \.csv"):
+        write_table(table, tmp_path / f"p{suffix}")
+
+
+def test_control_characters_of_a_name_are_written_in_ascii(tmp_path):
+    assert read_all(written(pa.table({"\x1b[31m": [1.0]}), tmp_path, ".fits")).column_names == [r"\x1b[31m"]
