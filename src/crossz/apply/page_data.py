@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ _FIRST = (
     "edge",
     "missing",
 )
+_FOUR_DECIMALS = "%.4f"
 _LONGEST = 200  # characters of a text
 _EXACT = 1 << 53  # integers of JavaScript
 _LAST_Z = 12.0
@@ -78,7 +80,7 @@ def columns(table: pa.Table) -> list[dict[str, Any]]:
             continue
         ours = bool(role) and said.get("description") == described(role)[1].meaning
         place = said.get("unit", "") == "deg" or role in ("ra", "dec")
-        kind, values = _values(table[name], "%.9g" if place else "%.4f" if ours else "%.6g")
+        kind, values = _values(table[name], "%.9g" if place else _FOUR_DECIMALS if ours else "%.6g")
         if not any(value not in (None, "", False) for value in values):
             continue
         about = said.get("description", "")
@@ -107,7 +109,9 @@ def _values(column: pa.ChunkedArray, form: str) -> tuple[str, list[Any]]:
         return "text", [None if number is None else str(number) for number in integers]
     if pa.types.is_floating(kind):
         numbers = column.to_numpy().astype(float)
-        return "number", [float(form % number) if np.isfinite(number) else None for number in numbers.tolist()]
+        if form == _FOUR_DECIMALS:
+            return "number", [number if math.isfinite(number) else None for number in numbers.round(4).tolist()]
+        return "number", [float(form % number) if math.isfinite(number) else None for number in numbers.tolist()]
     return "text", [None if value is None else _text(value) for value in python_cells(column)]
 
 

@@ -16,6 +16,7 @@ from astropy.io.votable import parse_single_table
 from astropy.table import Table
 from toy import BIG
 
+from crossz.apply import writers
 from crossz.apply.answer import (
     SYNTHETIC,
     answered,
@@ -219,6 +220,25 @@ def test_fits_has_units_ucds_comments_and_the_header(answer, tmp_path):
     assert read["n"].tolist() == [1, None]
     assert read["out_of_domain"].tolist() == [True, False]
     assert read["Name"].tolist() == ['Ton "618", a', "na\\xefve"]  # FITS has no other letters
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_each_kind_of_column_is_the_same_in_fits(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(writers, "_AT_ONCE", 2)
+    kinds = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
+    columns = {kind.__name__: np.array([0, 1, 7, *[np.iinfo(kind).max] * 2], kind) for kind in kinds}
+    columns |= {"flag": np.array([True, False, True, True, False]), "real": np.array([1.5, np.nan, -1e300, 0, 2])}
+    columns["text"] = np.array(["x", "", "abc", "a b", "yz"])
+    table = pa.table(columns).append_column("gap", pa.array([1, None, 3, None, 5], pa.int16()))
+    array = np.arange(10, dtype=np.float32)
+    table = table.append_column("array", pa.FixedSizeListArray.from_arrays(pa.array(array), 2)).slice(0, rows)
+    read = Table.read(written(table, tmp_path, ".fits"))
+    assert read.colnames == table.column_names
+    for name, values in columns.items():
+        np.testing.assert_array_equal(np.ma.filled(read[name], {"text": "", "real": np.nan}.get(name)), values[:rows])
+    np.testing.assert_array_equal(read["array"], array.reshape(5, 2)[:rows])
+    assert read["gap"].tolist() == table["gap"].to_pylist()
+    assert (tmp_path / "out.fits").stat().st_size % 2880 == 0
 
 
 def test_votable_ecsv_and_parquet_have_the_same(answer, tmp_path):
