@@ -17,7 +17,7 @@ from crossz.estimates.estimates import dz
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.images.arrow import to_nmgy
-from crossz.images.colour import rgb
+from crossz.images.colour import NO_DATA, rgb
 from crossz.images.store import ImageStore
 from crossz.report.style import COLOURS, STYLE, plt, save
 
@@ -111,7 +111,7 @@ def gallery(objects: pd.DataFrame, images: np.ndarray, masks: np.ndarray, best: 
                 above.set_title(_caption(target), fontsize=6, linespacing=1.25)
                 _draw_pdf(below, target, z, None if p is None else p[row])
         handles, labels = figure.axes[columns].get_legend_handles_labels()
-        no_data = Patch(color=str(_NO_DATA), label="no frame")
+        no_data = Patch(color=str(NO_DATA), label="no frame")
         figure.legend([*handles, no_data], [*labels, "no frame"], loc="lower center", ncols=4, fontsize=8)
         figure.suptitle(title, fontsize=9)
     return figure
