@@ -11,7 +11,7 @@ metrics: .venv/ready
 
 report: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.html
+	$(BIN)/snakemake --report results/report.html --report-stylesheet workflow/report/style.css
 
 test: .venv/ready
 	$(BIN)/python -m pytest

@@ -325,4 +325,4 @@ def write_metrics(
         temporary.write_text(page)
     with atomic_path(metrics) as temporary:
         scores.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
-    log.info(page)
+    log.info(f"{len(scores):,} rows in {metrics}, and {table}")
