@@ -287,20 +287,15 @@ def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> N
 
     facts = bundle_folder.check(folder)
 
-    import pyarrow as pa
-
-    from crossz.apply import output
-    from crossz.apply.answer import finished
-    from crossz.apply.at import in_words, target_at
+    from crossz.apply.at import in_words, target_at, write_at
     from crossz.apply.predict import predict
 
+    page = None if out is None else _page(options, out)
     target = target_at(options.at)
     table = predict(target, _loaded(options, folder, facts))
     header = _header(facts, folder)
     if out is not None:
-        asked = pa.table({"target": [" ".join(options.at)]})
-        with output.opened(Path(out), _is_folder(out)) as write:
-            write(finished(asked, {}, table, header, text=Path(out).suffix == ".csv", pdf=options.pdf))
+        write_at(options.at, table, header, out, page, form=options.pdf, folder=_is_folder(out))
     sys.stdout.write(f"{in_words(table.iloc[0])}\n")
 
 
