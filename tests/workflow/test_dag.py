@@ -31,6 +31,7 @@ COMMON = {
     "figure_calibration",
     "figure_learning",
     "figure_gallery",
+    "pages",
 }
 MML = {"spectra", "mml"}
 

@@ -221,8 +221,8 @@ def _check_shapes(path: Path, info: ModelInfo) -> None:
 
     Raises ValueError where they differ.
     """
-    if not 0 < len(info.members) <= _MOST_MEMBERS:
-        raise ValueError(f"{len(info.members)} networks a split")
+    if not isinstance(info.members, list | tuple) or not 0 < len(info.members) <= _MOST_MEMBERS:
+        raise ValueError(f"members: no list, or not 1 to {_MOST_MEMBERS} networks")
     with torch.device("meta"):
         whole = build(info).state_dict()
         net = for_estimates(build(info), info).state_dict()

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -85,7 +86,7 @@ def write_page(sample: Sample, header: Mapping[str, str], counts: str, html: Pat
     """
     text = page(sample, html.stem, header, counts, file)
     with atomic_path(html) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")  # a file's name may have bytes that are no text
 
 
 def page(sample: Sample, title: str, header: Mapping[str, str], counts: str, file: str = "") -> str:
@@ -118,7 +119,7 @@ def page(sample: Sample, title: str, header: Mapping[str, str], counts: str, fil
         facts=facts(header, counts, set(table["inputs"])),
         sampled="" if len(table) == sample.total else f"{len(table):,} of the {sample.total:,} rows, chosen at random. The whole table is in {file or 'the file of the estimates'}",
         file=file,
-        file_url=quote(file),
+        file_url=quote(os.fsencode(file)),
         style=style,
         script=script,
         data=script_data(sample, title, file),

@@ -14,6 +14,7 @@ from crossz.apply.output_columns import described
 from crossz.apply.page_sample import Sample
 from crossz.apply.pdf_columns import GRID
 from crossz.apply.templating import clean
+from crossz.apply.writers import python_cells
 from crossz.estimates.pdf import Mixture, blocks, cdf
 from crossz.estimates.predictions import mixtures_of
 
@@ -110,7 +111,7 @@ def _values(column: pa.ChunkedArray, form: str) -> tuple[str, list[Any]]:
     if pa.types.is_floating(kind):
         numbers = column.to_numpy().astype(float)
         return "number", [float(form % number) if np.isfinite(number) else None for number in numbers.tolist()]
-    return "text", [None if value is None else _text(value) for value in column.to_pylist()]
+    return "text", [None if value is None else _text(value) for value in python_cells(column)]
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ from crossz.apply.answer import answered, finished
 from crossz.apply.page_data import POINTS, columns, pdfs, script_data
 from crossz.apply.page_sample import Sample
 from crossz.apply.pdf_columns import GRID
+from crossz.core.errors import CrosszError
 from crossz.estimates.pdf import Mixture
 
 
@@ -42,6 +43,18 @@ def test_columns_have_the_kind_of_their_values_and_ours_say_what_they_are():
     assert by_name["z_phot"]["values"] == [1.2346, None, 2.0]
     assert [by_name[name]["ours"] for name in ("name", "z_phot")] == [False, True]
     assert "g > 22" in by_name["faint"]["about"]
+
+
+def test_dates_and_spans_that_python_has_not_are_text():
+    far = pa.array([1 << 60, None])
+    given = pa.table({"date": far.cast(pa.date64(), safe=False), "span": far.cast(pa.duration("s"))})
+    found = pd.DataFrame({"status": ["ok", "ok"]})
+    by_name = {column["name"]: column for column in columns(answered(given, found, {}, {}))}
+    assert by_name["span"]["values"] == [str(1 << 60), None]
+    assert [type(value) for value in by_name["date"]["values"]] == [str, type(None)]
+    nested = pa.table({"dates": pa.array([[1 << 60], None], pa.list_(pa.int64())).cast(pa.list_(pa.timestamp("s")))})
+    with pytest.raises(CrosszError, match=r"a column of list<.*timestamp.*leave it out"):
+        columns(answered(nested, found, {}, {}))
 
 
 def test_positions_keep_their_digits_and_the_user_s_own_are_known():

@@ -79,6 +79,7 @@ def test_known_quasars_get_their_redshifts_right_after_the_installation(table, t
             assert abs(row["z_median"] - z) < 0.1 * (1 + z), (name, row["z_median"])
     cli.main(["predict", "sdss-quasars", str(table), "out.csv"])
     found = pd.read_csv("out.csv").set_index("name")
+    assert found["stacked"].all()
     for name in ("SDSS J1048+5702", "SDSS J0906+0234"):  # those in its range
         z = QUASARS[name][0]
         assert abs(found.loc[name, "z_median"] - z) < 0.1 * (1 + z)
