@@ -3,7 +3,8 @@
 import os
 import platform
 import re
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 
@@ -23,6 +24,29 @@ def _text(path: str | Path) -> str:
 def peak_memory() -> float:
     """GB that this process has held at most. getrusage() begins at what the parent held when it started the process."""
     return int(re.search(r"VmHWM:\s*(\d+)", _text("/proc/self/status"))[1]) * 1024 / 1e9
+
+
+def watched(every: float = 0.02) -> Callable[[], float]:
+    """Begin to watch the memory of this process; what it returns says the GB that were its own, not pages of files, at most.
+
+    Pages of a file that is mapped, such as the images and the libraries, count in `peak_memory`, too. The system takes them
+    back when it needs them.
+    """
+    most, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(every):
+            most[0] = max(most[0], int(re.search(r"RssAnon:\s*(\d+)", _text("/proc/self/status"))[1]) * 1024 / 1e9)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+
+    def stop() -> float:
+        done.set()
+        thread.join()
+        return most[0]
+
+    return stop
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -41,8 +41,8 @@ SUMS, FACTS, CARD = "SHA256SUMS", "bundle.json", "card.md"
 DOMAIN = "domain.safetensors"
 
 
-LARGEST_TEXT, LARGEST_WEIGHTS = 64 << 20, 8 << 30
-"""Bytes of a file of a bundle: text, and weights."""
+LARGEST_TEXT, LARGEST_WEIGHTS = 4 << 20, 8 << 30
+"""Bytes of a file of a bundle: text, whose largest has some 30 kB, and weights."""
 BOUNDS = {
     "image_mlp_layers": (1, 4),
     "attention_layers": (1, 12),

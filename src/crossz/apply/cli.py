@@ -5,7 +5,6 @@ Imports stand where they are used: a wrong call should not wait seconds for torc
 
 import argparse
 import contextlib
-import difflib
 import logging
 import os
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossz.apply.column_pairs import column_pairs
 from crossz.core.errors import CrosszError
 from crossz.core.job import harmless, message_of
 from crossz.core.version import VERSION
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".parquet", ".csv", ".fits", ".vot", ".ecsv")
 """Of the tables that are written: the keys of `writers.WRITERS`, which need libraries."""
 
+_MOST_THREADS = 1024
 _NETWORK = "a network that comes with crossz (`crossz models` lists them), or the folder or zip file of a bundle"
 
 
@@ -142,7 +143,7 @@ def _add_page_and_place(predict: argparse.ArgumentParser) -> None:
     )
     predict.add_argument(
         "--threads",
-        type=int,
+        type=_threads,
         default=1,
         metavar="N",
         help="threads of the processor (default: 1; large backbones profit from more)",
@@ -286,20 +287,15 @@ def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> N
 
     facts = bundle_folder.check(folder)
 
-    import pyarrow as pa
-
-    from crossz.apply import output
-    from crossz.apply.answer import finished
-    from crossz.apply.at import in_words, target_at
+    from crossz.apply.at import in_words, target_at, write_at
     from crossz.apply.predict import predict
 
+    page = None if out is None else _page(options, out)
     target = target_at(options.at)
     table = predict(target, _loaded(options, folder, facts))
     header = _header(facts, folder)
     if out is not None:
-        asked = pa.table({"target": [" ".join(options.at)]})
-        with output.opened(Path(out), _is_folder(out)) as write:
-            write(finished(asked, {}, table, header, text=Path(out).suffix == ".csv", pdf=options.pdf))
+        write_at(options.at, table, header, out, page, form=options.pdf, folder=_is_folder(out))
     sys.stdout.write(f"{in_words(table.iloc[0])}\n")
 
 
@@ -307,7 +303,7 @@ def _loaded(options: argparse.Namespace, folder: Path, facts: Mapping[str, Any])
     from crossz.apply.bundle import load_bundle
     from crossz.models.device import deterministic
 
-    deterministic(max(options.threads, 1))
+    deterministic(options.threads)
     bundle = load_bundle(folder)
     seen = facts.get("domain", {}).get("objects", 0)
     log.info(f"{options.bundle}: {len(bundle.splits)} splits, which together have seen {seen:,} objects in training")
@@ -361,33 +357,14 @@ def _targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) 
     from crossz.catalog.columns import COLUMNS
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
-    columns = _pairs(options.columns, {*COLUMNS, *extra_columns})
+    columns = column_pairs(options.columns, {*COLUMNS, *extra_columns})
     needed = [] if options.cutouts else needed
     with user_batches(path, needed, columns, extra_columns, options.units) as targets:
         yield targets
 
 
-def _pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:
-    """The pairs OURS=THEIRS of --columns; @FILE has one a line."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        if text.startswith("@"):
-            if not Path(text[1:]).is_file():
-                raise CrosszError(f"--columns {text}: no file {text[1:]}, which should hold a pair OURS=THEIRS a line")
-            lines = Path(text[1:]).read_text(encoding="utf-8-sig", errors="replace").splitlines()
-            pairs |= _pairs([line.strip() for line in lines if line.strip() and line[0] not in "#@"], known)
-        else:
-            pairs |= dict([_pair(text, known)])
-    return pairs
-
-
-def _pair(text: str, known: set[str]) -> tuple[str, str]:
-    ours, mark, theirs = (part.strip() for part in text.partition("="))
-    if not (ours and mark and theirs):
-        raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag or 'dered_*=*mag'")
-    if ours.replace("*", "u") not in known:
-        near = difflib.get_close_matches(ours, sorted(known), 1, 0.5)
-        raise CrosszError(
-            f"--columns {text}: crossz has no column {ours}" + (f"; did you mean {near[0]}?" if near else "")
-        )
-    return ours, theirs
+def _threads(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= _MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{number} is none of 1 to {_MOST_THREADS}")
+    return number

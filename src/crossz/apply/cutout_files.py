@@ -12,6 +12,7 @@ from crossz.core.errors import CrosszError, Refused
 from crossz.core.foreign import refusing
 from crossz.core.names import NOT_FINITE
 from crossz.images.arrow import read_arrays
+from crossz.images.arrow_layout import refuse_compressed
 
 _AT_ONCE = 128  # images in memory
 _LONGEST_STATUS = 100
@@ -32,6 +33,7 @@ def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
         try:
             with refusing("not a cutout file"):
                 with pa.memory_map(str(path)) as source:
+                    refuse_compressed(source)
                     pa.ipc.open_file(source).read_all().validate(full=True)  # texts would be read out of bounds
                 columns = read_arrays(path)
                 _check_cutouts(columns, str(path))

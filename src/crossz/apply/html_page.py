@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import os
 from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
@@ -44,6 +46,13 @@ def write_html_page(*, table: str | Path, images: Sequence[str | Path], html: st
     write_page(sample, header_in(answer.schema), summary(counted(targets)), Path(html), Path(table).name)
 
 
+def write_page_of(rows: pa.Table, header: Mapping[str, str], html: Path, file: str) -> None:
+    """Write the page of a table that `answer.finished` made, of objects without images."""
+    sample = Sample()
+    sample.add(rows)
+    write_page(sample, header, summary(counted(frame_of(rows))), html, file)
+
+
 def page_beside(out: str | Path) -> Path:
     """The page of a table: the table's name with the suffix .html.
 
@@ -77,7 +86,7 @@ def write_page(sample: Sample, header: Mapping[str, str], counts: str, html: Pat
     """
     text = page(sample, html.stem, header, counts, file)
     with atomic_path(html) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")  # a file's name may have bytes that are no text
 
 
 def page(sample: Sample, title: str, header: Mapping[str, str], counts: str, file: str = "") -> str:
@@ -110,7 +119,7 @@ def page(sample: Sample, title: str, header: Mapping[str, str], counts: str, fil
         facts=facts(header, counts, set(table["inputs"])),
         sampled="" if len(table) == sample.total else f"{len(table):,} of the {sample.total:,} rows, chosen at random. The whole table is in {file or 'the file of the estimates'}",
         file=file,
-        file_url=quote(file),
+        file_url=quote(os.fsencode(file)),
         style=style,
         script=script,
         data=script_data(sample, title, file),

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from crossz.apply.answer import OURS, PREFIX, frame_of, header_in
+from crossz.apply.foreign_estimates import check_types, check_values
 from crossz.apply.output_columns import described
 from crossz.apply.pdf_columns import GRID
 from crossz.catalog.readers import read_all
@@ -63,13 +64,15 @@ def write_nz(table: str | Path, out: str | Path, edges: Sequence[float] = (), qp
     Raises
     ------
     CrosszError
-        The table has no PDFs, the edges do not increase, or qp is not installed.
+        The table has no PDFs or was changed, the edges do not increase, or qp is not installed.
     """
     out = Path(out)
     if out.suffix != ".csv":
         raise CrosszError(f"{out}: n(z) is written as .csv, and its plot as .png beside it; end its name so")
-    if any(low >= high for low, high in pairwise(edges)) or len(edges) == 1:
+    if any(not low < high for low, high in pairwise(edges)) or len(edges) == 1:
         raise CrosszError(f"--bins {' '.join(f'{edge:g}' for edge in edges)}: say at least two edges that increase")
+    if out.resolve() == Path(table).resolve():
+        raise CrosszError(f"{out}: this is the table of estimates; give n(z) another name")
     if qp:
         qp_module()
     found, warning = read_estimates(table)
@@ -91,7 +94,7 @@ def read_estimates(path: str | Path) -> tuple[pd.DataFrame, str]:
     Raises
     ------
     CrosszError
-        It cannot be read, or is no table of estimates.
+        It cannot be read, is no table of estimates, or holds what is no estimate.
     """
     folder = Path(path).is_dir()
     if not folder and not Path(path).is_file():
@@ -99,9 +102,11 @@ def read_estimates(path: str | Path) -> tuple[pd.DataFrame, str]:
     table = pyarrow.dataset.dataset(path, format="parquet").to_table() if folder else read_all(path)
     if not any(OURS in (field.metadata or {}) for field in table.schema):
         table = _marked(table)
+    check_types(path, table)
     found = frame_of(table)
     if "status" not in found:
         raise CrosszError(f"{path}: no table of estimates: it has no column status; `crossz predict` makes one")
+    check_values(path, found)
     return found, header_in(table.schema).get("warning", "")
 
 

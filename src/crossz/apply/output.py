@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crossz.apply.writers import csv_head, csv_rows, parquet_metadata, write_table
+from crossz.apply.writers import check_names, csv_head, csv_rows, parquet_metadata, write_table
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
 
@@ -33,7 +33,7 @@ def opened(path: Path, folder: bool = False) -> Iterator[Write]:
     Raises
     ------
     CrosszError
-        The folder holds something else than estimates.
+        The folder holds something else than estimates, or the format has no column of such a name.
     """
     if folder:
         with _whole_folder(path) as temporary:
@@ -43,7 +43,12 @@ def opened(path: Path, folder: bool = False) -> Iterator[Write]:
             yield (_parquet if path.suffix == ".parquet" else _csv)(temporary, stack)
     else:
         tables: list[pa.Table] = []
-        yield tables.append
+
+        def keep(table: pa.Table) -> None:
+            check_names(table.column_names, path)  # with the first rows, not after hours
+            tables.append(table)
+
+        yield keep
         write_table(pa.concat_tables(tables), path)
 
 

@@ -19,6 +19,7 @@ from crossz.apply.bundle_folder import table_columns
 from crossz.apply.cutout_files import index_of
 from crossz.apply.domain import image_features, photometry_features
 from crossz.apply.suspect import photometry_suspect
+from crossz.catalog.lists import numbers as texts_as_numbers
 from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
 from crossz.core.names import ALONE, NO_DATA
@@ -130,7 +131,7 @@ def photometry_of(
         An extra column is absent, or no band has all of its columns.
     """
     read = {*table_columns(magnitudes, columns), *(f"extinction_{band}" for band in BANDS)}
-    numbers = targets[[name for name in targets if name in read]].apply(pd.to_numeric, errors="coerce")
+    numbers = pd.DataFrame({name: _as_numbers(targets[name]) for name in targets if name in read}, targets.index)
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
     whole = table_columns(magnitudes)
@@ -141,6 +142,12 @@ def photometry_of(
     wanted = (*whole, *columns) if free else whole
     numbers = numbers.assign(**{name: np.nan for name in wanted if name not in numbers})
     return ft.photometry(numbers, magnitudes, columns, complete=False)
+
+
+def _as_numbers(column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, pd.StringDtype):
+        return texts_as_numbers(pa.array(column))
+    return pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
 
 
 def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None) -> pd.DataFrame:

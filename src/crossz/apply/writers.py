@@ -5,7 +5,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as xml
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crossz.apply.answer import HEADER, OURS, header_in
+from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
+from crossz.core.text import printable
 
 _NONE = np.iinfo(np.int64).min  # of an integer in FITS and VOTable, which have no other empty cell
 _KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "scores": "SCORES", "warning": "WARNING", "pdf_z": "PDFZ"}  # fmt: skip
 _XML_KINDS = {"bool": "boolean", "int8": "short", "uint8": "unsignedByte", "int16": "short", "uint16": "int", "int32": "int", "uint32": "long", "int64": "long", "float": "float", "double": "double"}  # fmt: skip
 _SCALAR = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
 _NO_XML = "[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"  # characters that no XML has
+_LONGEST_FITS_NAME = 68  # a quote counts twice
 _AT_ONCE = 50_000  # rows whose text is in memory
 
 
@@ -34,10 +37,40 @@ def write_table(table: pa.Table, path: str | Path) -> None:
         Its fields' metadata are units, UCDs and descriptions; its own are the header.
     path
         Its suffix is one of WRITERS.
+
+    Raises
+    ------
+    CrosszError
+        The format has no such column name (`check_names`).
     """
     path = Path(path)
+    check_names(table.column_names, path)
     with atomic_path(path) as temporary:
         WRITERS[path.suffix](table, temporary)
+
+
+def check_names(names: Iterable[str], path: Path) -> None:
+    """Refuse the columns of a user's table that the format of `path` cannot have.
+
+    Raises
+    ------
+    CrosszError
+        FITS has no names of more than 68 characters, ECSV none without characters or of two lines.
+    """
+    for name in names:
+        if path.suffix == ".fits" and len(_fits_name(name).replace("'", "''")) > _LONGEST_FITS_NAME:
+            raise CrosszError(
+                f"{path}: column {printable(name, 40)}...: FITS has no name so long; write .parquet or .csv"
+            )
+        if path.suffix == ".ecsv" and (not name or len(name.splitlines()) > 1):
+            said = printable(name, 40) or "without a name"
+            raise CrosszError(f"{path}: column {said}: ECSV has no such name; write .parquet or .csv")
+
+
+def _fits_name(name: str) -> str:
+    """In printable ASCII."""
+    text = name.encode("ascii", "backslashreplace").decode()
+    return re.sub(r"[\0-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
@@ -110,16 +143,25 @@ def _text(column: pa.ChunkedArray, numbers: str = "") -> pa.ChunkedArray:
         return pc.fill_null(column.cast(pa.string()), "")
     if _is_matrix(column):
         return _joined_arrays(column, " ")
-    rows = _cells(column)
+    rows = python_cells(column)
     texts = [" ".join(map(str, row)) if isinstance(row, list) else "" if row is None else str(row) for row in rows]
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
-def _cells(column: pa.ChunkedArray | pa.Array) -> list[Any]:
-    """The cells of a column. Python has no dates beyond the year 9999, and no spans so long: these are text, and integers."""
-    if pa.types.is_temporal(column.type):
+def python_cells(column: pa.ChunkedArray | pa.Array) -> list[Any]:
+    """The cells of a column. Python has no dates beyond the year 9999, and no spans so long: these are text, and integers.
+
+    Raises
+    ------
+    CrosszError
+        Such a date is part of an array or of another cell of several values.
+    """
+    if pa.types.is_temporal(column.type) and not pa.types.is_interval(column.type):
         column = column.cast(pa.int64() if pa.types.is_duration(column.type) else pa.string())
-    cells: list[Any] = column.to_pylist()
+    try:
+        cells: list[Any] = column.to_pylist()
+    except OverflowError as error:
+        raise CrosszError(f"a column of {column.type} holds dates that cannot be written; leave it out") from error
     return cells
 
 
@@ -208,7 +250,7 @@ def _astropy(table: pa.Table, ascii_only: bool = False) -> Any:
     made = Table()
     for field, column in zip(table.schema, table.columns, strict=True):
         values, mask = _values(column, ascii_only)
-        name = field.name.encode("ascii", "backslashreplace").decode() if ascii_only else field.name
+        name = _fits_name(field.name) if ascii_only else field.name
         if mask is None:
             made[name] = values
         else:
@@ -235,7 +277,7 @@ def _values(column: pa.ChunkedArray, ascii_only: bool) -> tuple[np.ndarray, np.n
     if pa.types.is_string(kind):  # most columns of text have a few different ones
         coded = pc.fill_null(column, "").dictionary_encode()
         column, place = coded.dictionary, coded.indices.to_numpy()
-    texts = ["" if value is None else str(value) for value in _cells(column)]
+    texts = ["" if value is None else str(value) for value in python_cells(column)]
     if ascii_only:
         letters = [text.encode("ascii", "backslashreplace") for text in texts]
         each = np.array(letters, dtype=f"S{max([2, *map(len, letters)])}")
@@ -266,7 +308,7 @@ def _write_ecsv(table: pa.Table, path: Path) -> None:
 
     for number, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
         if pa.types.is_nested(field.type) and not _is_matrix(column):
-            rows = pa.array([json.dumps(row, default=str) for row in column.to_pylist()], pa.string())
+            rows = pa.array([json.dumps(row, default=str) for row in python_cells(column)], pa.string())
             table = table.set_column(number, field.with_type(pa.string()), rows)
     made = _astropy(table.slice(0, 0))
     for field in table.schema:

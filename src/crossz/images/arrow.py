@@ -15,6 +15,7 @@ from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import atomic_path
 from crossz.core.foreign import refusing
+from crossz.images.arrow_layout import refuse_compressed
 
 UNITS_PER_NMGY = 16.0
 """Stored value of a pixel of one nanomaggy."""
@@ -83,6 +84,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     """
     try:
         with refusing("not an Arrow file"), pa.memory_map(str(path)) as source:
+            refuse_compressed(source)
             table = pa.ipc.open_file(source).read_all()
             table.validate(full=False)
     except Refused as error:

@@ -12,21 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from crossz.core.constants import BANDS
 from crossz.estimates import pdf
 from crossz.estimates.estimates import dz
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.images.arrow import to_nmgy
+from crossz.images.colour import NO_DATA, rgb
 from crossz.images.store import ImageStore
 from crossz.report.style import COLOURS, STYLE, plt, save
 
 COUNT = 6
 """Objects in each row of the gallery: of the best and of the worst."""
 _SHARE = 0.1  # of the objects, by |dz|: the best are chosen from these
-_STRETCH, _SOFTENING = 0.5, 8.0  # nmgy per pixel, and Q, of `rgb`
-_COLOUR_BANDS = "irg"  # red, green, blue
-_NO_DATA = 0.5  # grey of pixels that no frame covers
 _BAR, _BAR_LABEL = 12.6, '5"'  # length of the scale bar in pixels, and its label
 _HEADINGS = ("of the best tenth by |Δz|, spread over redshift", "the largest |Δz|, the worst first")
 _TOPS = (0.94, 0.495)  # of the halves of the gallery, as shares of its height
@@ -73,38 +70,6 @@ def _first_of_groups(order: np.ndarray, group: np.ndarray) -> np.ndarray:
     return order[np.sort(np.unique(np.asarray(group)[order], return_index=True)[1])]
 
 
-def rgb(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Colours of an image: its bands i, r and g under an asinh stretch of their mean.
-
-    The hue is that of the fluxes, also where a pixel is saturated. Pixels that no frame covers in one of the three
-    bands are grey.
-
-    Parameters
-    ----------
-    image
-        Fluxes [5, 64, 64] in nmgy.
-    mask
-        Bits [64, 64] of the bands without data.
-
-    Returns
-    -------
-    np.ndarray
-        Red, green and blue [64, 64, 3], from 0 to 1.
-
-    References
-    ----------
-    Lupton et al. (2004), PASP 116, 133, section 2.
-    """
-    bands = [BANDS.index(band) for band in _COLOUR_BANDS]
-    flux = np.moveaxis(image[bands], 0, -1).astype(float)
-    mean = np.maximum(flux.mean(-1, keepdims=True), 1e-9)
-    bright = np.arcsinh(_SOFTENING * mean / _STRETCH) / np.arcsinh(_SOFTENING)
-    colour = np.maximum(flux * bright / mean, 0)
-    colour /= np.maximum(colour.max(-1, keepdims=True), 1)
-    missing = (mask & sum(1 << band for band in bands)) != 0
-    return np.where(missing[..., None], _NO_DATA, colour)
-
-
 def density_of_z(mixtures: Mixture, z: np.ndarray) -> np.ndarray:
     """p(z) = p_y(ln(1 + z)) / (1 + z) of each of n PDFs at z [m]: densities [n, m]."""
     y = np.log1p(z)
@@ -146,7 +111,7 @@ def gallery(objects: pd.DataFrame, images: np.ndarray, masks: np.ndarray, best: 
                 above.set_title(_caption(target), fontsize=6, linespacing=1.25)
                 _draw_pdf(below, target, z, None if p is None else p[row])
         handles, labels = figure.axes[columns].get_legend_handles_labels()
-        no_data = Patch(color=str(_NO_DATA), label="no frame")
+        no_data = Patch(color=str(NO_DATA), label="no frame")
         figure.legend([*handles, no_data], [*labels, "no frame"], loc="lower center", ncols=4, fontsize=8)
         figure.suptitle(title, fontsize=9)
     return figure

@@ -29,6 +29,7 @@ from crossz.apply.answer import (
     summary,
     typed,
 )
+from crossz.apply.output import opened
 from crossz.apply.output_columns import COLUMNS, described
 from crossz.apply.pdf_columns import GRID
 from crossz.apply.writers import WRITERS, write_table
@@ -113,17 +114,21 @@ def test_positions_that_were_text_are_appended_in_degrees(found):
         (["1", "-2", ""], pa.int64()),
         ([str(BIG), "2"], pa.int64()),
         (["1.5", "2", " NaN"], pa.float64()),
+        (["1.5", None, "-0.25"], pa.float64()),
+        (["1.5", "00.25"], pa.string()),
+        ([None, None], pa.string()),
         (["1e-3", "2"], pa.float64()),
         (["007", "1"], pa.string()),
         (["18446744073709551615"], pa.string()),
         (["12345678901234567890", "1.5"], pa.string()),
         (["1", "a"], pa.string()),
         (["", ""], pa.string()),
+        (["1.5", "1.2.3"], pa.string()),
         (["inf", "1"], pa.float64()),
     ],
 )
 def test_text_becomes_numbers_only_where_nothing_is_lost(texts, kind):
-    table = pa.table({"a": texts})
+    table = pa.table({"a": pa.array(texts, pa.string())})
     types = column_types([table])
     assert types == {"a": kind}
     assert typed(table, types).schema.field("a").type == kind
@@ -362,3 +367,20 @@ def test_what_python_or_xml_has_not_is_written_too(tmp_path, suffix):
 def test_text_of_64_bits_becomes_numbers_too():
     table = pa.table({"a": pa.array([" 5 ", ""], pa.large_string())})
     assert typed(table, column_types([table]))["a"].to_pylist() == [5, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("x" * 69, ".fits"), ("'" * 35, ".fits"), ("é" * 18, ".fits"), ("", ".ecsv"), ("a\nb", ".ecsv")],
+)
+def test_a_column_that_the_format_cannot_have_is_refused_with_the_first_rows(tmp_path, name, suffix):
+    table = pa.table({name: [1.0]})
+    wanted = r"has no (name so long|such name)"
+    with pytest.raises(CrosszError, match=wanted), opened(tmp_path / f"o{suffix}") as write:
+        write(table)
+    with pytest.raises(CrosszError, match=r"write \.parquet or \.csv"):
+        write_table(table, tmp_path / f"p{suffix}")
+
+
+def test_control_characters_of_a_name_are_written_in_ascii(tmp_path):
+    assert read_all(written(pa.table({"\x1b[31m": [1.0]}), tmp_path, ".fits")).column_names == [r"\x1b[31m"]

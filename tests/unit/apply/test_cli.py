@@ -165,6 +165,12 @@ def test_wrong_calls_are_refused_with_the_remedy_and_write_nothing(made, csv, mo
     assert [path.name for path in csv.parent.iterdir()] == ["mine.csv"]
 
 
+@pytest.mark.parametrize("threads", ["0", "-5", "1000000000"])
+def test_threads_that_no_machine_has_are_a_wrong_call(made, csv, tmp_path, capsys, threads):
+    out = tmp_path / "o.csv"
+    assert "is none of 1 to 1024" in error(capsys, "predict", made, csv, out, f"--threads={threads}", status=2)
+
+
 def test_a_damaged_bundle_and_absent_targets_are_refused(made, csv, tmp_path, capsys):
     assert "no such table of targets" in error(capsys, "predict", made, tmp_path / "x.csv", tmp_path / "out.csv")
     copy = shutil.copytree(made, tmp_path / "copy")

@@ -31,6 +31,7 @@ FORGED = {
     "another backbone": lambda facts: facts["crossmodal"].update(backbone="vit_h_14", stem="imagenet"),
     "a script": lambda facts: facts.update(classes=["<script>alert(1)</script>", "b"]),
     "a name with an escape": lambda facts: facts.update(dataset="\x1b[31m"),
+    "networks that are a word": lambda facts: facts["splits"][0].update(members="a"),
     "many networks": lambda facts: facts["splits"][0].update(members=[{}] * 10_000),
 }
 
@@ -46,6 +47,13 @@ def test_a_deeply_nested_description_is_refused(copy, forge):
     (copy / "bundle.json").write_text('{"a":' * 100_000)
     forge(copy)
     with pytest.raises(CrosszError, match=r"bundle\.json"):
+        load_bundle(copy)
+
+
+def test_a_description_of_many_megabytes_is_refused_before_it_is_parsed(copy, forge):
+    (copy / "bundle.json").write_text("[" + "[]," * 3_000_000 + "[]]")
+    forge(copy)
+    with pytest.raises(CrosszError, match=r"bundle\.json: .* bytes"):
         load_bundle(copy)
 
 

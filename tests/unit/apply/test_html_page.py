@@ -1,6 +1,7 @@
 """The HTML page: every target, no text of a user that becomes HTML, and a browser that sorts, filters and opens rows."""
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -99,6 +100,11 @@ def test_forged_names_of_classes_columns_and_files_are_escaped(sample):
     assert forged.attributes <= plain.attributes
     assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", text)
     assert [0.5] in [column["values"] for column in content(text)["columns"]]
+
+
+def test_a_file_name_of_bytes_that_are_no_text_is_linked(sample, tmp_path):
+    html_page.write_page(sample, {}, "", tmp_path / "o.html", os.fsdecode(b"mine\xff.csv"))
+    assert 'href="mine%FF.csv"' in (tmp_path / "o.html").read_text()
 
 
 def test_a_page_of_points_has_no_pdfs_and_a_page_without_any_redshift_is_one(answer):

@@ -1,14 +1,18 @@
 """What the script of a page gets: columns with their kinds, PDFs as bytes."""
 
 import base64
+import json
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from crossz.apply.answer import answered
-from crossz.apply.page_data import POINTS, columns, pdfs
+from crossz.apply.answer import answered, finished
+from crossz.apply.page_data import POINTS, columns, pdfs, script_data
+from crossz.apply.page_sample import Sample
+from crossz.apply.pdf_columns import GRID
+from crossz.core.errors import CrosszError
 from crossz.estimates.pdf import Mixture
 
 
@@ -41,6 +45,18 @@ def test_columns_have_the_kind_of_their_values_and_ours_say_what_they_are():
     assert "g > 22" in by_name["faint"]["about"]
 
 
+def test_dates_and_spans_that_python_has_not_are_text():
+    far = pa.array([1 << 60, None])
+    given = pa.table({"date": far.cast(pa.date64(), safe=False), "span": far.cast(pa.duration("s"))})
+    found = pd.DataFrame({"status": ["ok", "ok"]})
+    by_name = {column["name"]: column for column in columns(answered(given, found, {}, {}))}
+    assert by_name["span"]["values"] == [str(1 << 60), None]
+    assert [type(value) for value in by_name["date"]["values"]] == [str, type(None)]
+    nested = pa.table({"dates": pa.array([[1 << 60], None], pa.list_(pa.int64())).cast(pa.list_(pa.timestamp("s")))})
+    with pytest.raises(CrosszError, match=r"a column of list<.*timestamp.*leave it out"):
+        columns(answered(nested, found, {}, {}))
+
+
 def test_positions_keep_their_digits_and_the_user_s_own_are_known():
     given = pa.table({"RAJ2000": [123.4567891], "dec": [1.0]})
     found = pd.DataFrame({"status": ["ok"], "ra": 123.4567891, "dec": 1.0})
@@ -64,3 +80,24 @@ def test_pdfs_are_their_means_over_steps_scaled_to_the_peak():
     assert values.max(1).tolist() == [255, 255, 0]
     assert pdfs(None) is None
     assert pdfs(Mixture(*(part[2:] for part in mixture))) is None
+
+
+def test_pdfs_on_a_grid_are_shown_like_mixtures():
+    parts = {"weight": [[0.7, 0.3], [1, 0], [np.nan] * 2], "sigma": [[0.05, 0.02], [0.03, 0.1], [np.nan] * 2]}
+    mean = np.log1p([[1.0, 3.0], [2.0, 2.0], [np.nan, np.nan]])
+    flat = {f"{name}_{k}": np.array(values)[:, k] for name, values in (parts | {"mean": mean}).items() for k in (0, 1)}
+    found = pd.DataFrame({"status": ["ok", "ok", "no_data"], "z_phot": [1.5, 2.0, np.nan]} | flat)
+    shown = []
+    for form in ("mixture", "grid"):
+        sample = Sample()
+        sample.add(finished(pa.table({"name": ["a", "b", "c"]}), {}, found, {}, pdf=form))
+        pdf = json.loads(script_data(sample, "mine", ""))["pdf"]
+        values = np.frombuffer(base64.b64decode(pdf["values"]), np.uint8).reshape(3, POINTS)
+        shown.append((pdf["low"] + pdf["step"] * np.arange(POINTS), values))
+    (z, mixture), (z_grid, grid) = shown
+    np.testing.assert_allclose(np.stack([np.interp(z, z_grid, row) for row in grid]), mixture, atol=6)
+    nothing = finished(pa.table({"name": ["c"]}), {}, found[2:], {}, pdf="grid")
+    sample = Sample()
+    sample.add(nothing)
+    assert json.loads(script_data(sample, "mine", ""))["pdf"] is None
+    assert GRID[0] <= z_grid[0] < z_grid[-1] <= GRID[-1]

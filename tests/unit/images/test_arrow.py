@@ -34,3 +34,17 @@ def test_equal_contents_are_equal_bytes(tmp_path):
     for name in ("a", "b"):
         write_cutout_file(tmp_path / name, [1, 2], ["ok", "ok"], np.random.default_rng(3))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path, compression):
+    path = tmp_path / "0.arrow"
+    table = pa.table({"objID": [1], "status": ["x" * 50_000_000]})
+    with pa.OSFile(str(path), "wb") as sink:
+        with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+            writer.write_table(table)
+    del table
+    before = pa.default_memory_pool().max_memory()
+    with pytest.raises(CrosszError, match=r"0\.arrow: it is compressed; .* write it without compression"):
+        read_arrays(path)
+    assert pa.default_memory_pool().max_memory() == before

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from figures import binned_rows, draw_twice, history, metrics_rows, predictions, words
 
-from crossz.core.constants import BANDS
 from crossz.estimates.pdf import Mixture
 from crossz.report import calibration, gallery, models, redshifts, style
 
@@ -33,24 +32,6 @@ def test_the_gallery_shows_a_quasar_once():
     assert best.tolist() == [39, 35, 31]
     same = gallery.choose(z, z + 3 * error, np.zeros(40), count=3)
     assert len(same.best) == len(same.worst) == 0
-
-
-def test_colours_of_an_image():
-    image = np.zeros((5, 64, 64), np.float32)
-    mask = np.zeros((64, 64), np.uint8)
-    image[BANDS.index("i"), 32, 32] = image[BANDS.index("u"), 10, 10] = 1e4
-    image[1:4, 40, 40] = 0.2
-    image[:, 5, 5] = -1
-    mask[0, 0], mask[1, 1] = 1 << BANDS.index("r"), 1 << BANDS.index("z")
-    colour = gallery.rgb(image, mask)
-    assert colour.min() >= 0
-    assert colour.max() <= 1
-    assert list(colour[32, 32]) == [1, 0, 0]  # saturated, and still red
-    assert len(set(colour[40, 40])) == 1
-    assert not colour[10, 10].any()
-    assert not colour[5, 5].any()
-    assert list(colour[0, 0]) == [0.5] * 3
-    assert not colour[1, 1].any()
 
 
 def test_the_density_of_z_is_one():
