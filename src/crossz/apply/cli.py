@@ -29,7 +29,6 @@ SUFFIXES = (".parquet", ".csv", ".fits", ".vot", ".ecsv")
 
 _MOST_THREADS = 1024
 _NETWORK = "a network that comes with crossz (`crossz models` lists them), or the folder or zip file of a bundle"
-
 _CLASSES = "a bundle of classes (config/classes.yaml): probabilities of star, galaxy and quasar beside the redshift"
 
 
