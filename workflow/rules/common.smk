@@ -170,6 +170,8 @@ def target_radii(wildcards):
         columns = NETWORKS[MAIN]["photometry"]["columns"]
     else:
         columns = read_json(Path(config["bundle"]) / "bundle.json").get("columns", ())
+    if config["class_bundle"] is not None:
+        columns = [*columns, *read_json(Path(config["class_bundle"]) / "bundle.json").get("columns", ())]
     radii = config["catalog"]["crossmatch_radius_arcsec"]
     seen = [name for name, survey in SURVEYS.items() if set(columns) & set(survey.columns)]
     return {name: radii[name] for name in seen if config["survey"] == "sdss"}
@@ -214,6 +216,11 @@ def stack_of(dataset):
 def domain_of_all_splits(wildcards):
     """What the distance of new objects from their training part is measured from; a bundle has its own."""
     return [] if config["bundle"] is not None else [f"results/models/{DATASETS[-1]}/{MAIN}/domain.safetensors"]
+
+
+def class_bundle(wildcards):
+    """The networks that estimate classes of new objects beside their redshifts, if there are any."""
+    return [] if config["class_bundle"] is None else [local(config["class_bundle"])]
 
 
 def target_align(wildcards):

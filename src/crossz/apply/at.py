@@ -120,14 +120,17 @@ def in_words(row: pd.Series) -> str:
     lines = [f"objID {row['objID']}, {row['separation_arcsec']:.2f} arcsec away"]
     if row["status"] != OK:
         return f"{lines[0]}\nno estimate: {row['status']}"
-    if "class_phot" in row:
-        return f"{lines[0]}\nclass {row['class_phot']}, probability {row['p_' + row['class_phot']]:.2f}"
+    if "class_phot" in row and pd.notna(row["class_phot"]):
+        lines.append(f"class {row['class_phot']}, probability {row['p_' + row['class_phot']]:.2f}")
+    if "z_phot" not in row:
+        return "\n".join(lines)
     interval = f" (68 %: {row['z_low_68']:.3f} to {row['z_high_68']:.3f})" if "z_low_68" in row else ""
-    lines.append(f"z_phot {row['z_phot']:.3f}{interval}, from {row['inputs']}")
+    as_quasar = "as a quasar: " if "class_phot" in row else ""
+    lines.append(f"{as_quasar}z_phot {row['z_phot']:.3f}{interval}, from {row['inputs']}")
     if "z_peak_1" in row:
         peaks = [(row[f"z_peak_{k}"], row[f"p_peak_{k}"]) for k in (1, 2)]
         lines.append("peaks " + ", ".join(f"{z:.3f} (probability {p:.2f})" for z, p in peaks if p > 0))
-    flags = [name for name in ("out_of_domain", "photometry_suspect", "faint", "edge") if row[name]]
+    flags = [name for name in ("not_quasar", "out_of_domain", "photometry_suspect", "faint", "edge") if row.get(name)]
     if row["missing"]:
         flags.append(f"no photometry in {row['missing']}")
     return "\n".join([*lines, *([f"flags: {', '.join(flags)}"] if flags else [])])

@@ -106,7 +106,7 @@ def page(sample: Sample, title: str, header: Mapping[str, str], counts: str, fil
         f"{outside:,} target(s){share} are unlike the training objects (out_of_domain): do not trust their estimates. "
         "One in twenty objects like the training ones is marked, too"
     )
-    what = "classes" if "class_phot" in table else "redshifts"
+    what = "redshifts" if "z_phot" in table else "classes"
     network = header.get("network", "networks of this run")
     style, script = (_own(name) for name in ("page.css", "page.js"))
     return html_environment().get_template("page.html").render(
@@ -135,7 +135,12 @@ def facts(header: Mapping[str, str], counts: str, inputs: Collection[str]) -> li
     rows = [("Answers", counts), ("Network", network)]
     scores = [text for text in header.get("scores", "").split("; ") if text.partition(":")[0] in inputs]
     said = {**header, "scores": "; ".join(scores)}
-    titles = {"training": "Trained on", "scores": "How good on the objects of its training", "date": "Date"}
+    titles = {
+        "classes": "Classes",
+        "training": "Trained on",
+        "scores": "How good on the objects of its training",
+        "date": "Date",
+    }
     return rows + [(title, said[name]) for name, title in titles.items() if said.get(name)]
 
 

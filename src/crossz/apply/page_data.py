@@ -27,6 +27,7 @@ _FIRST = (
     "z_high_68",
     "odds",
     "class_phot",
+    "not_quasar",
     "out_of_domain",
     "photometry_suspect",
     "faint",

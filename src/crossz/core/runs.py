@@ -10,6 +10,7 @@ RUNS = "runs"
 _SETTINGS = (
     "targets",
     "bundle",
+    "class_bundle",
     "catalog.files.*",
     "catalog.also.*.file",
     "stamps.frames_root",

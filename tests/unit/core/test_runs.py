@@ -10,6 +10,7 @@ from crossz.core.runs import keep_paths, queries_folder
 CONFIG = {
     "targets": "mine.csv",
     "bundle": None,
+    "class_bundle": "data",
     "catalog": {"files": {"a": "data/a.csv", "b": None}, "also": {"more": {"file": "data/a.csv", "z": "z"}}},
     "stamps": {"frames_root": "data"},
     "cutouts": {"folder": None},
@@ -33,7 +34,12 @@ def test_paths_hold_from_the_folder_of_the_run_and_stay_relative(project):
     assert config["targets"] == "../../mine.csv"
     assert config["catalog"]["files"] == {"a": "../../data/a.csv", "b": None}
     assert config["catalog"]["also"]["more"] == {"file": "../../data/a.csv", "z": "z"}
-    assert config["stamps"]["frames_root"] == config["variants"]["deep"]["train"]["start"] == "../../data"
+    assert (
+        config["class_bundle"]
+        == config["stamps"]["frames_root"]
+        == config["variants"]["deep"]["train"]["start"]
+        == "../../data"
+    )
     assert config["train"] == {"start": "sdss-dr5q", "epochs": 3}  # a network's name is no path
     again = copy.deepcopy(CONFIG)
     keep_paths(again, project, project)
