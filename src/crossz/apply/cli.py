@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossz.apply import completion
 from crossz.apply.column_pairs import column_pairs
 from crossz.core.errors import CrosszError
 from crossz.core.job import harmless, message_of
@@ -85,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
         description="List the networks that come with crossz: inputs, range of redshifts, scores on held-out objects, size.",
     )
     models.set_defaults(run=_models)
+    completion.add(commands)
     return main_parser
 
 
@@ -169,6 +171,11 @@ def _add_nz(commands: Any, messages: argparse.ArgumentParser) -> None:
         "--bins", nargs="+", type=float, default=[], metavar="Z", help="edges of tomographic bins of z_phot, increasing"
     )
     nz.add_argument("--qp", action="store_true", help="write OUT.hdf5 too, for qp.read: a row a bin")
+    nz.add_argument(
+        "--training",
+        metavar="NETWORK",
+        help="compare the targets with the training objects of this network: OUT-training.png shows how far they are alike",
+    )
     nz.set_defaults(run=_nz)
 
 
@@ -210,7 +217,12 @@ def _info(options: argparse.Namespace) -> None:
 def _nz(options: argparse.Namespace) -> None:
     from crossz.apply.nz import write_nz
 
-    log.info(", ".join(map(str, write_nz(options.table, options.out, options.bins, options.qp))))
+    written = write_nz(options.table, options.out, options.bins, options.qp)
+    if options.training:
+        from crossz.apply.coverage import compared
+
+        written.append(compared(options.table, options.training, Path(options.out)))
+    log.info(", ".join(map(str, written)))
 
 
 def _models(options: argparse.Namespace) -> None:
