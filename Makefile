@@ -118,8 +118,8 @@ tutorial: .venv/ready
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
     --custom-compile-command 'make lock' $(UPGRADE)
 
-# All extras but lsdb, which `make test-lsdb` installs elsewhere, and progress, which is for a terminal alone.
-EXTRAS = --extra workflow --extra reproject --extra qp --extra dev
+# All extras but lsdb, which `make test-lsdb` installs elsewhere.
+EXTRAS = --extra workflow --extra progress --extra reproject --extra qp --extra dev
 
 lock:
 	$(COMPILE) pyproject.toml requirements.in $(EXTRAS) -o requirements.txt
