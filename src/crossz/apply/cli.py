@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from crossz.apply import completion
 from crossz.apply.column_pairs import column_pairs
+from crossz.apply.messages import messages_from
 from crossz.core.errors import CrosszError
-from crossz.core.job import harmless, message_of
+from crossz.core.job import message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         call.
     """
     options = parser().parse_args(arguments)
-    with _messages(options.level):
+    with messages_from(options.level):
         try:
             options.run(options)
         except (CrosszError, OSError) as error:
@@ -179,30 +180,6 @@ def _add_nz(commands: Any, messages: argparse.ArgumentParser) -> None:
         help="compare the targets with the training objects of this network: OUT-training.png shows how far they are alike",
     )
     nz.set_defaults(run=_nz)
-
-
-class _Lines(logging.Formatter):
-    """Messages for the terminal; warnings in red where it has colours."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = harmless(super().format(record))
-        red = record.levelno >= logging.WARNING and sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        return f"\033[31m{text}\033[0m" if red else text
-
-
-@contextlib.contextmanager
-def _messages(level: int) -> Iterator[None]:
-    """Write the messages of crossz from `level` on to stderr."""
-    logger, handler = logging.getLogger("crossz"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(level)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
 
 
 def _info(options: argparse.Namespace) -> None:
