@@ -6,12 +6,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 export NO_MKDOCS_2_WARNING := 1
 
+# make metrics report RUN=deep: in runs/deep/, beside other results.
+NAMED = $(if $(RUN),--config run=$(RUN))
+
 metrics: .venv/ready
-	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv results/comparison.md
+	$(BIN)/snakemake --cores $(CORES) $(NAMED) -- results/metrics.csv results/metrics_binned.csv results/comparison.md
 
 report: .venv/ready
-	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.html --report-stylesheet workflow/report/style.css
+	$(BIN)/snakemake --cores $(CORES) $(NAMED)
+	$(BIN)/snakemake $(NAMED) --report results/report.html --report-stylesheet $(CURDIR)/workflow/report/style.css
 
 test: .venv/ready
 	$(BIN)/python -m pytest

@@ -49,7 +49,7 @@ onsuccess:
     if Path("results/metrics.csv").is_file() and any(job.rule.name == "metrics" for job in workflow.dag.jobs):
         from crossz.scores.ending import ending
 
-        print(ending("results/metrics.csv"))
+        print(ending("results/metrics.csv", config["run"]))
 
 
 rule all:

@@ -16,9 +16,18 @@ from crossz.core.hardware import has_gpu
 from crossz.core.occupied import other_survey
 from crossz.core.paths import WILDCARDS
 from crossz.core.provenance import code_digest
+from crossz.core.runs import RUNS, keep_paths, queries_folder
 from crossz.core.surveys import SURVEYS
 from crossz.core.terminal import short_lines
 
+if config["run"] is not None:
+
+    workdir: ROOT / RUNS / config["run"]
+
+    keep_paths(config, ROOT, Path.cwd())
+
+
+QUERIES = queries_folder(Path.cwd(), ROOT)
 if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
 # A bundle needs nothing of this run.

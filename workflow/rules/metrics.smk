@@ -51,7 +51,7 @@ rule metrics:
         config={
             name: block
             for name, block in config.items()
-            if name not in ("archive", "verify", "targets", "bundle", "class_bundle", "export")
+            if name not in ("run", "archive", "verify", "targets", "bundle", "class_bundle", "export")
         },
         code={
             name: code_digest(name)

@@ -2,12 +2,15 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from crossz.apply import output
+from crossz.apply.answer import finished
 from crossz.catalog.formats import Field
 from crossz.catalog.lists import reading, renamed
 from crossz.catalog.targets import checked, matched
@@ -74,6 +77,42 @@ def target_at(words: Sequence[str]) -> pd.DataFrame:
     if (why := found["why"].iloc[0]) or found["status"].iloc[0] != OK:
         raise CrosszError(f"--at {printable(said, 60)}: {why or 'nothing found'}")
     return found
+
+
+def write_at(
+    words: Sequence[str],
+    table: pd.DataFrame,
+    header: Mapping[str, str],
+    out: str,
+    page: Path | None,
+    *,
+    form: str,
+    folder: bool,
+) -> None:
+    """Write the estimate of one object as a table, and as a page.
+
+    Parameters
+    ----------
+    words
+        Those of --at: the column target.
+    table, header
+        What `predict` and `answer.header_of` gave.
+    out, folder
+        What is written, and whether it is a folder (`output.opened`).
+    page
+        The HTML page; None without one.
+    form
+        How the PDF is written: one of `pdf_columns.FORMS`.
+    """
+    asked = pa.table({"target": [" ".join(words)]})
+    rows = finished(asked, {}, table, header, text=Path(out).suffix == ".csv" and not folder, pdf=form)
+    with output.opened(Path(out), folder) as write:
+        write(rows)
+    if page is not None:
+        from crossz.apply.html_page import write_page_of
+
+        write_page_of(rows, header, page, Path(out).name)
+        log.info(f"{page}: the same as a page for a browser")
 
 
 def in_words(row: pd.Series) -> str:

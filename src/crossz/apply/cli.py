@@ -291,22 +291,17 @@ def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> N
 
     facts = bundle_folder.check(folder)
 
-    import pyarrow as pa
-
-    from crossz.apply import output
-    from crossz.apply.answer import finished
-    from crossz.apply.at import in_words, target_at
+    from crossz.apply.at import in_words, target_at, write_at
     from crossz.apply.predict import predict
 
+    page = None if out is None else _page(options, out)
     target = target_at(options.at)
     classes = _classes(options)
     beside = None if classes is None else classes[0]
     table = predict(target, _loaded(options, folder, facts), classes=beside)
     header = _header(facts, folder, classes)
     if out is not None:
-        asked = pa.table({"target": [" ".join(options.at)]})
-        with output.opened(Path(out), _is_folder(out)) as write:
-            write(finished(asked, {}, table, header, text=Path(out).suffix == ".csv", pdf=options.pdf))
+        write_at(options.at, table, header, out, page, form=options.pdf, folder=_is_folder(out))
     sys.stdout.write(f"{in_words(table.iloc[0])}\n")
 
 

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
@@ -43,6 +44,13 @@ def write_html_page(*, table: str | Path, images: Sequence[str | Path], html: st
     sample = Sample()
     sample.add(answer, images_of(targets["objID"], images[0], images[1:]) if images else None)
     write_page(sample, header_in(answer.schema), summary(counted(targets)), Path(html), Path(table).name)
+
+
+def write_page_of(rows: pa.Table, header: Mapping[str, str], html: Path, file: str) -> None:
+    """Write the page of a table that `answer.finished` made, of objects without images."""
+    sample = Sample()
+    sample.add(rows)
+    write_page(sample, header, summary(counted(frame_of(rows))), html, file)
 
 
 def page_beside(out: str | Path) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from crossz.core.names import MML, REFERENCES
+from crossz.core.runs import RUNS
 from crossz.scores.metrics import MODEL_KEYS, headline
 from crossz.scores.summary import over_splits, text
 
@@ -25,30 +26,35 @@ _FILES = {
 }
 
 
-def ending(metrics: str | Path) -> str:
+def ending(metrics: str | Path, run: str | None = None) -> str:
     """What a finished run says; nothing of a file that is no table of scores, since the run is finished all the same.
 
     Parameters
     ----------
     metrics
         Path of metrics.csv; the other tables lie beside it.
+    run
+        Name of the run, where the configuration has one.
     """
     folder, scores = Path(metrics).parent, headline(pd.read_csv(metrics))
+    shown = folder if run is None else Path(RUNS, run, folder)
     if not {*MODEL_KEYS, "split"} <= set(scores):
         return ""
     there = {name: what for name, what in _FILES.items() if (folder / name).is_file()}
-    width = max(len(str(folder / name)) for name in there)
+    width = max(len(str(shown / name)) for name in there)
     splits = scores["split"].nunique()
+    spread = f"mean ± sd of {splits} splits" if splits > 1 else "one split"
+    make, option = ("make report", "") if run is None else (f"make report RUN={run}", f"run={run} ")
     return "\n".join(
         [
             "",
             score_table(scores),
             "",
-            f"Test objects, mean ± sd of {splits} splits. Of the references, the best one is shown.",
-            *(f"{folder / name!s:{width}}  {what}" for name, what in there.items()),
+            f"Test objects, {spread}. Of the references, the best one is shown.",
+            *(f"{shown / name!s:{width}}  {what}" for name, what in there.items()),
             "",
-            "Next: `make report` draws the figures and collects all in results/report.html;",
-            "`snakemake --cores 8 --config targets=FILE -- results/predict/NAME.html` estimates the objects of your table.",
+            f"Next: `{make}` draws the figures and collects all in {shown}/report.html;",
+            f"`snakemake --cores 8 --config {option}targets=FILE -- results/predict/NAME.html` estimates the objects of your table.",
             "",
         ]
     )

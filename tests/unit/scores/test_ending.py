@@ -56,5 +56,8 @@ def test_the_words_name_files_that_are_there(tmp_path):
     assert "comparison.md" not in text
     assert "mean ± sd of 2 splits" in text
     assert "make report" in text
+    named = ending(tmp_path / "metrics.csv", "deep")
+    assert "make report RUN=deep" in named
+    assert "--config run=deep targets=FILE" in named
     (tmp_path / "metrics.csv").write_text("damaged\n")
     assert ending(tmp_path / "metrics.csv") == ""
