@@ -1,6 +1,6 @@
 """All benchmarks on this machine, one after the other: benchmarks/results/{machine}.json, and the tables of docs/performance.md.
 
-    make benchmarks                                  # all of them but growth: some half an hour on two idle cores
+    make benchmarks                                  # all but growth and partitions: some half an hour on two idle cores
     PYTHONPATH=src python benchmarks/run.py --only store scale [--sas FOLDER]
 
 A benchmark writes JSON and prints its table; here the tables go between the page's marks. What is not run this time stays as it is.
@@ -23,20 +23,28 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 BENCHMARKS: dict[str, dict[str, str]] = {
     "frames": ONE_THREAD, "store": ONE_THREAD, "scale": ONE_THREAD, "temperature": ONE_THREAD,
     "references": {"OMP_NUM_THREADS": "2"}, "prediction": ONE_THREAD, "main_job": ONE_THREAD, "memory": ONE_THREAD, "training": {},
-    "growth": ONE_THREAD,
+    "growth": ONE_THREAD, "partitions": ONE_THREAD,
 }  # fmt: skip
 """Each file here, in order, and the environment it wants."""
 LONG = ("scale", "growth")
 """What can go on where it was interrupted."""
 HOURS = ("growth",)
 """What takes hours, and runs only when it is named."""
+ELSEWHERE = {"partitions": ROOT / "build/lsdb/bin/python"}
+"""What runs in another environment, which `make build/lsdb/ready` makes, and only when it is named."""
 
 
 def measured(name: str, arguments: list[str]) -> dict:
     """What one benchmark wrote, with its table and the machine."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result.json")
-        command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), "--output", str(output), *arguments]
+        command = [
+            str(ELSEWHERE.get(name, sys.executable)),
+            str(ROOT / "benchmarks" / f"{name}.py"),
+            "--output",
+            str(output),
+            *arguments,
+        ]
         environment = os.environ | {"PYTHONPATH": str(ROOT / "src")} | BENCHMARKS[name]
         done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True)
         print(done.stdout, flush=True)
@@ -59,7 +67,10 @@ def filled(page: str, results: dict[str, dict]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--only", nargs="+", choices=BENCHMARKS, default=[name for name in BENCHMARKS if name not in HOURS]
+        "--only",
+        nargs="+",
+        choices=BENCHMARKS,
+        default=[name for name in BENCHMARKS if name not in (*HOURS, *ELSEWHERE)],
     )
     parser.add_argument("--sas", type=Path, help="real frames for `frames`: a folder in the archive's layout")
     parser.add_argument(

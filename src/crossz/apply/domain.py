@@ -45,6 +45,7 @@ _CORE = 4.0  # widths: correlations are those of the objects within
 _LEAST_VARIANCE = 0.01
 _PARTS = ("train", "val")
 _AT_ONCE = 512
+_GROUP = 32  # distances of which the smallest is sought first
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,11 +139,24 @@ class _View:
         for metric, train in zip(self._metrics, self._train, strict=True):
             square = (train**2).sum(1)
             near = []
+            memory = torch.empty(_AT_ONCE, len(train), dtype=square.dtype)  # new memory takes as long as the product
             for some in torch.from_numpy(scaled @ metric).split(_AT_ONCE):
-                squares = torch.addmm(square, some, train.T, alpha=-2).topk(_NEIGHBOURS, largest=False).values
+                squares = _smallest(torch.addmm(square, some, train.T, alpha=-2, out=memory[: len(some)]))
                 near.append((squares + (some**2).sum(1, keepdim=True)).clamp(min=0).sqrt().mean(1))
             found.append(torch.cat(near).numpy() if near else np.zeros(0))
         return found
+
+
+def _smallest(values: torch.Tensor) -> torch.Tensor:
+    """The _NEIGHBOURS smallest of each row of `values` [b, n]. They lie in the groups whose own smallest are smallest."""
+    whole = values.shape[1] // _GROUP * _GROUP
+    if whole <= _GROUP * _NEIGHBOURS:
+        return values.topk(_NEIGHBOURS, largest=False).values
+    groups = values[:, :whole].unflatten(1, (-1, _GROUP))
+    best = np.argpartition(groups.amin(2).numpy(), _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
+    near = groups[torch.arange(len(values))[:, None], torch.from_numpy(best)].flatten(1)
+    candidates = torch.cat([near, values[:, whole:]], 1).numpy()
+    return torch.from_numpy(np.partition(candidates, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS])
 
 
 def _view(kind: str, train: np.ndarray, val: np.ndarray, observed: np.ndarray) -> _View | None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from crossz.apply.predict import Images
 from crossz.images.arrow import to_nmgy
-from crossz.report.gallery import rgb
+from crossz.images.colour import rgb
 
 ROWS = 10_000
 """Rows of a page at most."""

@@ -16,9 +16,11 @@ from crossz.apply import pixels, stacking
 from crossz.apply.apertures import aperture_flux, aperture_noise
 from crossz.apply.bundle import Bundle
 from crossz.apply.bundle_folder import table_columns
+from crossz.apply.classes import check_pair, with_classes
 from crossz.apply.cutout_files import index_of
 from crossz.apply.domain import image_features, photometry_features
 from crossz.apply.suspect import photometry_suspect
+from crossz.catalog.lists import numbers as texts_as_numbers
 from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
 from crossz.core.names import ALONE, NO_DATA
@@ -130,7 +132,7 @@ def photometry_of(
         An extra column is absent, or no band has all of its columns.
     """
     read = {*table_columns(magnitudes, columns), *(f"extinction_{band}" for band in BANDS)}
-    numbers = targets[[name for name in targets if name in read]].apply(pd.to_numeric, errors="coerce")
+    numbers = pd.DataFrame({name: _as_numbers(targets[name]) for name in targets if name in read}, targets.index)
     unused = {f"extinction_{band}": 0.0 for band in BANDS if f"extinction_{band}" not in numbers}
     numbers = numbers.assign(**unused) if magnitudes == "dered_model" else numbers
     whole = table_columns(magnitudes)
@@ -143,7 +145,15 @@ def photometry_of(
     return ft.photometry(numbers, magnitudes, columns, complete=False)
 
 
-def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None) -> pd.DataFrame:
+def _as_numbers(column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, pd.StringDtype):
+        return texts_as_numbers(pa.array(column))
+    return pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
+
+
+def predict(
+    targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None, classes: Bundle | None = None
+) -> pd.DataFrame:
     """Estimate the redshift, or the class, of every row of `targets` from the data that it has.
 
     Parameters
@@ -155,6 +165,9 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
         The networks of all splits. Their estimates are averaged.
     images
         Cutouts of the targets (`images_in`), if there are any.
+    classes
+        Networks of classes (config/classes.yaml) for the same targets, if `bundle` estimates redshifts. The redshifts are then
+        those that the objects have if they are quasars.
 
     Returns
     -------
@@ -171,14 +184,19 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
           as far from them (`domain.Domain`), and out_of_domain: it is at most the bundle's threshold; photometry_suspect:
           `suspect.photometry_suspect`; faint: g > 22;
         * the columns of `estimates.Pdf` with intervals of 68 % and 95 %, or of `estimates.Point` or
-          `estimates.ClassProbabilities`; empty unless status is ok.
+          `estimates.ClassProbabilities`; empty unless status is ok;
+        * with `classes`, those of `classes.with_classes`.
 
     Raises
     ------
     CrosszError
-        The targets lack a column.
+        The targets lack a column, or `classes` does not suit `bundle` (`classes.check_pair`).
     """
     table = targets.to_pandas() if isinstance(targets, pa.Table) else targets
+    if classes is not None:
+        check_pair(bundle, classes)
+        classed = predict(table, classes, images)
+        return with_classes(predict(table, bundle, images), classed, classes.splits[0].info.classes)
     count, info = len(table), bundle.splits[0].info
     phot = photometry_of(table, info.magnitudes, info.columns, images is not None)
     row: np.ndarray = np.full(count, -1) if images is None else images.row

@@ -106,6 +106,8 @@ def _of_folder(folder: Path, scratch: Path) -> list[Path]:
         raise CrosszError(f"{folder}: no images in it: neither .arrow files, nor .npy or .fits files named by objID")
     if strange := [path.name for path in images if not (path.stem.isdecimal() and int(path.stem) < 1 << 63)]:
         raise CrosszError(f"{folder}: {strange[0]}: an image's name is its objID, for example 1237648721234567890.npy")
+    if no_files := [path.name for path in images if not path.is_file()]:
+        raise CrosszError(f"{folder}: {no_files[0]}: a folder or a device, not a file; leave it out")
     scratch.mkdir()
     starts = range(0, len(images), _AT_ONCE)
     parts = ((start, images[start : start + _AT_ONCE]) for start in starts)

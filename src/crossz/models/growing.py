@@ -20,10 +20,19 @@ from crossz.models.rows import load_rows
 
 log = logging.getLogger(__name__)
 
-TREES = 24
-"""Trees of a split. With 200, the RMSE of real quasars in the validation part is 1 % smaller, and a bundle is too large."""
+FEWEST_TREES, MOST_TREES = 24, 100
+"""Trees of a split: the fewest of many training objects, where a bundle would be too large with more; the most of some thousand."""
 _LEAF, _MOST_LEAVES = 3, 4000  # training objects of a leaf at least, and leaves of a tree at most
 _CALIBRATED_ON = 20_000  # validation objects that a temperature is fitted on: many more than one number needs
+
+
+def trees_of(objects: int) -> int:
+    """Number of trees that so many training objects get: the file is at most that of FEWEST_TREES with all their leaves.
+
+    On 1,264 real quasars, 100 trees instead of 24 have a sigma_nmad that is 3 % smaller, and an RMSE that is 1 % smaller
+    (validation parts); 200 gain no more than another 1 %.
+    """
+    return int(np.clip(FEWEST_TREES * _MOST_LEAVES * _LEAF // max(objects, 1), FEWEST_TREES, MOST_TREES))
 
 
 def grow(features: np.ndarray, y: np.ndarray, seed: int, threads: int = 1) -> Forest:
@@ -48,7 +57,7 @@ def grow(features: np.ndarray, y: np.ndarray, seed: int, threads: int = 1) -> Fo
     none = np.zeros(0)
     bare = Forest(none, none, none, none, span, fill, np.zeros(5))
     model = ExtraTreesRegressor(
-        TREES,
+        trees_of(len(y)),
         min_samples_leaf=max(_LEAF, -(-len(y) // _MOST_LEAVES)),
         max_features=1.0,
         max_depth=DEEPEST,

@@ -114,17 +114,21 @@ def test_positions_that_were_text_are_appended_in_degrees(found):
         (["1", "-2", ""], pa.int64()),
         ([str(BIG), "2"], pa.int64()),
         (["1.5", "2", " NaN"], pa.float64()),
+        (["1.5", None, "-0.25"], pa.float64()),
+        (["1.5", "00.25"], pa.string()),
+        ([None, None], pa.string()),
         (["1e-3", "2"], pa.float64()),
         (["007", "1"], pa.string()),
         (["18446744073709551615"], pa.string()),
         (["12345678901234567890", "1.5"], pa.string()),
         (["1", "a"], pa.string()),
         (["", ""], pa.string()),
+        (["1.5", "1.2.3"], pa.string()),
         (["inf", "1"], pa.float64()),
     ],
 )
 def test_text_becomes_numbers_only_where_nothing_is_lost(texts, kind):
-    table = pa.table({"a": texts})
+    table = pa.table({"a": pa.array(texts, pa.string())})
     types = column_types([table])
     assert types == {"a": kind}
     assert typed(table, types).schema.field("a").type == kind

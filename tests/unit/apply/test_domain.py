@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import toy
 from safetensors.numpy import load_file, save_file
 from toy import rewrite
@@ -206,3 +207,11 @@ def test_missing_columns_of_a_survey_count_where_they_are_known(survey, networks
     strange = domain.p({"phot": values, "img": img}) <= 0.05
     assert strange[np.isfinite(values[:, 5])].all()
     assert not strange[np.isnan(values[:, 5])].all()
+
+
+@pytest.mark.parametrize("count", [5, 20, 160, 161, 192, 2000])
+def test_the_smallest_distances_are_found_in_groups(count):
+    values = torch.from_numpy(np.random.default_rng(count).normal(size=(40, count)))
+    values[3] = 1.0
+    found = module._smallest(values).sort(1).values
+    torch.testing.assert_close(found, values.sort(1).values[:, :5], rtol=0, atol=0)

@@ -1,5 +1,7 @@
 """Images as users have them give the estimates of cutout files; others are refused by name."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,4 +101,8 @@ def test_what_is_no_image_is_named(some, tmp_path):
         images_for([folder], ids, 8, "mine.csv")
     (folder / "13.fits").write_bytes(b"SIMPLE")
     with pytest.raises(CrosszError, match=r"13\.fits: not a readable FITS image"):
+        images_for([folder], ids, 8, "mine.csv")
+    (folder / "13.fits").unlink()
+    os.mkfifo(folder / "14.npy")  # reading it would never end
+    with pytest.raises(CrosszError, match=r"14\.npy: a folder or a device, not a file"):
         images_for([folder], ids, 8, "mine.csv")

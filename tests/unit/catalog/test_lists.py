@@ -13,6 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from toy import BIG, catalog
 
+from crossz.catalog import lists
 from crossz.catalog.formats import Field
 from crossz.catalog.lists import check_needed, note_missing, read_table, reading, renamed
 from crossz.catalog.naming import POSITIONS, expanded, position, suggestion, taken
@@ -32,6 +33,13 @@ def read(path, text, **options):
 
 def numbers(table, name):
     return np.array([np.nan if value is None else float(value) for value in table[name].to_pylist()])
+
+
+@pytest.mark.parametrize("texts", [["18.25", None, "-9999", "1e2", "nan"], ["18.25", " 7 ", "+1", "1e2", "x", ""]])
+def test_text_is_read_as_numbers(texts):
+    wanted = {"18.25": 18.25, " 7 ": 7.0, "+1": 1.0, "-9999": -9999.0, "1e2": 100.0}
+    for column in (pa.array(texts), pa.chunked_array([texts[:2], texts[2:]])):
+        np.testing.assert_array_equal(lists.numbers(column), [wanted.get(text, np.nan) for text in texts])
 
 
 @pytest.mark.parametrize("pair", [*POSITIONS, ("RAJ2000", "DEJ2000"), ("RA_ICRS", "DE_ICRS"), ("_RAJ2000", "_DEJ2000")])

@@ -28,7 +28,14 @@ def test_the_arrays_say_what_the_trees_of_scikit_learn_say(sample, monkeypatch):
     new = x[1000:]
     wanted = grown[0].predict(forest.codes(found, new))
     np.testing.assert_allclose(pdf.mean(forest.leaves(found, new)), wanted, atol=2e-5)
-    assert len(found.size) == growing.TREES
+    assert len(found.size) == growing.trees_of(1000)
+
+
+def test_small_samples_get_more_trees_and_no_file_is_larger_than_those_of_many_objects():
+    numbers = [growing.trees_of(objects) for objects in (0, 758, 2880, 5760, 12_000, 37_329, 10**7)]
+    assert numbers == [100, 100, 100, 50, 24, 24, 24]
+    leaves = [min(objects // 3, 4000) * growing.trees_of(objects) for objects in range(1, 50_000, 100)]
+    assert max(leaves) <= 24 * 4000
 
 
 def test_trees_and_their_calibration_are_good_for_new_objects(sample, tmp_path):
