@@ -197,12 +197,17 @@ def _numbers(body: bytes, columns: list[str]) -> np.ndarray:
         raise Refused("a table without some of its cells or rows")
     places = [names.index(name) for name in columns]
     try:
-        values = np.array([[float((row[place] or "").strip() or "nan") for place in places] for row in rows]).reshape(
-            -1, len(columns)
-        )
+        values = np.array([[_number(row[place] or "") for place in places] for row in rows]).reshape(-1, len(columns))
     except ValueError as error:
         raise Refused(f"a cell that is no number: {printable(str(error))}") from error
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _number(cell: str) -> float:
+    """The number in a cell; float() also reads 1_0, and digits of any script."""
+    if not cell.isascii() or "_" in cell:
+        raise ValueError(f"{cell[:40]!r}")
+    return float(cell.strip() or "nan")
 
 
 def _all(element: xml.Element, name: str) -> Iterator[xml.Element]:
