@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from crossz.catalog.crossmatch import Find
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import atomic_path
+from crossz.core.foreign import read_rows
 from crossz.core.surveys import SURVEYS, Survey
 from crossz.core.text import printable
 from crossz.sdss.coordinates import separation_arcsec
@@ -86,7 +87,7 @@ def finder(client: "Client", archive: dict[str, Any], cache: str | Path) -> Find
                 )
                 with atomic_path(path) as temporary:
                     pq.write_table(pa.Table.from_pandas(sources, preserve_index=False), temporary)
-            part = pq.read_table(path).to_pandas()
+            part = read_rows(path).to_pandas()
             parts.append(part.assign(number=part["number"] + start))
         return pd.concat(parts, ignore_index=True)
 
