@@ -6,12 +6,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 export NO_MKDOCS_2_WARNING := 1
 
+# make metrics report RUN=deep: in runs/deep/, beside other results.
+NAMED = $(if $(RUN),--config run=$(RUN))
+
 metrics: .venv/ready
-	$(BIN)/snakemake --cores $(CORES) results/metrics.csv results/metrics_binned.csv results/comparison.md
+	$(BIN)/snakemake --cores $(CORES) $(NAMED) -- results/metrics.csv results/metrics_binned.csv results/comparison.md
 
 report: .venv/ready
-	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report results/report.html
+	$(BIN)/snakemake --cores $(CORES) $(NAMED)
+	$(BIN)/snakemake $(NAMED) --report results/report.html --report-stylesheet $(CURDIR)/workflow/report/style.css
 
 test: .venv/ready
 	$(BIN)/python -m pytest
@@ -85,15 +88,18 @@ lint: .venv/ready
 	$(BIN)/python docs/columns.py --check
 	$(BIN)/mkdocs build --quiet --strict
 
-# The descriptions of the schema go into config/README.md and config/config.yaml; the figure of the network is drawn; then
-# the site is built, into site/.
+# The descriptions of the schema go into config/README.md and config/config.yaml; the figures of the network
+# and of the rules are drawn (the latter by graphviz, if it is there), and the scores of the networks listed; then the site is
+# built, into site/. Pictures of a run are drawn by `make tutorial`.
 docs: .venv/ready
 	$(BIN)/python docs/settings.py
 	$(BIN)/python docs/columns.py
 	$(BIN)/python docs/network.py
+	PYTHONPATH=src $(BIN)/python docs/networks.py
+	$(BIN)/python docs/dag.py
 	$(BIN)/mkdocs build --strict
 
-# What docs/tutorial.md shows, from the run with the defaults that `make metrics report` made. It needs graphviz.
+# What docs/tutorial.md shows, from the run with the defaults that `make metrics report` made.
 tutorial: .venv/ready
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python docs/tutorial.py
 
@@ -113,7 +119,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
     --custom-compile-command 'make lock' $(UPGRADE)
 
 # All extras but lsdb, which `make test-lsdb` installs elsewhere.
-EXTRAS = --extra workflow --extra reproject --extra qp --extra dev
+EXTRAS = --extra workflow --extra progress --extra reproject --extra qp --extra dev
 
 lock:
 	$(COMPILE) pyproject.toml requirements.in $(EXTRAS) -o requirements.txt

@@ -18,6 +18,9 @@ jobs_import_from(ROOT / "src")
 configfile: ROOT / "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: f"workflow/rules/survey_{config['survey']}.smk"
 include: "workflow/rules/catalog.smk"
@@ -31,6 +34,7 @@ include: "workflow/rules/stack.smk"
 include: "workflow/rules/mml.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/metrics.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/qp.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/bundle.smk"
@@ -41,8 +45,16 @@ localrules:
     all,
 
 
+onsuccess:
+    if Path("results/metrics.csv").is_file() and any(job.rule.name == "metrics" for job in workflow.dag.jobs):
+        from crossz.scores.ending import ending
+
+        print(ending("results/metrics.csv", config["run"]))
+
+
 rule all:
     default_target: True
     input:
         TABLES,
         FIGURES,
+        PAGES,

@@ -23,7 +23,7 @@ BILLION, CORES = 1_000_000_000, 1000
 
 
 def catalog(folder: Path, count: int, client) -> Path:
-    """A HATS catalog of `count` objects all over the sky, in some 50 to 200 partitions."""
+    """A HATS catalog of `count` objects all over the sky, in 12 partitions. Those of surveys are larger, some million rows."""
     from hats_import.catalog.arguments import ImportArguments
     from hats_import.pipeline import pipeline_with_client
 
@@ -35,7 +35,7 @@ def catalog(folder: Path, count: int, client) -> Path:
     pq.write_table(rows, path)
     arguments = ImportArguments(
         output_path=folder, output_artifact_name="sky", input_file_list=[path], file_reader="parquet",
-        pixel_threshold=max(count // 60, 1000), progress_bar=False, tmp_dir=folder, dask_tmp=folder,
+        pixel_threshold=count, progress_bar=False, tmp_dir=folder, dask_tmp=folder,
     )  # fmt: skip
     pipeline_with_client(arguments, client)
     return folder / "sky"

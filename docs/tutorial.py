@@ -19,7 +19,6 @@ PICTURES = {
 """Where a picture comes from, and its name in the docs."""
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KEYS = 3  # cells of a row of Table 1 that say whose it is
-GRAPH = "{snakemake} --rulegraph --forceall results/metrics.csv | tred | dot -Grankdir=LR -Tsvg > docs/dag.svg"
 
 
 def with_outputs(page: str) -> str:
@@ -57,7 +56,6 @@ def main() -> None:
     PAGE.write_text(with_rows(head.rstrip("\n"), (ROOT / "results/table1.md").read_text()) + "\n" + line + rest)
     for source, picture in PICTURES.items():
         shutil.copy(ROOT / source, ROOT / picture)
-    subprocess.run(GRAPH.format(snakemake=f"{sys.executable} -m snakemake"), shell=True, cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

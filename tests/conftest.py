@@ -9,6 +9,7 @@ import filelock
 import numpy as np
 import pytest
 from helpers import SDSS
+from hypothesis import HealthCheck, settings
 
 KINDS = ("workflow", "docs", "real")
 """Folders whose tests are marked by their name: `pytest -m "not workflow"`."""
@@ -17,6 +18,9 @@ LONGEST = ("test_end_to_end.py", "test_kills.py", "test_acquisition.py", "test_f
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # No test may fail because the machine is busy: hypothesis would allow 200 ms an example.
+    settings.register_profile("crossz", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("crossz")
     for kind in KINDS:
         config.addinivalue_line("markers", f"{kind}: in tests/{kind}")
 

@@ -1,16 +1,19 @@
 """Photometric redshifts of quasars from SDSS magnitudes and images (Zhang et al. 2023).
 
 >>> import crossz
->>> network = crossz.load("sdss-dr5q")
->>> estimates = crossz.predict(crossz.read_table("quasars.csv"), network)
+>>> net = crossz.load("sdss-dr5q")
+>>> found = net.predict("quasars.csv")  # or a DataFrame, a table of astropy, a dict of arrays; images=array
+>>> found.table["z_phot"]  # your columns, then ours
+>>> found.pdf([0.5, 1.0])  # densities in z
+>>> found.plot(0)  # of the first object
 
 The networks sdss-dr5q and sdss-quasars come with crossz. The table has a row for each object, with columns psfMag_u ...
 psfMag_z, psfMagErr_* and extinction_*. Networks of your own, from `snakemake results/bundle/baseline-crossmodal`, may read
-dered_* (magnitudes, dereddened) in place of psfMag_* and extinction_*. `estimates` has a row for each of its rows, with z_phot.
+dered_* (magnitudes, dereddened) in place of psfMag_* and extinction_*.
 
     load          a network that comes with crossz, or a bundle of your own; every byte is checked
     load_bundle   the same
-    predict       redshifts of a table of objects, with or without their images
+    predict       the plain table of estimates, PDFs included: what net.predict is made of
     images_in     the images of a table's objects, out of cutout files
     map_catalog   redshifts of a HATS catalog of any size, by LSDB
     images_from   the images of a table's objects, out of an array

@@ -31,6 +31,7 @@ COMMON = {
     "figure_calibration",
     "figure_learning",
     "figure_gallery",
+    "pages",
 }
 MML = {"spectra", "mml"}
 
@@ -220,6 +221,8 @@ def test_new_objects_are_matched_and_cut_unless_they_have_magnitudes(workdir):
     (workdir / "model/bundle.json").write_text('{"images": {"align": "integer"}}')
     names = jobs(workdir, ask=["results/predict/own.parquet"], targets="theirs.csv", bundle="model")
     assert names == ["predict"]
+    names = jobs(workdir, ask=["results/predict/own.parquet"], targets="theirs.csv", class_bundle="model")
+    assert set(names) == TRAINED | together | {"embedded_sky", "query", "predict"}
     names = jobs(workdir, ask=["results/predict/own2.parquet"], targets="mine.csv", bundle="model")
     assert set(names) == MATCHED | {"embedded_sky", "match"}  # nothing is trained
     names = jobs(

@@ -15,8 +15,8 @@ CROSSMATCHED = {"photometry": {"crossmatch": ["allwise"]}}
 ARCHIVE = ONE | {"survey": "sdss", "catalog": {"backend": "casjobs"}, "mml": {"run": False}}
 
 # Rules, from the last to the first: what a change of each kind reaches.
-RECORD = {"metrics", "figure_models"}
-BINNED = {"metrics_binned", "figure_error_vs_z"}
+RECORD = {"metrics", "figure_models", "pages"}
+BINNED = {"metrics_binned", "figure_error_vs_z", "pages"}
 SCORES = RECORD | BINNED | {"comparison"}
 EVALUATED = SCORES | {"evaluate", "stack", "figure_estimates", "figure_calibration", "figure_gallery"}
 NETWORKS = EVALUATED | {"train", "figure_learning"}
@@ -68,7 +68,7 @@ ARCHIVE_ROWS = {
 }
 FIGURES = {
     "figure_redshifts", "figure_estimates", "figure_error_vs_z", "figure_calibration", "figure_models", "figure_learning",
-    "figure_gallery",
+    "figure_gallery", "pages",
 }  # fmt: skip
 
 CODE_ROWS: dict[str, dict[str, set[str]]] = {

@@ -21,7 +21,7 @@ rule bundle:
         stack=lambda wildcards: stack_of(wildcards.dataset) if wildcards.model == MAIN else [],
         reference="results/models/{dataset}/{model}/domain.safetensors",
         query=lambda wildcards: local(
-            collect("workflow/sql/{dataset}.sql", dataset={wildcards.dataset} - USER_CATALOGS)
+            collect(f"{QUERIES}/{{dataset}}.sql", dataset={wildcards.dataset} - USER_CATALOGS)
         ),
     output:
         bundle=directory("results/bundle/{dataset}-{model}"),

@@ -16,8 +16,18 @@ from crossz.core.hardware import has_gpu
 from crossz.core.occupied import other_survey
 from crossz.core.paths import WILDCARDS
 from crossz.core.provenance import code_digest
+from crossz.core.runs import RUNS, keep_paths, queries_folder
 from crossz.core.surveys import SURVEYS
+from crossz.core.terminal import short_lines
 
+if config["run"] is not None:
+
+    workdir: ROOT / RUNS / config["run"]
+
+    keep_paths(config, ROOT, Path.cwd())
+
+
+QUERIES = queries_folder(Path.cwd(), ROOT)
 if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
     raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
 # A bundle needs nothing of this run.
@@ -46,6 +56,11 @@ EXTRA_COLUMNS = extra_columns(config)
 CROSSMATCH = crossmatch_radii(config)  # external surveys -> arcsec
 # The catalog that models read: with the columns of external surveys, if they see any.
 CATALOG = f"results/{'crossmatch' if CROSSMATCH else 'catalog'}/{{dataset}}.parquet"
+
+# The terminal shows how far a run is, and what jobs say themselves.
+for handler in logger.handlers:
+    if workflow.is_main_process and handler.name == "DefaultStreamHandler":
+        handler.addFilter(short_lines())
 
 # One training job a GPU; where there is none, jobs run side by side, one thread each. A cluster's profile
 # says otherwise with set-resources.
@@ -94,9 +109,17 @@ def cutouts_of(model):
     return collect(f"{folder}/{{shard}}.arrow", shard=[] if INPUTS[model] == ["phot"] else SHARDS)
 
 
-def figure(path, caption):
+def figure_labels(figure, dataset="{dataset}", network=MAIN, inputs="all"):
+    """What the report says of a figure; all figures have the same labels, so that they stand in one table."""
+    return {"figure": figure, "dataset": dataset, "network": network, "inputs": inputs}
+
+
+def figure(path, caption, name, **labels):
     """A figure as PNG, which the report shows, and as PDF."""
-    return [report(f"{path}.png", caption=f"../report/{caption}.rst", category="Figures"), f"{path}.pdf"]
+    png = report(
+        f"{path}.png", caption=f"../report/{caption}.rst", category="Figures", labels=figure_labels(name, **labels)
+    )
+    return [png, f"{path}.pdf"]
 
 
 def is_large(path):
@@ -147,6 +170,8 @@ def target_radii(wildcards):
         columns = NETWORKS[MAIN]["photometry"]["columns"]
     else:
         columns = read_json(Path(config["bundle"]) / "bundle.json").get("columns", ())
+    if config["class_bundle"] is not None:
+        columns = [*columns, *read_json(Path(config["class_bundle"]) / "bundle.json").get("columns", ())]
     radii = config["catalog"]["crossmatch_radius_arcsec"]
     seen = [name for name, survey in SURVEYS.items() if set(columns) & set(survey.columns)]
     return {name: radii[name] for name in seen if config["survey"] == "sdss"}
@@ -191,6 +216,11 @@ def stack_of(dataset):
 def domain_of_all_splits(wildcards):
     """What the distance of new objects from their training part is measured from; a bundle has its own."""
     return [] if config["bundle"] is not None else [f"results/models/{DATASETS[-1]}/{MAIN}/domain.safetensors"]
+
+
+def class_bundle(wildcards):
+    """The networks that estimate classes of new objects beside their redshifts, if there are any."""
+    return [] if config["class_bundle"] is None else [local(config["class_bundle"])]
 
 
 def target_align(wildcards):

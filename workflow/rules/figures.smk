@@ -29,7 +29,7 @@ rule figure_redshifts:
     input:
         catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
     output:
-        figure=figure("results/figures/redshifts", "redshifts"),
+        figure=figure("results/figures/redshifts", "redshifts", "redshifts (Figure 1)", dataset="all", network="none"),
     log:
         "logs/figure_redshifts.log",
     conda:
@@ -44,11 +44,15 @@ rule figure_estimates:
     input:
         predictions=MAIN_PREDICTIONS,
     output:
-        png=report(
-            collect(f"results/figures/{{{{dataset}}}}/{MAIN}/{{inputs}}.png", inputs=INPUTS[MAIN]),
-            caption=f"../report/{'confusion' if CLASSES else 'estimate'}.rst",
-            category="Figures",
-        ),
+        png=[
+            report(
+                f"results/figures/{{dataset}}/{MAIN}/{inputs}.png",
+                caption=f"../report/{'confusion' if CLASSES else 'estimate'}.rst",
+                category="Figures",
+                labels=figure_labels("classes" if CLASSES else "estimates (Figure 3)", inputs=inputs),
+            )
+            for inputs in INPUTS[MAIN]
+        ],
         pdf=collect(f"results/figures/{{{{dataset}}}}/{MAIN}/{{inputs}}.pdf", inputs=INPUTS[MAIN]),
     log:
         "logs/figure_estimates/{dataset}.log",
@@ -64,7 +68,7 @@ rule figure_error_vs_z:
     input:
         binned="results/metrics_binned.csv",
     output:
-        figure=figure("results/figures/{dataset}/error_vs_z", "error_vs_z"),
+        figure=figure("results/figures/{dataset}/error_vs_z", "error_vs_z", "errors over redshift"),
     log:
         "logs/figure_error_vs_z/{dataset}.log",
     conda:
@@ -79,8 +83,8 @@ rule figure_calibration:
     input:
         predictions=MAIN_PREDICTIONS,
     output:
-        pit=figure("results/figures/{dataset}/pit", "pit"),
-        calibration=figure("results/figures/{dataset}/calibration", "calibration"),
+        pit=figure("results/figures/{dataset}/pit", "pit", "PIT"),
+        calibration=figure("results/figures/{dataset}/calibration", "calibration", "coverage"),
     log:
         "logs/figure_calibration/{dataset}.log",
     conda:
@@ -95,7 +99,7 @@ rule figure_models:
     input:
         metrics="results/metrics.csv",
     output:
-        figure=figure("results/figures/{dataset}/models", "models"),
+        figure=figure("results/figures/{dataset}/models", "models", "Table 1 as a picture", network="all"),
     log:
         "logs/figure_models/{dataset}.log",
     conda:
@@ -110,7 +114,7 @@ rule figure_learning:
     input:
         histories=collect(f"results/models/{{{{dataset}}}}/{MAIN}/{{split}}/history.csv", split=SPLITS),
     output:
-        figure=figure("results/figures/{dataset}/learning", "learning"),
+        figure=figure("results/figures/{dataset}/learning", "learning", "learning curves"),
     log:
         "logs/figure_learning/{dataset}.log",
     conda:
@@ -128,7 +132,7 @@ rule figure_gallery:
         index="results/images.parquet",
         cutouts=cutouts_of(MAIN),
     output:
-        figure=figure("results/figures/{dataset}/gallery", "gallery"),
+        figure=figure("results/figures/{dataset}/gallery", "gallery", "gallery", inputs=INPUTS[MAIN][0]),
     log:
         "logs/figure_gallery/{dataset}.log",
     conda:

@@ -40,11 +40,9 @@ rule metrics:
         )
         + collect("results/models/{dataset}/mml/{split}/model.json", dataset=MML_DATASETS, split=SPLITS),
     output:
-        metrics=report("results/metrics.csv", caption="../report/metrics.rst", category="Results"),
-        table=report(
-            "results/table1.md", caption=f"../report/{'classes' if CLASSES else 'table1'}.rst", category="Results"
-        ),
-        record=report("results/run.yaml", caption="../report/run.rst", category="Provenance"),
+        metrics="results/metrics.csv",
+        table="results/table1.md",
+        record="results/run.yaml",
     log:
         "logs/metrics.log",
     conda:
@@ -53,7 +51,7 @@ rule metrics:
         config={
             name: block
             for name, block in config.items()
-            if name not in ("archive", "verify", "targets", "bundle", "export")
+            if name not in ("run", "archive", "verify", "targets", "bundle", "class_bundle", "export")
         },
         code={
             name: code_digest(name)
@@ -79,7 +77,7 @@ if not CLASSES:
             predictions=NETWORK_PREDICTIONS + STACKED_PREDICTIONS + REFERENCE_PREDICTIONS + MML_PREDICTIONS,
             catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         output:
-            binned=report("results/metrics_binned.csv", caption="../report/metrics_binned.rst", category="Results"),
+            binned="results/metrics_binned.csv",
         log:
             "logs/metrics_binned.log",
         conda:
@@ -96,7 +94,7 @@ if not CLASSES:
             catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
         output:
             csv="results/comparison.csv",
-            markdown=report("results/comparison.md", caption="../report/comparison.rst", category="Results"),
+            markdown="results/comparison.md",
         log:
             "logs/comparison.log",
         conda:

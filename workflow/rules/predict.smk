@@ -12,6 +12,7 @@ rule predict:
         ensemble=ensemble_of_all_splits,
         stack=stack_of_all_splits,
         domain=domain_of_all_splits,
+        classes=class_bundle,
         images=target_images,
     output:
         table="results/predict/{name}.parquet",

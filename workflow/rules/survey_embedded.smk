@@ -56,7 +56,7 @@ rule embedded_spectra:
 
 rule query:
     input:
-        sql=local("workflow/sql/{dataset}.sql"),
+        sql=local(f"{QUERIES}/{{dataset}}.sql"),
         database="results/sky/sky.sqlite",
     output:
         raw="results/catalog/raw/{dataset}.parquet",

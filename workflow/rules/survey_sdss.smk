@@ -15,7 +15,7 @@ include: "archive.smk"
 # Where the archive is and how patient we are (config: archive, catalog.backend) changes no row, so it is no parameter.
 rule archive_query:
     input:
-        sql=local("workflow/sql/{dataset}.sql"),
+        sql=local(f"{QUERIES}/{{dataset}}.sql"),
     output:
         raw="results/catalog/raw/{dataset}.parquet",
         receipt="results/catalog/raw/{dataset}.receipt.json",

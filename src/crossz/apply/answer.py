@@ -30,6 +30,7 @@ PREFIX = "crossz_"
 """Stands before the name of a column of ours that the user's table has, too."""
 SYNTHETIC = "SYNTHETIC NETWORK: it was trained on an invented sky; its estimates say nothing about real objects"
 _FLAGS = {
+    "not_quasar": "probably no quasars",
     "photometry_suspect": "with suspect photometry",
     "faint": "faint",
     "edge": "at the edge of a frame",

@@ -2,12 +2,15 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from crossz.apply import output
+from crossz.apply.answer import finished
 from crossz.catalog.formats import Field
 from crossz.catalog.lists import reading, renamed
 from crossz.catalog.targets import checked, matched
@@ -76,19 +79,58 @@ def target_at(words: Sequence[str]) -> pd.DataFrame:
     return found
 
 
+def write_at(
+    words: Sequence[str],
+    table: pd.DataFrame,
+    header: Mapping[str, str],
+    out: str,
+    page: Path | None,
+    *,
+    form: str,
+    folder: bool,
+) -> None:
+    """Write the estimate of one object as a table, and as a page.
+
+    Parameters
+    ----------
+    words
+        Those of --at: the column target.
+    table, header
+        What `predict` and `answer.header_of` gave.
+    out, folder
+        What is written, and whether it is a folder (`output.opened`).
+    page
+        The HTML page; None without one.
+    form
+        How the PDF is written: one of `pdf_columns.FORMS`.
+    """
+    asked = pa.table({"target": [" ".join(words)]})
+    rows = finished(asked, {}, table, header, text=Path(out).suffix == ".csv" and not folder, pdf=form)
+    with output.opened(Path(out), folder) as write:
+        write(rows)
+    if page is not None:
+        from crossz.apply.html_page import write_page_of
+
+        write_page_of(rows, header, page, Path(out).name)
+        log.info(f"{page}: the same as a page for a browser")
+
+
 def in_words(row: pd.Series) -> str:
     """A few lines about the estimate of one object, for a terminal."""
     lines = [f"objID {row['objID']}, {row['separation_arcsec']:.2f} arcsec away"]
     if row["status"] != OK:
         return f"{lines[0]}\nno estimate: {row['status']}"
-    if "class_phot" in row:
-        return f"{lines[0]}\nclass {row['class_phot']}, probability {row['p_' + row['class_phot']]:.2f}"
+    if "class_phot" in row and pd.notna(row["class_phot"]):
+        lines.append(f"class {row['class_phot']}, probability {row['p_' + row['class_phot']]:.2f}")
+    if "z_phot" not in row:
+        return "\n".join(lines)
     interval = f" (68 %: {row['z_low_68']:.3f} to {row['z_high_68']:.3f})" if "z_low_68" in row else ""
-    lines.append(f"z_phot {row['z_phot']:.3f}{interval}, from {row['inputs']}")
+    as_quasar = "as a quasar: " if "class_phot" in row else ""
+    lines.append(f"{as_quasar}z_phot {row['z_phot']:.3f}{interval}, from {row['inputs']}")
     if "z_peak_1" in row:
         peaks = [(row[f"z_peak_{k}"], row[f"p_peak_{k}"]) for k in (1, 2)]
         lines.append("peaks " + ", ".join(f"{z:.3f} (probability {p:.2f})" for z, p in peaks if p > 0))
-    flags = [name for name in ("out_of_domain", "photometry_suspect", "faint", "edge") if row[name]]
+    flags = [name for name in ("not_quasar", "out_of_domain", "photometry_suspect", "faint", "edge") if row.get(name)]
     if row["missing"]:
         flags.append(f"no photometry in {row['missing']}")
     return "\n".join([*lines, *([f"flags: {', '.join(flags)}"] if flags else [])])

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,6 +25,12 @@ from crossz.models.device import choose_device, on_device
 from crossz.models.features import tree_features
 from crossz.models.inference import Networks, build, for_estimates, load_networks
 from crossz.models.info import ModelInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from crossz.apply.found import Found
+    from crossz.apply.predict import Images
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +70,41 @@ class Bundle:
         """Columns that a table of targets must have: magnitudes and errors, and extra columns of the networks."""
         info = self.splits[0].info
         return table_columns(info.magnitudes, info.columns)
+
+    def predict(
+        self,
+        table: Any,
+        images: "np.ndarray | Images | None" = None,
+        columns: Mapping[str, str] | None = None,
+        units: str | None = None,
+    ) -> "Found":
+        """The redshift, or the class, of every row of a table.
+
+        Parameters
+        ----------
+        table
+            A DataFrame, a table of astropy or pyarrow, a dict of arrays, a structured array, or the path of a file, with the
+            magnitudes and errors of n objects (`columns`). Columns and units are found as `crossz predict` finds them.
+        images
+            [n, 5, 64, 64] nanomaggies as `crossz.images_from` takes them, or what `crossz.images_in` gave.
+        columns
+            The table's name of each of our columns, where the two differ: {"psfMag_*": "*mag"}.
+        units
+            Of magnitudes and their errors: asinh, AB, nmgy, maggies, uJy, Jy ...; None: as the table says, else asinh.
+
+        Returns
+        -------
+        Found
+            `table`, the given columns and ours; `pdf(z)`; `plot(row)`.
+
+        Raises
+        ------
+        CrosszError
+            It is no table, or lacks a column, or the images are not one a row.
+        """
+        from crossz.apply.found import estimated  # which imports this module
+
+        return estimated(self, table, images, columns, units)
 
     def __repr__(self) -> str:
         info, device = self.splits[0].info, self.splits[0].device

@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crossz.apply import completion
 from crossz.apply.column_pairs import column_pairs
+from crossz.apply.messages import messages_from
 from crossz.core.errors import CrosszError
-from crossz.core.job import harmless, message_of
+from crossz.core.job import message_of
 from crossz.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ SUFFIXES = (".parquet", ".csv", ".fits", ".vot", ".ecsv")
 
 _MOST_THREADS = 1024
 _NETWORK = "a network that comes with crossz (`crossz models` lists them), or the folder or zip file of a bundle"
+_CLASSES = "a bundle of classes (config/classes.yaml): probabilities of star, galaxy and quasar beside the redshift"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         call.
     """
     options = parser().parse_args(arguments)
-    with _messages(options.level):
+    with messages_from(options.level):
         try:
             options.run(options)
         except (CrosszError, OSError) as error:
@@ -85,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
         description="List the networks that come with crossz: inputs, range of redshifts, scores on held-out objects, size.",
     )
     models.set_defaults(run=_models)
+    completion.add(commands)
     return main_parser
 
 
@@ -93,7 +97,7 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         "predict",
         parents=[messages],
         help="estimates for the objects of a table",
-        usage="crossz predict NETWORK (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--no-page] [--threads N]",
+        usage="crossz predict NETWORK (TARGETS OUT | --at RA DEC [OUT]) [--columns OURS=THEIRS ...] [--units UNIT] [--cutouts FILE ...] [--pdf FORM] [--classes BUNDLE] [--no-page] [--threads N]",
         description="Estimates for the objects of a table: one row for each row of the table, in its order.",
     )
     predict.add_argument("bundle", metavar="NETWORK", help=_NETWORK)
@@ -131,6 +135,7 @@ def _add_predict(commands: Any, messages: argparse.ArgumentParser) -> None:
         default="mixture",
         help="how PDFs are written: Gaussians in ln(1 + z) (default), p(z) on a grid, as OUT.hdf5 for qp.read beside the table, or not at all",
     )
+    predict.add_argument("--classes", metavar="BUNDLE", help=_CLASSES)
     _add_page_and_place(predict)
     predict.set_defaults(run=_predict, error=predict.error)
 
@@ -169,31 +174,12 @@ def _add_nz(commands: Any, messages: argparse.ArgumentParser) -> None:
         "--bins", nargs="+", type=float, default=[], metavar="Z", help="edges of tomographic bins of z_phot, increasing"
     )
     nz.add_argument("--qp", action="store_true", help="write OUT.hdf5 too, for qp.read: a row a bin")
+    nz.add_argument(
+        "--training",
+        metavar="NETWORK",
+        help="compare the targets with the training objects of this network: OUT-training.png shows how far they are alike",
+    )
     nz.set_defaults(run=_nz)
-
-
-class _Lines(logging.Formatter):
-    """Messages for the terminal; warnings in red where it has colours."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = harmless(super().format(record))
-        red = record.levelno >= logging.WARNING and sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        return f"\033[31m{text}\033[0m" if red else text
-
-
-@contextlib.contextmanager
-def _messages(level: int) -> Iterator[None]:
-    """Write the messages of crossz from `level` on to stderr."""
-    logger, handler = logging.getLogger("crossz"), logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(level)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -210,7 +196,12 @@ def _info(options: argparse.Namespace) -> None:
 def _nz(options: argparse.Namespace) -> None:
     from crossz.apply.nz import write_nz
 
-    log.info(", ".join(map(str, write_nz(options.table, options.out, options.bins, options.qp))))
+    written = write_nz(options.table, options.out, options.bins, options.qp)
+    if options.training:
+        from crossz.apply.coverage import compared
+
+        written.append(compared(options.table, options.training, Path(options.out)))
+    log.info(", ".join(map(str, written)))
 
 
 def _models(options: argparse.Namespace) -> None:
@@ -244,7 +235,8 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: s
     begin = time.monotonic()
     page = _page(options, out)
     facts = bundle_folder.check(folder)
-    with _targets(path, options, facts) as targets:
+    classes = _classes(options)
+    with _targets(path, options, facts, classes) as targets:
         from crossz.apply.page_sample import Sample
         from crossz.apply.stream import write_estimates
         from crossz.apply.user_images import finding
@@ -256,12 +248,13 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: s
                 has_ids = "objID" in targets.how.columns
                 find = stack.enter_context(finding(options.cutouts, targets.count, has_ids, str(path)))
             bundle = _loaded(options, folder, facts)
-            header = _header(facts, folder)
+            header = _header(facts, folder, classes)
             if options.pdf == "qp":
                 from crossz.apply import qp_pdfs
 
                 qp = stack.enter_context(qp_pdfs.opened(Path(out).with_suffix(".hdf5"), targets.count()))
             how: Any = {"find": find, "folder": _is_folder(out), "pdf": options.pdf, "sample": sample, "qp": qp}
+            how["classes"] = None if classes is None else classes[0]
             summary = write_estimates(targets, Path(out), bundle, header, **how)
     if page is not None and sample is not None:
         from crossz.apply.html_page import write_page
@@ -287,20 +280,17 @@ def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> N
 
     facts = bundle_folder.check(folder)
 
-    import pyarrow as pa
-
-    from crossz.apply import output
-    from crossz.apply.answer import finished
-    from crossz.apply.at import in_words, target_at
+    from crossz.apply.at import in_words, target_at, write_at
     from crossz.apply.predict import predict
 
+    page = None if out is None else _page(options, out)
     target = target_at(options.at)
-    table = predict(target, _loaded(options, folder, facts))
-    header = _header(facts, folder)
+    classes = _classes(options)
+    beside = None if classes is None else classes[0]
+    table = predict(target, _loaded(options, folder, facts), classes=beside)
+    header = _header(facts, folder, classes)
     if out is not None:
-        asked = pa.table({"target": [" ".join(options.at)]})
-        with output.opened(Path(out), _is_folder(out)) as write:
-            write(finished(asked, {}, table, header, text=Path(out).suffix == ".csv", pdf=options.pdf))
+        write_at(options.at, table, header, out, page, form=options.pdf, folder=_is_folder(out))
     sys.stdout.write(f"{in_words(table.iloc[0])}\n")
 
 
@@ -316,12 +306,25 @@ def _loaded(options: argparse.Namespace, folder: Path, facts: Mapping[str, Any])
     return bundle
 
 
-def _header(facts: Mapping[str, Any], folder: Path) -> dict[str, str]:
+def _classes(options: argparse.Namespace) -> "tuple[Bundle, str] | None":
+    """The bundle of classes and its fingerprint; None without one."""
+    if options.classes is None:
+        return None
+    from crossz.apply.classes import loaded
+
+    return loaded(options.classes)
+
+
+def _header(facts: Mapping[str, Any], folder: Path, classes: "tuple[Bundle, str] | None") -> dict[str, str]:
     """What the answer says of its making; a warning in it is said here, too."""
     from crossz.apply.answer import header_of
     from crossz.apply.bundle_folder import fingerprint
 
     header = header_of(facts, fingerprint(folder))
+    if classes is not None:
+        from crossz.apply.classes import with_classes_said
+
+        header = with_classes_said(header, *classes)
     if "warning" in header:
         log.warning(header["warning"])
     return header
@@ -356,12 +359,17 @@ def _check_paths(targets: Path | None, out: str) -> None:
 
 
 @contextlib.contextmanager
-def _targets(path: Path, options: argparse.Namespace, facts: Mapping[str, Any]) -> "Iterator[UserBatches]":
-    """The table of targets."""
+def _targets(
+    path: Path, options: argparse.Namespace, facts: Mapping[str, Any], classes: "tuple[Bundle, str] | None"
+) -> "Iterator[UserBatches]":
+    """The table of targets, with the columns that all networks need."""
     from crossz.catalog.batches import user_batches
     from crossz.catalog.columns import COLUMNS
 
     needed, extra_columns = _needed(facts), facts.get("columns", ())
+    if classes is not None:
+        needed = [*dict.fromkeys([*needed, *classes[0].columns])]
+        extra_columns = [*dict.fromkeys([*extra_columns, *classes[0].splits[0].info.columns])]
     columns = column_pairs(options.columns, {*COLUMNS, *extra_columns})
     needed = [] if options.cutouts else needed
     with user_batches(path, needed, columns, extra_columns, options.units) as targets:

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
@@ -43,6 +44,13 @@ def write_html_page(*, table: str | Path, images: Sequence[str | Path], html: st
     sample = Sample()
     sample.add(answer, images_of(targets["objID"], images[0], images[1:]) if images else None)
     write_page(sample, header_in(answer.schema), summary(counted(targets)), Path(html), Path(table).name)
+
+
+def write_page_of(rows: pa.Table, header: Mapping[str, str], html: Path, file: str) -> None:
+    """Write the page of a table that `answer.finished` made, of objects without images."""
+    sample = Sample()
+    sample.add(rows)
+    write_page(sample, header, summary(counted(frame_of(rows))), html, file)
 
 
 def page_beside(out: str | Path) -> Path:
@@ -98,7 +106,7 @@ def page(sample: Sample, title: str, header: Mapping[str, str], counts: str, fil
         f"{outside:,} target(s){share} are unlike the training objects (out_of_domain): do not trust their estimates. "
         "One in twenty objects like the training ones is marked, too"
     )
-    what = "classes" if "class_phot" in table else "redshifts"
+    what = "redshifts" if "z_phot" in table else "classes"
     network = header.get("network", "networks of this run")
     style, script = (_own(name) for name in ("page.css", "page.js"))
     return html_environment().get_template("page.html").render(
@@ -127,7 +135,12 @@ def facts(header: Mapping[str, str], counts: str, inputs: Collection[str]) -> li
     rows = [("Answers", counts), ("Network", network)]
     scores = [text for text in header.get("scores", "").split("; ") if text.partition(":")[0] in inputs]
     said = {**header, "scores": "; ".join(scores)}
-    titles = {"training": "Trained on", "scores": "How good on the objects of its training", "date": "Date"}
+    titles = {
+        "classes": "Classes",
+        "training": "Trained on",
+        "scores": "How good on the objects of its training",
+        "date": "Date",
+    }
     return rows + [(title, said[name]) for name, title in titles.items() if said.get(name)]
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from crossz.apply.answer import OURS, PREFIX, frame_of, header_in
+from crossz.apply.classes import QUASAR
 from crossz.apply.foreign_estimates import check_types, check_values
 from crossz.apply.output_columns import described
 from crossz.apply.pdf_columns import GRID
@@ -40,6 +41,8 @@ class Stack(NamedTuple):
     """[701] density of z; its integral is 1."""
     error: np.ndarray
     """[701] standard deviation of p over the resamples."""
+    quasars: float
+    """Sum of the probabilities that the objects are quasars; `objects` without classes."""
 
 
 def write_nz(table: str | Path, out: str | Path, edges: Sequence[float] = (), qp: bool = False) -> list[Path]:
@@ -132,6 +135,9 @@ def _marked(table: pa.Table) -> pa.Table:
 def stacked(found: pd.DataFrame, edges: Sequence[float] = (), source: str = "the table") -> list[Stack]:
     """n(z) of all objects with a PDF, and of those in each bin of z_phot, low <= z_phot < high.
 
+    Where there are classes, a PDF is p(z | quasar), and counts as often as its object is a quasar: n(z) is the sum of
+    p_QSO p(z). An object without a class counts once.
+
     The bootstrap draws objects, each as often as a Poisson number of mean 1 says, so that one pass is enough.
 
     Parameters
@@ -153,6 +159,7 @@ def stacked(found: pd.DataFrame, edges: Sequence[float] = (), source: str = "the
         raise CrosszError(f"{source}: no PDFs; n(z) needs a table that was written with --pdf mixture")
     known = (found["status"].to_numpy(str) == OK) & np.isfinite(mixtures.mean).all(1)
     mixtures, z = Mixture(*(part[known] for part in mixtures)), found["z_phot"].to_numpy(float)[known]
+    weight = _quasars(found)[known]
     if not len(z):
         raise CrosszError(f"{source}: no object with an estimate")
     bins = [("all", -np.inf, np.inf)] + [(f"{low:g}-{high:g}", low, high) for low, high in pairwise(edges)]
@@ -160,17 +167,25 @@ def stacked(found: pd.DataFrame, edges: Sequence[float] = (), source: str = "the
     total, resampled = np.zeros((len(bins), len(GRID))), np.zeros((len(bins), RESAMPLES, len(GRID)))
     for start in range(0, len(z), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
-        p = mean_density(Mixture(*(part[rows] for part in mixtures)), GRID)
+        p = weight[rows, None] * mean_density(Mixture(*(part[rows] for part in mixtures)), GRID)
         times = random.poisson(1.0, (RESAMPLES, len(p))).astype(float)
         for number, (_, low, high) in enumerate(bins):
             here = (z[rows] >= low) & (z[rows] < high)
             total[number] += p[here].sum(0)
             resampled[number] += times[:, here] @ p[here]
-    counts = [int(((z >= low) & (z < high)).sum()) for _, low, high in bins]
+    members = [(z >= low) & (z < high) for _, low, high in bins]
     return [
-        Stack(name, counts[number], _normal(total[number]), _normal(resampled[number]).std(0, ddof=1))
-        for number, (name, _, _) in enumerate(bins)
+        Stack(name, int(here.sum()), _normal(p), _normal(drawn).std(0, ddof=1), float(weight[here].sum()))
+        for (name, _, _), here, p, drawn in zip(bins, members, total, resampled, strict=True)
     ]
+
+
+def _quasars(found: pd.DataFrame) -> np.ndarray:
+    """The probability [n] that each object is a quasar; 1 where no class was estimated."""
+    if f"p_{QUASAR}" not in found:
+        return np.ones(len(found))
+    p = found[f"p_{QUASAR}"].to_numpy(float)
+    return np.where(np.isfinite(p), p, 1.0)
 
 
 def _normal(p: np.ndarray) -> np.ndarray:
@@ -194,7 +209,7 @@ def _plot(stacks: Sequence[Stack], path: Path, warning: str) -> None:
         bins = stacks[1:] or stacks
         for number, stack in enumerate(bins):
             colour = COLOURS[number % len(COLOURS)]
-            share = stack.objects / max(stacks[0].objects, 1)
+            share = stack.quasars / stacks[0].quasars if stacks[0].quasars else 0.0
             low, high = (share * (stack.p + sign * stack.error) for sign in (-1, 1))
             axes.fill_between(GRID, low, high, color=colour, alpha=0.3, lw=0)
             axes.plot(GRID, share * stack.p, color=colour, label=f"{stack.name}: {stack.objects:,}")

@@ -33,6 +33,11 @@ COLUMNS: dict[str, Column] = {
     "odds": Column(_FLOAT, "probability that z lies within 0.06 (1 + z) of z_mode", ucd=f"stat.probability;{_Z}"),
     "class_phot": Column(_TEXT, "the most probable class", ucd="src.class;meta.main"),
     "p_{class}": Column(_FLOAT, "probability of this class", ucd="stat.probability;src.class"),
+    "not_quasar": Column(
+        _FLAG,
+        "QSO is not the most probable class: the redshift holds only if it is one all the same",
+        ucd="meta.code.qual",
+    ),
     "domain_p": Column(
         _FLOAT, "share of objects like the training ones that lie at least as far from them", ucd="stat.probability"
     ),

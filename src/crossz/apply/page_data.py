@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from markupsafe import Markup
 
 from crossz.apply.answer import OURS, column_types, frame_of, typed
 from crossz.apply.output_columns import described
 from crossz.apply.page_sample import Sample
+from crossz.apply.pdf_columns import GRID
 from crossz.apply.templating import clean
 from crossz.apply.writers import python_cells
 from crossz.estimates.pdf import Mixture, blocks, cdf
@@ -26,6 +28,7 @@ _FIRST = (
     "z_high_68",
     "odds",
     "class_phot",
+    "not_quasar",
     "out_of_domain",
     "photometry_suspect",
     "faint",
@@ -36,6 +39,7 @@ _FOUR_DECIMALS = "%.4f"
 _LONGEST = 200  # characters of a text
 _EXACT = 1 << 53  # integers of JavaScript
 _LAST_Z = 12.0
+_SEEN = 1e-3  # of a PDF's peak: what a page shows of a grid
 
 
 def script_data(sample: Sample, title: str, file: str) -> Markup:
@@ -54,7 +58,7 @@ def script_data(sample: Sample, title: str, file: str) -> Markup:
         "file": file,
         "rows": [row + 1 for row in sample.rows.tolist()],
         "columns": columns(table),
-        "pdf": pdfs(mixtures_of(frame_of(table))),
+        "pdf": _pdfs_of(frame_of(table)),
         "images": sample.pictures,
     }
     text = json.dumps(content, allow_nan=False, separators=(",", ":"))
@@ -120,6 +124,25 @@ def _text(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
+def _pdfs_of(found: pd.DataFrame) -> dict[str, Any] | None:
+    """`pdfs` of a table of estimates, which has them as mixtures or on a grid."""
+    if "pdf" not in found:
+        return pdfs(mixtures_of(found))
+    return pdfs_on_grid(np.stack(found["pdf"].tolist()).astype(float))
+
+
+def pdfs_on_grid(density: np.ndarray) -> dict[str, Any] | None:
+    """The same of densities [n, 701] on `pdf_columns.GRID`, NaN without a PDF."""
+    density = np.where(np.isfinite(density).all(1, keepdims=True), density, 0)
+    seen = np.flatnonzero((density > _SEEN * density.max(1, keepdims=True)).any(0))
+    if not len(seen):
+        return None
+    edges = np.linspace(GRID[max(seen[0] - 1, 0)], GRID[min(seen[-1] + 1, len(GRID) - 1)], POINTS + 1)
+    below = np.zeros_like(density)
+    below[:, 1:] = np.cumsum((density[:, 1:] + density[:, :-1]) / 2, axis=1)
+    return _packed(np.diff(np.stack([np.interp(edges, GRID, row) for row in below]), axis=1), edges)
+
+
 def pdfs(mixture: Mixture | None) -> dict[str, Any] | None:
     """p(z) of n objects as bytes in base64, each scaled to its peak: values [n, POINTS], low, step, points; None without PDFs.
 
@@ -135,11 +158,16 @@ def pdfs(mixture: Mixture | None) -> dict[str, Any] | None:
     low = max(float(np.expm1(np.min((some.mean - 3 * some.sigma)[matters]))), 0.0)
     high = min(float(np.expm1(np.max((some.mean + 3 * some.sigma)[matters]))), _LAST_Z)
     edges = np.linspace(low, max(high, low + 0.01), POINTS + 1)
-    values = np.zeros((len(known), POINTS), np.uint8)
-    found = np.empty((len(some.weight), POINTS))
+    found, all_rows = np.empty((len(some.weight), POINTS)), np.zeros((len(known), POINTS))
     for rows, block in blocks(some):
         found[rows] = np.diff(cdf(block, np.tile(np.log1p(edges), (len(block.weight), 1))), axis=1)
-    values[known] = np.round(255 * found / np.maximum(found.max(1, keepdims=True), 1e-300))
+    all_rows[known] = found
+    return _packed(all_rows, edges)
+
+
+def _packed(found: np.ndarray, edges: np.ndarray) -> dict[str, Any]:
+    """What the page reads of probabilities [n, POINTS] between `edges`; zeros stand for no PDF."""
+    values = np.round(255 * found / np.maximum(found.max(1, keepdims=True), 1e-300)).astype(np.uint8)
     step = edges[1] - edges[0]
     content = base64.b64encode(values.tobytes()).decode()
     return {"low": float(edges[0] + step / 2), "step": float(step), "points": POINTS, "values": content}

@@ -16,6 +16,7 @@ from crossz.apply import pixels, stacking
 from crossz.apply.apertures import aperture_flux, aperture_noise
 from crossz.apply.bundle import Bundle
 from crossz.apply.bundle_folder import table_columns
+from crossz.apply.classes import check_pair, with_classes
 from crossz.apply.cutout_files import index_of
 from crossz.apply.domain import image_features, photometry_features
 from crossz.apply.suspect import photometry_suspect
@@ -150,7 +151,9 @@ def _as_numbers(column: pd.Series) -> np.ndarray:
     return pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
 
 
-def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None) -> pd.DataFrame:
+def predict(
+    targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None, classes: Bundle | None = None
+) -> pd.DataFrame:
     """Estimate the redshift, or the class, of every row of `targets` from the data that it has.
 
     Parameters
@@ -162,6 +165,9 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
         The networks of all splits. Their estimates are averaged.
     images
         Cutouts of the targets (`images_in`), if there are any.
+    classes
+        Networks of classes (config/classes.yaml) for the same targets, if `bundle` estimates redshifts. The redshifts are then
+        those that the objects have if they are quasars.
 
     Returns
     -------
@@ -178,14 +184,19 @@ def predict(targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | N
           as far from them (`domain.Domain`), and out_of_domain: it is at most the bundle's threshold; photometry_suspect:
           `suspect.photometry_suspect`; faint: g > 22;
         * the columns of `estimates.Pdf` with intervals of 68 % and 95 %, or of `estimates.Point` or
-          `estimates.ClassProbabilities`; empty unless status is ok.
+          `estimates.ClassProbabilities`; empty unless status is ok;
+        * with `classes`, those of `classes.with_classes`.
 
     Raises
     ------
     CrosszError
-        The targets lack a column.
+        The targets lack a column, or `classes` does not suit `bundle` (`classes.check_pair`).
     """
     table = targets.to_pandas() if isinstance(targets, pa.Table) else targets
+    if classes is not None:
+        check_pair(bundle, classes)
+        classed = predict(table, classes, images)
+        return with_classes(predict(table, bundle, images), classed, classes.splits[0].info.classes)
     count, info = len(table), bundle.splits[0].info
     phot = photometry_of(table, info.magnitudes, info.columns, images is not None)
     row: np.ndarray = np.full(count, -1) if images is None else images.row

@@ -11,6 +11,7 @@ import pyarrow as pa
 from crossz.apply.answer import counted, finished, header_of, summary
 from crossz.apply.bundle import Bundle, load_bundle, trained_networks
 from crossz.apply.bundle_folder import fingerprint
+from crossz.apply.classes import loaded, with_classes_said
 from crossz.apply.predict import images_of, predict
 from crossz.apply.stream import write_estimates
 from crossz.apply.writers import write_table
@@ -34,6 +35,7 @@ def write_redshifts(
     ensemble: Sequence[str | Path] = (),
     stack: Sequence[str | Path] = (),
     domain: Sequence[str | Path] = (),
+    classes: Sequence[str | Path] = (),
     units: str | None = None,
     given: str | Path | None = None,
     survey: str | None = None,
@@ -59,6 +61,8 @@ def write_redshifts(
         Of the networks of a run: the files of `stacking.of_run`.
     domain
         Likewise: only the file of `domain.write_domain`.
+    classes
+        Only the folder of a bundle of classes, whose probabilities stand beside the redshifts; nothing without.
     units
         Of the table's magnitudes (`catalog.lists.read_table`).
     given
@@ -84,23 +88,29 @@ def write_redshifts(
     extra_columns = bundle.splits[0].info.columns
     known = read_json(ensemble[0]) if ensemble else None
     header = header_of(bundle.facts, fingerprint(networks[0]) if bundle.facts else None, survey, known)
+    beside, needed = None, bundle.columns
+    for network in classes:
+        beside, found_in = loaded(network)
+        header = with_classes_said(header, beside, found_in)
+        needed = [*dict.fromkeys([*needed, *beside.columns])]
+        extra_columns = (*dict.fromkeys([*extra_columns, *beside.splits[0].info.columns]),)
     if images:
         theirs = pa.table({}) if given is None else read_all(given)
         names = reading(fields_of(theirs.schema), str(given), columns, extra_columns, units).columns if given else {}
-        found = _matched(targets, bundle, images)
+        found = _matched(targets, bundle, images, beside)
         write_table(finished(theirs, names, found, header, whole=False), table)
         words = summary(counted(found))
     else:
-        with user_batches(targets, bundle.columns, columns, extra_columns, units) as batches:
-            words = write_estimates(batches, Path(table), bundle, header)
+        with user_batches(targets, needed, columns, extra_columns, units) as batches:
+            words = write_estimates(batches, Path(table), bundle, header, classes=beside)
     if "warning" in header:
         log.warning(header["warning"])
     log.info(f"{words}; {time.monotonic() - begun:.1f} s")
 
 
-def _matched(targets: str | Path, bundle: Bundle, images: Sequence[str | Path]) -> pd.DataFrame:
+def _matched(targets: str | Path, bundle: Bundle, images: Sequence[str | Path], classes: Bundle | None) -> pd.DataFrame:
     objects = pd.read_parquet(targets)
     try:
-        return predict(objects, bundle, images_of(objects["objID"], images[0], images[1:]))
+        return predict(objects, bundle, images_of(objects["objID"], images[0], images[1:]), classes)
     except CrosszError as error:
         raise CrosszError(f"{targets}: {error}") from error

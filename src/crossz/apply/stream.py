@@ -36,6 +36,7 @@ def write_estimates(
     pdf: str = "mixture",
     sample: Sample | None = None,
     qp: qp_pdfs.Write | None = None,
+    classes: Bundle | None = None,
 ) -> str:
     """Write the user's columns and the estimates of `predict` for all rows of a table.
 
@@ -57,6 +58,8 @@ def write_estimates(
         What collects the rows of the HTML page.
     qp
         What writes PDFs for qp (`qp_pdfs.opened`).
+    classes
+        Networks of classes, as for `predict`.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def write_estimates(
         for batch in targets.lists():
             images = None if find is None else find(_ids(batch.known), range(done, done + len(batch.known)))
             try:
-                found = predict(batch.known, bundle, images)
+                found = predict(batch.known, bundle, images, classes)
             except CrosszError as error:
                 raise CrosszError(f"{targets.how.source}: {error}") from error
             now = counted(found)

@@ -20,7 +20,7 @@ from crossz.core.files import atomic_path
 from crossz.core.text import printable
 
 _NONE = np.iinfo(np.int64).min  # of an integer in FITS and VOTable, which have no other empty cell
-_KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "scores": "SCORES", "warning": "WARNING", "pdf_z": "PDFZ"}  # fmt: skip
+_KEYWORDS = {"crossz": "CROSSZ", "network": "NETWORK", "fingerprint": "FPRINT", "date": "DATE", "training": "TRAINING", "scores": "SCORES", "warning": "WARNING", "pdf_z": "PDFZ", "classes": "CLASSES"}  # fmt: skip
 _XML_KINDS = {"bool": "boolean", "int8": "short", "uint8": "unsignedByte", "int16": "short", "uint16": "int", "int32": "int", "uint32": "long", "int64": "long", "float": "float", "double": "double"}  # fmt: skip
 _SCALAR = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean)
 _NO_XML = "[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"  # characters that no XML has

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from crossz.archive import reply
 from crossz.catalog.columns import conform
+from crossz.catalog.objects import RANGES
 from crossz.catalog.targets import COLUMNS, Finder
 from crossz.core.errors import CrosszError, Refused
 from crossz.sdss.coordinates import separation_arcsec
@@ -59,7 +60,14 @@ def finder(service: "SkyServer") -> Finder:
         for what, batch in _batches(len(objID), IDS):
             ids = ",".join(map(str, np.unique(objID[batch]).tolist()))
             query = f"SELECT {_SELECTED} FROM PhotoObjAll WHERE objID IN ({ids})"
-            parts.append(_rows(service.ask(query, tuple(COLUMNS), None, what, reply.unchanged)))
+
+            def asked_for(answer: pa.Table, batch: np.ndarray = batch) -> pd.DataFrame:
+                rows = _rows(answer)
+                if not rows["objID"].isin(objID[batch]).all():
+                    raise Refused("an object that was not asked for")
+                return rows
+
+            parts.append(service.ask(query, tuple(COLUMNS), None, what, asked_for))
         asked = pd.DataFrame({"objID": objID, "number": np.arange(len(objID))})
         return asked.merge(pd.concat(parts).drop_duplicates("objID"), on="objID")
 
@@ -117,4 +125,7 @@ def _rows(answer: pa.Table) -> pd.DataFrame:
     kinds = {name: pa.int64() if name == "number" else COLUMNS[name] for name in answer.column_names}
     if not len(answer):
         return pa.table({name: pa.array([], kind) for name, kind in kinds.items()}).to_pandas()
-    return conform(answer, "SkyServer's answer", columns=kinds).to_pandas()
+    rows = conform(answer, "SkyServer's answer", columns=kinds).to_pandas()
+    if not all(rows[name].between(*RANGES[name]).all() for name in ("objID", "ra", "dec")):
+        raise Refused("an object with an objID or a position that is none")
+    return rows

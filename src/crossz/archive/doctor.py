@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from crossz.archive import casjobs, spectra, xmatch
 from crossz.archive.frame_bytes import REMEDY
@@ -18,7 +19,7 @@ from crossz.archive.skyserver import SkyServer
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
 from crossz.sdss.frames import MOST, FieldID, Frame, decode, frame_path
-from crossz.sdss.spectra import SpectrumID
+from crossz.sdss.spectra import SpectrumID, spectrum_path
 
 log = logging.getLogger(__name__)
 
@@ -59,12 +60,10 @@ class _Checks:
     def _sql(self) -> str:
         if self._backend == "casjobs":
             session = casjobs.Session(self._client, self._archive)
-            rows = session.quick(self._archive["context"], _SQL, _NAMES, 1, "SQL", lambda answer: answer.to_pylist())
+            found = session.quick(self._archive["context"], _SQL, _NAMES, 1, "SQL", _quasar)
         else:
-            rows = SkyServer(self._client, self._archive).ask(_SQL, _NAMES, 1, "SQL", lambda answer: answer.to_pylist())
-        row = rows[0]
-        self._field = FieldID(*(int(row[name]) for name in FieldID._fields))
-        self._spectrum = SpectrumID(int(row["plate"]), int(row["mjd"]), int(row["fiberID"]), row["run2d"])
+            found = SkyServer(self._client, self._archive).ask(_SQL, _NAMES, 1, "SQL", _quasar)
+        self._field, self._spectrum = found
         return f"a quasar in field {self._field.run}-{self._field.camcol}-{self._field.field}"
 
     def frame(self) -> str:
@@ -97,6 +96,15 @@ class _Checks:
             temporary.write_bytes(bytes(_WRITE_MB << 20))
         Path(self._folder, ".doctor").unlink()
         return f"{_WRITE_MB} MB into {self._folder}"
+
+
+def _quasar(answer: pa.Table) -> tuple[FieldID, SpectrumID]:
+    """Field and spectrum in the answer to _SQL. What else it holds raises here, where the client asks again."""
+    row = answer.to_pylist()[0]
+    field = FieldID(*(int(row[name]) for name in FieldID._fields))
+    spectrum = SpectrumID(int(row["plate"]), int(row["mjd"]), int(row["fiberID"]), str(row["run2d"]))
+    spectrum_path("", *spectrum)
+    return field, spectrum
 
 
 def _ask(name: str, check: Callable[[], str], backend: str, answers: dict[str, str]) -> None:

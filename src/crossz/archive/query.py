@@ -20,6 +20,7 @@ from crossz.catalog.columns import conform
 from crossz.catalog.raw import write_raw
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path, read_json, write_json
+from crossz.core.foreign import read_rows
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ def _tables(
             table = conform(rows, name, extra_columns)
             with atomic_path(path) as temporary:
                 pq.write_table(table, temporary)
-        tables.append(pq.read_table(path))
+        tables.append(read_rows(path))
     return tables
 
 
@@ -162,4 +163,7 @@ def _counts(connect: Callable[[], Source], path: Path, what: str) -> tuple[dict[
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         write_json(path, {"time": now, "bins": bins})
     kept = read_json(path)
-    return dict(kept["bins"]), kept["time"]
+    try:
+        return {None if first is None else int(first): int(n) for first, n in kept["bins"]}, str(kept["time"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CrosszError(f"{path}: damaged ({type(error).__name__}); delete it and rerun") from error

@@ -10,6 +10,10 @@ import pyarrow.csv
 from crossz.core.errors import CrosszError, Refused
 
 _COUNT = re.compile(r"[0-9]{1,18}")
+_HEADER = 1 << 16  # bytes of the line with the names
+_WORDS = 1 << 14  # bytes of an error that are read
+_BINS = 100_000  # redshift bins; those of all quasars are a thousand
+_EXACT = 1 << 53  # a float holds integers up to here
 
 
 def table(body: bytes, columns: tuple[str, ...], rows: int | None = None, more: bool = False) -> pa.Table:
@@ -43,9 +47,11 @@ def table(body: bytes, columns: tuple[str, ...], rows: int | None = None, more: 
     if text.startswith(b"#"):
         text = text.partition(b"\n")[2]
     header, _, rest = text.partition(b"\n")
+    if len(header) > _HEADER:  # a name a byte would take fifty times the memory
+        raise Refused(f"a first line of {len(header):,} bytes instead of names of columns")
     names = [name.strip().strip('"').lower() for name in header.decode("utf-8", "replace").split(",")]
     if names == ["error_message"]:
-        words = " ".join(rest.decode("utf-8", "replace").split()).strip('"')
+        words = " ".join(rest[:_WORDS].decode("utf-8", "replace").split()).strip('"')
         if "queries allowed per minute" in words:
             raise Refused(f"the service says: {words[:200]}")
         raise CrosszError(f"the service says: {words[:500]}")
@@ -91,16 +97,33 @@ def number(answer: pa.Table) -> int:
 
 
 def bins(answer: pa.Table) -> list[tuple[int | None, int]]:
-    """(redshift bin or None, rows) of each row of the answer to `sql.count_by_redshift`. Raises Refused for other cells."""
+    """(redshift bin or None, rows) of each row of the answer to `sql.count_by_redshift`.
+
+    Raises Refused for other cells, and for a bin that stands there twice.
+    """
+    if len(answer) > _BINS:
+        raise Refused(f"not counts: {len(answer):,} bins")
     try:
         pairs = [tuple(row.values()) for row in answer.to_pylist()]
-        return [(None if place is None else int(float(place)), int(float(count))) for place, count in pairs]
+        counts = [(None if place is None else _whole(place), _whole(count)) for place, count in pairs]
     except (ValueError, TypeError, OverflowError) as error:
         raise Refused(f"not counts: {error}") from error
+    if any(count < 1 for _, count in counts) or len({place for place, _ in counts}) < len(counts):
+        raise Refused("not counts: a bin without rows, or one that comes twice")
+    return counts
+
+
+def _whole(cell: str) -> int:
+    value = float(cell)
+    if not (cell.isascii() and "_" not in cell and value == int(value) and abs(value) <= _EXACT):
+        raise ValueError(f"{cell[:40]!r}")
+    return int(value)
 
 
 def _message(body: bytes) -> str:
     try:
-        return str(json.loads(body)["ErrorMessage"])[:500]
+        if len(body) <= _WORDS:
+            return str(json.loads(body)["ErrorMessage"])[:500]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return repr(body[:200])
+        pass
+    return repr(body[:200])

@@ -209,8 +209,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _words(body: bytes) -> str:
     # What an error says as JSON or, CDS's, as a VOTable; nothing of another body, which is an HTML page.
-    if status := re.search(rb'QUERY_STATUS"[^>]*>\s*(?:Message:)?(.*?)(?:Trace:|<)', body, re.DOTALL):
-        return printable(status[1].decode("utf-8", "replace"), 300)
+    if status := re.search(rb'QUERY_STATUS"[^>]{0,200}>([^<]*)', body):
+        words = status[1].decode("utf-8", "replace").strip().removeprefix("Message:")
+        return printable(words.partition("Trace:")[0], 300)
     try:
         return printable(str(json.loads(body)["ErrorMessage"]), 300)
     except (ValueError, LookupError, TypeError, RecursionError):

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from crossz.archive.http import Client
-from crossz.archive.responses import Reply
+from crossz.archive.responses import PAGE, Reply
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.text import printable
 
 ADDRESSES = ("https://cds.unistra.fr/cgi-bin/nph-sesame", "https://vizier.cfa.harvard.edu/viz-bin/nph-sesame")
 """The service and its mirror."""
-_POSITION = re.compile(r"^%J\s+(\d+\.?\d*)\s+([+-]?\d+\.?\d*)", re.MULTILINE)
+_POSITION = re.compile(
+    r"^%J +([0-9]{1,3}(?:\.[0-9]{0,20})?) +([+-]?[0-9]{1,2}(?:\.[0-9]{0,20})?) ", re.MULTILINE
+)  # bounded: no answer takes long
 
 
 def position(client: Client, name: str, addresses: Sequence[str] = ADDRESSES) -> tuple[float, float]:
@@ -34,7 +36,9 @@ def position(client: Client, name: str, addresses: Sequence[str] = ADDRESSES) ->
         return None
 
     urls = [f"{address}/-oI/SNV?{quote(name)}" for address in addresses]
-    place = client.fetch(urls, f"position of {printable(name, 60)}", accept, "Give its position: --at RA DEC")
+    place = client.fetch(
+        urls, f"position of {printable(name, 60)}", accept, "Give its position: --at RA DEC", most=PAGE
+    )
     if place is None:
         raise CrosszError(
             f"--at {printable(name, 60)}: neither SIMBAD nor NED nor VizieR knows this name; give its position: --at RA DEC"

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from crossz.catalog.crossmatch import Find
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import atomic_path
+from crossz.core.foreign import read_rows
 from crossz.core.surveys import SURVEYS, Survey
 from crossz.core.text import printable
 from crossz.sdss.coordinates import separation_arcsec
@@ -86,7 +87,7 @@ def finder(client: "Client", archive: dict[str, Any], cache: str | Path) -> Find
                 )
                 with atomic_path(path) as temporary:
                     pq.write_table(pa.Table.from_pandas(sources, preserve_index=False), temporary)
-            part = pq.read_table(path).to_pandas()
+            part = read_rows(path).to_pandas()
             parts.append(part.assign(number=part["number"] + start))
         return pd.concat(parts, ignore_index=True)
 
@@ -197,12 +198,17 @@ def _numbers(body: bytes, columns: list[str]) -> np.ndarray:
         raise Refused("a table without some of its cells or rows")
     places = [names.index(name) for name in columns]
     try:
-        values = np.array([[float((row[place] or "").strip() or "nan") for place in places] for row in rows]).reshape(
-            -1, len(columns)
-        )
+        values = np.array([[_number(row[place] or "") for place in places] for row in rows]).reshape(-1, len(columns))
     except ValueError as error:
         raise Refused(f"a cell that is no number: {printable(str(error))}") from error
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def _number(cell: str) -> float:
+    """The number in a cell; float() also reads 1_0, and digits of any script."""
+    if not cell.isascii() or "_" in cell:
+        raise ValueError(f"{cell[:40]!r}")
+    return float(cell.strip() or "nan")
 
 
 def _all(element: xml.Element, name: str) -> Iterator[xml.Element]:

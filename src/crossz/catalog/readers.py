@@ -283,7 +283,11 @@ def _read_astropy(path: Path, kind: str) -> pa.Table:
         check_votable(path)
     elif kind == "ecsv":
         _check_ecsv(path)
-    table = Table.read(path, format={"ecsv": "ascii.ecsv", "ipac": "ascii.ipac"}.get(kind, kind))
+    return of_astropy(Table.read(path, format={"ecsv": "ascii.ecsv", "ipac": "ascii.ipac"}.get(kind, kind)))
+
+
+def of_astropy(table: Any) -> pa.Table:
+    """An Arrow table of one of astropy, with its units, UCDs and descriptions; bytes become text in `table`, too."""
     fields = []
     for name in table.colnames:
         column = table[name]

@@ -10,6 +10,7 @@ import jsonschema
 import yaml
 
 from crossz.core.names import CROSSMODAL, DCR, LABEL_COLUMNS, TAKEN
+from crossz.core.runs import queries_folder
 from crossz.core.surveys import SURVEYS
 
 BACKBONES = (
@@ -41,7 +42,13 @@ def problems(config: dict, schema_path: str | Path, root: str | Path) -> list[st
         One line each, with the dotted key; empty when there is none. Of an unknown key the nearest known name is given.
     """
     schema = yaml.load(Path(schema_path).read_bytes(), Loader=_YAML)
-    return _breaches(config, schema) or _networks(config, schema) or _contradictions(config, Path(root))
+    return (
+        _breaches(config, schema)
+        or _networks(config, schema)
+        or _contradictions(
+            config, Path(root), Path(root) / queries_folder(Path(root), Path(schema_path).resolve().parents[2])
+        )
+    )
 
 
 def extra_columns(config: dict) -> list[str]:
@@ -151,11 +158,11 @@ def _described(error: jsonschema.ValidationError) -> dict:
     return cast(dict, error.schema)  # `true` and `false` are schemas too, but not ones that this error comes from
 
 
-def _contradictions(config: dict, root: Path) -> list[str]:
+def _contradictions(config: dict, root: Path, queries: Path) -> list[str]:
     return [
         *_fractions(config),
         *(line for name in config["networks"] for line in _network_contradictions(config, name)),
-        *_sources(config, root),
+        *_sources(config, root, queries),
         *_also(config, root),
         *_mml(config),
         *(_folder(config, "cutouts", "folder", root) if config["survey"] == "cutouts" else []),
@@ -201,7 +208,7 @@ def _network_contradictions(config: dict, name: str) -> list[str]:
     return problems
 
 
-def _sources(config: dict, root: Path) -> list[str]:
+def _sources(config: dict, root: Path, queries: Path) -> list[str]:
     survey, backend = config["survey"], config["catalog"]["backend"]
     problems = []
     if (survey == "embedded") != (backend == "embedded") and survey in ("embedded", "sdss"):
@@ -213,7 +220,7 @@ def _sources(config: dict, root: Path) -> list[str]:
         elif survey != "embedded" and file:
             if not (root / file).is_file():
                 problems.append(f"catalog.files.{dataset}: no file {file}")
-        elif not (root / f"workflow/sql/{dataset}.sql").is_file():
+        elif not (queries / f"{dataset}.sql").is_file():
             problems.append(f"datasets: {dataset}: its query: no file workflow/sql/{dataset}.sql")
     return problems
 

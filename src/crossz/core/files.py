@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from crossz.core.errors import CrosszError
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -65,8 +67,20 @@ def write_json(path: str | Path, content: dict) -> None:
 
 
 def read_json(path: str | Path) -> dict:
-    """The object in a JSON file."""
-    return json.loads(Path(path).read_text())
+    """The object in a JSON file that crossz wrote.
+
+    Raises
+    ------
+    CrosszError
+        It is damaged, or holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise CrosszError(f"{path}: damaged ({type(error).__name__}); delete it and rerun") from error
+    if not isinstance(content, dict):
+        raise CrosszError(f"{path}: damaged (no JSON object); delete it and rerun")
+    return content
 
 
 def digests(*paths: str | Path) -> dict[str, str]:

@@ -5,9 +5,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.text import printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @contextmanager
@@ -51,3 +55,20 @@ def read_file(path: str | Path, most: int) -> bytes:
     size = size_of(path, most)
     with open(path, "rb") as handle:
         return handle.read(size)
+
+
+def read_rows(path: str | Path) -> "pa.Table":
+    """The rows of a Parquet file that an earlier run kept.
+
+    Raises
+    ------
+    CrosszError
+        It is damaged; the message names it and the remedy.
+    """
+    import pyarrow.parquet as pq
+
+    try:
+        with refusing("damaged"):
+            return pq.read_table(path)
+    except Refused as error:
+        raise CrosszError(f"{path}: {error}; delete it and rerun") from error

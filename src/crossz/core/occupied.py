@@ -28,7 +28,7 @@ def other_survey(config: dict[str, Any], folder: str | Path) -> str:
         if (_mapping(receipt).get("source") == EMBEDDED) != (survey == "embedded"):
             what = "the embedded sky" if survey != "embedded" else "another survey"
             there = there or f"{receipt}: a catalog of {what}"
-    remedy = "--directory FOLDER runs elsewhere and keeps it; or move results away"
+    remedy = "--config run=NAME runs in runs/NAME and keeps it; or move results away"
     return f"{there}. This configuration is of survey {survey} and would remake it: {remedy}" if there else ""
 
 

@@ -6,7 +6,8 @@ from crossz.core.constants import BANDS
 
 _STRETCH, _SOFTENING = 0.5, 8.0  # nmgy per pixel, and Q
 _COLOUR_BANDS = "irg"  # red, green, blue
-_NO_DATA = 0.5  # grey of pixels that no frame covers
+NO_DATA = 0.5
+"""Grey of pixels that no frame covers."""
 
 
 def rgb(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -38,4 +39,4 @@ def rgb(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     colour = np.maximum(flux * bright / mean, 0)
     colour /= np.maximum(colour.max(-1, keepdims=True), 1)
     missing = (mask & sum(1 << band for band in bands)) != 0
-    return np.where(missing[..., None], _NO_DATA, colour)
+    return np.where(missing[..., None], NO_DATA, colour)

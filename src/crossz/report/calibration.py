@@ -6,11 +6,13 @@ The PIT (probability integral transform) of an object is the cumulative distribu
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from crossz.estimates import pdf
 from crossz.estimates.pdf import Mixture
@@ -61,7 +63,7 @@ def pit_histograms(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
     columns = min(4, len(mixtures))
     lines = -(-len(mixtures) // columns)
     with plt.rc_context(STYLE):
-        size = (max(3.6, 1.8 * columns), 0.8 + 1.6 * lines)
+        size = (max(3.6, 1.8 * columns), 1.1 + 1.6 * lines)
         figure, grid = plt.subplots(lines, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
         for panel in grid.flat[len(mixtures) :]:
             panel.set_axis_off()
@@ -71,10 +73,21 @@ def pit_histograms(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
             panel.set(xlim=(0, 1), xticks=(0, 0.5, 1), xticklabels=("0", "0.5", "1"))
             panel.tick_params(labelbottom=number + columns >= len(mixtures))
         grid[0, 0].set_ylim(0, 1.2 * grid[0, 0].get_ylim()[1])  # room for the text
-        points = [name for name in tables if name not in mixtures]
-        below = "\n" + _points_only(points, 25 * columns) if points else ""
-        figure.supxlabel(r"PIT, $F(z_\mathrm{spec})$" + below, fontsize=9)
+        for panel in grid.flat[max(0, len(mixtures) - columns) : len(mixtures)]:
+            panel.set_xlabel(r"PIT, $F(z_\mathrm{spec})$", fontsize=8)
         figure.supylabel("estimates per 0.05", fontsize=9)
+        points = [name for name in tables if name not in mixtures]
+        look: dict[str, Any] = {
+            "loc": "outside lower center",
+            "ncols": 3 if columns > 2 else 1,
+            "fontsize": 7,
+            "title_fontsize": 8,
+        }
+        figure.legend(
+            *grid[0, 0].get_legend_handles_labels(),
+            title=_points_only(points, 25 * columns) if points else None,
+            **look,
+        )
         figure.suptitle(title, fontsize=9)
     return figure
 
@@ -82,10 +95,11 @@ def pit_histograms(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
 def _draw_pit(panel: Axes, table: pd.DataFrame, mixtures: Mixture) -> None:
     z_spec, objects = table["z_spec"].to_numpy(), table["objID"].nunique()
     low, high = len(z_spec) * binomial_band(objects, 1 / _PIT_BINS)
-    panel.axhspan(low, high, color="0.85", lw=0)
-    panel.axhline(len(z_spec) / _PIT_BINS, color="k", lw=0.6, ls="--")
+    panel.axhspan(low, high, color="0.85", lw=0, label="95 % of the bars of right PDFs")
+    panel.axhline(len(z_spec) / _PIT_BINS, color="k", lw=0.6, ls="--", label="uniform")
     pit = pdf.cdf(mixtures, np.log1p(z_spec))
-    panel.hist(pit, np.linspace(0, 1, _PIT_BINS + 1).tolist(), histtype="step", color=COLOURS[0], lw=1.2)
+    edges = np.linspace(0, 1, _PIT_BINS + 1).tolist()
+    panel.hist(pit, edges, histtype="step", color=COLOURS[0], lw=1.2, label="estimates")
     text = f"KS {pdf_scores.ks_distance(pit):.3f}"
     panel.text(0.5, 0.97, text, transform=panel.transAxes, ha="center", va="top", fontsize=8)
 
@@ -123,7 +137,15 @@ def coverage_curves(tables: Mapping[str, pd.DataFrame], title: str) -> Figure:
             for axes in (top, below):
                 axes.axvline(mark, color="0.6", lw=0.6, ls=":", zorder=0)
             top.annotate(f"{mark} %", (mark, 1), (0, 1), ("data", "axes fraction"), **LABEL_ABOVE)
-        top.legend(loc="upper left", fontsize=7, title="coverage at 68 % and 95 %", title_fontsize=7, handlelength=3)
+        handles = [*top.get_legend_handles_labels()[0], Patch(color="0.85", lw=0, label="below: 95 % of right PDFs")]
+        top.legend(
+            handles=handles,
+            loc="upper left",
+            fontsize=7,
+            title="coverage at 68 % and 95 %",
+            title_fontsize=7,
+            handlelength=3,
+        )
         top.set(xlim=(0, 100), ylim=(0, 100), ylabel="sets that hold $z_\\mathrm{spec}$ (%)")
         below.set(xlabel="level of the highest-density set (%)", ylabel="coverage − level (%)")
         figure.suptitle(title, fontsize=9)
@@ -171,5 +193,5 @@ def write_calibration(
     (dataset, model, _), first = next(iter(tests.items()))
     by_name = {f"{series.model}, {series.inputs}": table for series, table in tests.items()}
     by_inputs = {series.inputs: table for series, table in tests.items()}
-    save(pit_histograms(by_name, f"{dataset}: PIT of the {pooled_title(first)}"), pit)
-    save(coverage_curves(by_inputs, f"{dataset}: {model}, coverage; {pooled_title(first)}"), calibration)
+    save(pit_histograms(by_name, f"{dataset}: PIT\n{pooled_title(first)}"), pit)
+    save(coverage_curves(by_inputs, f"{dataset}: {model}, coverage\n{pooled_title(first)}"), calibration)

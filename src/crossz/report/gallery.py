@@ -10,13 +10,14 @@ import pyarrow.parquet as pq
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from crossz.estimates import pdf
 from crossz.estimates.estimates import dz
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.images.arrow import to_nmgy
-from crossz.images.colour import rgb
+from crossz.images.colour import NO_DATA, rgb
 from crossz.images.store import ImageStore
 from crossz.report.style import COLOURS, STYLE, plt, save
 
@@ -25,7 +26,7 @@ COUNT = 6
 _SHARE = 0.1  # of the objects, by |dz|: the best are chosen from these
 _BAR, _BAR_LABEL = 12.6, '5"'  # length of the scale bar in pixels, and its label
 _HEADINGS = ("of the best tenth by |Δz|, spread over redshift", "the largest |Δz|, the worst first")
-_TOPS = (0.94, 0.46)  # of the halves of the gallery, as shares of its height
+_TOPS = (0.94, 0.495)  # of the halves of the gallery, as shares of its height
 
 
 class Chosen(NamedTuple):
@@ -35,16 +36,19 @@ class Chosen(NamedTuple):
     worst: np.ndarray
 
 
-def choose(z_spec: np.ndarray, z_phot: np.ndarray, count: int = COUNT) -> Chosen:
+def choose(z_spec: np.ndarray, z_phot: np.ndarray, group: np.ndarray, count: int = COUNT) -> Chosen:
     """Choose `count` of the best tenth by |dz|, evenly placed in their order of z_spec, and the `count` worst.
 
     The smallest |dz| of hundreds are luck. Those of the best tenth are all good, and can be chosen to differ in
-    redshift. Of a few objects fewer are chosen, and none twice.
+    redshift. Of a few objects fewer are chosen, and none twice. Of a group, which is one quasar, only the object with the
+    smallest |dz| may be among the best, and only that with the largest among the worst.
 
     Parameters
     ----------
     z_spec, z_phot
         Redshifts [n].
+    group
+        Number [n] of the quasar that an object is.
 
     Returns
     -------
@@ -52,11 +56,18 @@ def choose(z_spec: np.ndarray, z_phot: np.ndarray, count: int = COUNT) -> Chosen
         The best by increasing z_spec; the worst by decreasing |dz|.
     """
     order = np.argsort(np.abs(dz(z_phot, z_spec)), kind="stable")
-    count = min(count, len(order) // 2)
+    count = min(count, len(np.unique(group)) // 2)
+    worst = _first_of_groups(order[::-1], group)[:count]
+    order = _first_of_groups(order[~np.isin(np.asarray(group)[order], np.asarray(group)[worst])], group)
     good = order[: max(count, int(np.ceil(_SHARE * len(order))))]
     good = good[np.argsort(np.asarray(z_spec)[good], kind="stable")]
     places = np.linspace(0, len(good) - 1, count).round().astype(int)
-    return Chosen(good[places], order[::-1][:count])
+    return Chosen(good[places], worst)
+
+
+def _first_of_groups(order: np.ndarray, group: np.ndarray) -> np.ndarray:
+    # The rows of `order` that are the first of their group.
+    return order[np.sort(np.unique(np.asarray(group)[order], return_index=True)[1])]
 
 
 def density_of_z(mixtures: Mixture, z: np.ndarray) -> np.ndarray:
@@ -85,7 +96,7 @@ def gallery(objects: pd.DataFrame, images: np.ndarray, masks: np.ndarray, best: 
     z = np.linspace(max(0.0, np.min(ends) - 0.1), np.max(ends) + 0.1, 500)
     p = None if mixtures is None else density_of_z(mixtures, z)
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(max(3.6, 1.2 * columns), 5.4), layout="none")
+        figure = plt.figure(figsize=(max(3.6, 1.2 * columns), 5.7), layout="none")
         halves = (range(best), range(best, len(objects)))
         for top, heading, rows in zip(_TOPS, _HEADINGS, halves, strict=True):
             figure.text(0.01, top, heading, fontsize=8, va="top", weight="bold")
@@ -100,14 +111,15 @@ def gallery(objects: pd.DataFrame, images: np.ndarray, masks: np.ndarray, best: 
                 above.set_title(_caption(target), fontsize=6, linespacing=1.25)
                 _draw_pdf(below, target, z, None if p is None else p[row])
         handles, labels = figure.axes[columns].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="upper right", ncols=2, fontsize=8)
+        no_data = Patch(color=str(NO_DATA), label="no frame")
+        figure.legend([*handles, no_data], [*labels, "no frame"], loc="lower center", ncols=4, fontsize=8)
         figure.suptitle(title, fontsize=9)
     return figure
 
 
 def _half(figure: Figure, columns: int, top: float) -> np.ndarray:
     # Axes [2, columns] of images and PDFs.
-    place = {"left": 0.02, "right": 0.98, "top": top - 0.105, "bottom": top - 0.395, "wspace": 0.06, "hspace": 0.08}
+    place = {"left": 0.02, "right": 0.98, "top": top - 0.1, "bottom": top - 0.38, "wspace": 0.06, "hspace": 0.08}
     return figure.subplots(2, columns, height_ratios=[1.5, 1], squeeze=False, gridspec_kw=place)
 
 
@@ -121,7 +133,7 @@ def _draw_pdf(axes: Axes, target: pd.Series, z: np.ndarray, p: np.ndarray | None
     if p is None:
         axes.text(0.5, 0.5, "no PDF", transform=axes.transAxes, ha="center", va="center", fontsize=7)
     else:
-        axes.fill_between(z, p / p.max(), color="0.8", lw=0)
+        axes.fill_between(z, p / p.max(), color="0.8", lw=0, label="p(z)")
         axes.plot(z, p / p.max(), color="0.35", lw=0.8)
     axes.axvline(target["z_spec"], color="k", lw=1.1, label=r"$z_\mathrm{spec}$")
     axes.axvline(target["z_phot"], color=COLOURS[1], lw=1.1, ls="--", label=r"$z_\mathrm{phot}$")
@@ -160,10 +172,10 @@ def write_gallery(
     """
     ((dataset, model, split, inputs, table),) = read_predictions([predictions])
     test = table[table["subset"] == "test"].reset_index(drop=True)
-    best, worst = choose(test["z_spec"].to_numpy(), test["z_phot"].to_numpy())
-    columns = pq.read_table(catalog, columns=["objID", "psfMag_r", "zWarning"]).to_pandas()
-    chosen = np.concatenate([best, worst])
-    objects = test.iloc[chosen].merge(columns, on="objID", how="left", validate="one_to_one")
+    columns = pq.read_table(catalog, columns=["objID", "psfMag_r", "zWarning", "group"]).to_pandas()
+    test = test.merge(columns, on="objID", how="left", validate="one_to_one")
+    best, worst = choose(test["z_spec"].to_numpy(), test["z_phot"].to_numpy(), test["group"].to_numpy())
+    objects = test.iloc[np.concatenate([best, worst])].reset_index(drop=True)
     store = ImageStore(index, cutouts)
     images, masks = store.gather(store.rows(objects["objID"].to_numpy()))
     title = f"{dataset}: {model}, {inputs}; test part of split {split}"

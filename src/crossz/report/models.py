@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
-from crossz.core.names import CROSSMODAL, MML, REFERENCES
+from crossz.core.names import REFERENCES
 from crossz.core.paths import parse_model
+from crossz.report.order import Row, group, ordered
 from crossz.report.style import COLOURS, LOOKS, OTHER_LOOK, STYLE, Look, plt, save, splits_text
 from crossz.scores.metrics import PAPER, headline
 from crossz.scores.summary import over_splits
@@ -32,9 +34,6 @@ _SCORES = {
 """Axis label and scale of each score that the picture of Table 1 shows."""
 _MEAN = "mean"  # the reference whose scores may lie beyond the axes
 
-Row = tuple[str, str]
-"""Model and inputs: a row of the picture of Table 1."""
-
 
 def learning_curves(histories: Sequence[pd.DataFrame], title: str) -> Figure:
     """How the networks of all splits learned: losses, scores of the validation part, accuracy of the discriminator.
@@ -54,7 +53,14 @@ def learning_curves(histories: Sequence[pd.DataFrame], title: str) -> Figure:
             _draw_curves(axes, histories, curves)
             axes.set(xlabel="epoch", title=label)
         grid[0].set(yscale="log")
+        grid[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        grid[0].yaxis.set_major_formatter("{x:g}")
+        grid[0].yaxis.set_minor_formatter(NullFormatter())
         _mark_best(grid[1], histories)
+        if len(histories) > 1:
+            single, mean = f"one of {len(histories)} trainings", "mean of the trainings"
+            grid[0].plot([], [], color="k", lw=0.5, alpha=0.5, label=single)
+            grid[-1].plot([], [], color="k", lw=1.8, label=mean)
         if len(panels) == 3:
             grid[2].axhline(0.5, color="0.5", lw=0.8, ls="--", label="real or generated: a guess")
             grid[2].set_ylim(min(0.4, *(history["accuracy"].min() for history in histories)), 1.03)
@@ -107,8 +113,8 @@ class _Table(NamedTuple):
 def model_scores(metrics: pd.DataFrame, dataset: str) -> Figure:
     """Table 1 as a picture: mean and standard deviation over the splits of three scores, one row per model and inputs.
 
-    Networks come first, then `mml`, then the references; each group is sorted by RMSE. Open markers are the values
-    printed in the paper. The reference `mean` does not set the range of an axis: where it lies beyond, an arrow and its
+    The rows have the order of all figures (`order.ordered`). Open markers are the values printed in the paper, for other
+    objects. The reference `mean` does not set the range of an axis: where it lies beyond, an arrow and its
     value stand for it.
 
     Parameters
@@ -136,8 +142,9 @@ def model_scores(metrics: pd.DataFrame, dataset: str) -> Figure:
         legend = f"mean ± sd of {splits_text(scored['split'].nunique())}"
         handles = [plt.Line2D([], [], color="k", marker="o", ms=5, lw=1.2, label=legend)]
         if len(table.printed):
-            printed = "printed in the paper"
+            printed = "printed in the paper, of 400,000 real quasars"
             handles.append(plt.Line2D([], [], color="k", marker="D", ms=7, mfc="none", lw=0, label=printed))
+        handles += _extra_handles(table)
         figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=8)
         figure.suptitle(f"{dataset}: scores of the test parts", fontsize=9)
     return figure
@@ -149,11 +156,22 @@ def _table(scored: pd.DataFrame, dataset: str) -> _Table:
     printed = PAPER[PAPER["dataset"] == dataset].set_index(keys)
     printed["frac_lt_0.1"] /= 100
     printed = printed.assign(sigma_nmad=np.nan)[list(_SCORES)]
-    rows = _ordered(mean.reindex(mean.index.union(printed.index, sort=False))["rmse"])
-    kinds = [model if _group(model) == 0 else _group(model) for model, _ in rows]
+    rows = ordered(mean.index.union(printed.index, sort=False))
+    kinds = [group(model) or model for model, _ in rows]
     gaps = np.cumsum([0, *(0.5 * (kind != following) for kind, following in itertools.pairwise(kinds))])
     height = {row: -number - gap for number, (row, gap) in enumerate(zip(rows, gaps, strict=True))}
     return _Table(mean, sd, printed, height)
+
+
+def _extra_handles(table: _Table) -> list[plt.Line2D]:
+    # The legend of what only some pictures have: references, and values beyond an axis.
+    handles = []
+    if any(model in REFERENCES for model, _ in table.mean.index):
+        handles.append(plt.Line2D([], [], color="0.45", marker="s", ms=5, lw=1.2, label="reference: photometry alone"))
+    if any(model == _MEAN for model, _ in table.mean.index):
+        beyond = "beyond the axis: its value"
+        handles.append(plt.Line2D([], [], color="0.45", marker=r"$\rightarrow$", ms=10, lw=0, label=beyond))
+    return handles
 
 
 def _draw_scores(axes: Axes, table: _Table, name: str, scale: int) -> None:
@@ -167,13 +185,8 @@ def _draw_scores(axes: Axes, table: _Table, name: str, scale: int) -> None:
         else:
             edge, align, shift = (high, "right", -14) if value > high else (low, "left", 14)
             arrow = {"arrowstyle": "->", "color": colour, "shrinkA": 0, "shrinkB": 0}
-            text: dict[str, Any] = {
-                "textcoords": "offset points",
-                "va": "center",
-                "ha": align,
-                "fontsize": 7,
-                "color": colour,
-            }
+            text: dict[str, Any] = {"textcoords": "offset points", "va": "center", "ha": align, "fontsize": 7}
+            text["color"] = colour
             axes.annotate(f"{value:.3g}", (edge, y), (shift, 0), arrowprops=arrow, **text)
     for row in printed.index:
         axes.plot(printed[row], table.height[row], "D", ms=7, mfc="none", mec="k", mew=0.9, zorder=3)
@@ -188,23 +201,6 @@ def _axis_range(table: _Table, name: str, scale: int) -> tuple[float, float]:
     ends = scale * pd.concat([mean - sd, mean + sd, table.printed[name]]).dropna()
     margin = 0.08 * (ends.max() - ends.min()) or 0.1 * ends.max()
     return ends.min() - margin, ends.max() + margin
-
-
-def _group(model: str) -> int:
-    # 0 of a network, 1 of the baseline on spectra, 2 of a reference.
-    return 2 if model in REFERENCES else int(model == MML)
-
-
-def _ordered(rmse: pd.Series) -> list[Row]:
-    # The rows of a picture in their order, of an RMSE by model and inputs. Within a group, rows without an RMSE come last.
-    models = list(rmse.index.get_level_values(0))
-
-    def place(row: Row) -> tuple:
-        model = row[0]
-        first = models.index(model) if _group(model) == 0 else 0
-        return _group(model), model != CROSSMODAL, first, rmse[row] if np.isfinite(rmse[row]) else np.inf
-
-    return sorted(rmse.index, key=place)
 
 
 def _row_look(row: Row) -> tuple[str, str]:

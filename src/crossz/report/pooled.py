@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from crossz.estimates.predictions import read_predictions
-from crossz.report.style import splits_text
+from crossz.report.style import objects_word, splits_text
 
 
 class Series(NamedTuple):
@@ -39,5 +39,7 @@ def pooled_tests(predictions: Iterable[str | Path]) -> dict[Series, pd.DataFrame
 
 
 def pooled_title(table: pd.DataFrame) -> str:
-    """The words that say how many splits a pooled table holds."""
-    return f"test parts of {splits_text(table['split'].nunique())}"
+    """The words that say how many splits, estimates and objects a pooled table holds: an object may be in several test parts."""
+    objects = objects_word(table["z_spec"].to_numpy()) if "z_spec" in table else "objects"
+    counts = f"{len(table):,} estimates of {table['objID'].nunique():,} {objects}"
+    return f"test parts of {splits_text(table['split'].nunique())}: {counts}"

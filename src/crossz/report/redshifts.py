@@ -3,6 +3,7 @@
 For a classification, the confusion matrix takes the place of Figure 3.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,20 @@ from crossz.core.names import CROSSMODAL, MML, REFERENCES, STACKED
 from crossz.core.paths import parse_catalog, parse_estimates_figure
 from crossz.estimates import classes
 from crossz.estimates.estimates import dz
+from crossz.report.order import ordered
 from crossz.report.pooled import pooled_tests, pooled_title
-from crossz.report.style import COLOURS, LABEL_ABOVE, LOOKS, OTHER_LOOK, REFERENCE_LOOKS, STYLE, Look, plt, save
+from crossz.report.style import (
+    COLOURS,
+    LABEL_ABOVE,
+    LOOKS,
+    OTHER_LOOK,
+    REFERENCE_LOOKS,
+    STYLE,
+    Look,
+    objects_word,
+    plt,
+    save,
+)
 from crossz.scores import classes as class_scores
 from crossz.scores.metrics import score
 
@@ -30,10 +43,12 @@ _PANELS = (
     ("outlier_0.15", "|Δz| > 0.15 (%)", 100),
 )
 """Score, axis label and scale of each panel of the figure of errors over redshift."""
+_WIDEST = 0.5  # |dz| at the ends of the axis of errors
+_SPREAD = 0.3  # of the width of a bin, over which the markers of a bin are drawn side by side
 
 
 def redshift_histogram(z: Mapping[str, np.ndarray]) -> Figure:
-    """Distribution of spectroscopic redshifts, one outline per dataset.
+    """Distribution of spectroscopic redshifts, one outline per dataset; shares, so that samples of any size compare.
 
     Parameters
     ----------
@@ -47,12 +62,15 @@ def redshift_histogram(z: Mapping[str, np.ndarray]) -> Figure:
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(4.2, 2.9))
         every = np.concatenate(list(z.values()))
-        per, objects = (10, "quasars") if every.max() >= 1 else (100, "galaxies")
+        objects = objects_word(every)
+        per = 10 if objects == "quasars" else 100
         edges = (np.arange(np.floor(every.min() * per), np.ceil(every.max() * per) + 1) / per).tolist()
-        for (name, values), colour in zip(z.items(), COLOURS, strict=False):
-            axes.hist(values, edges, histtype="stepfilled", color=colour, alpha=0.15)
-            axes.hist(values, edges, histtype="step", color=colour, lw=1.4, label=f"{name}: {len(values):,} {objects}")
-        axes.set(xlabel=r"spectroscopic redshift $z_\mathrm{spec}$", ylabel=f"{objects} per {1 / per:g} in z")
+        looks = itertools.cycle(zip(COLOURS, ("-", "--", "-.", ":"), strict=True))
+        for (name, values), (colour, line) in zip(z.items(), looks, strict=False):
+            share = np.full(len(values), 100 / len(values))
+            look: dict[str, Any] = {"histtype": "step", "color": colour, "ls": line, "lw": 1.4}
+            axes.hist(values, edges, weights=share, label=f"{name}: {len(values):,} {objects}", **look)
+        axes.set(xlabel=r"spectroscopic redshift $z_\mathrm{spec}$", ylabel=f"{objects} per {1 / per:g} in z (%)")
         axes.set_ylim(top=1.18 * axes.get_ylim()[1])  # room for the legend
         axes.legend(loc="upper right")
     return figure
@@ -84,10 +102,10 @@ def _draw_density(axes: Axes, z_spec: np.ndarray, z_phot: np.ndarray) -> None:
     grid = max(20, min(45, int(len(z_spec) ** 0.5)))
     look: dict[str, Any] = {"norm": LogNorm(), "cmap": "viridis", "lw": 0.1}
     hexagons = axes.hexbin(z_spec, z_phot, gridsize=grid, extent=(low, high, low, high), mincnt=1, **look)
-    axes.figure.colorbar(hexagons, ax=axes, shrink=0.85).ax.set_title("N", fontsize=8)
+    axes.figure.colorbar(hexagons, ax=axes, shrink=0.85).set_label("estimates", fontsize=8)
     low, high = low - (high - low) / grid, high + (high - low) / grid  # no hexagon is cut
     line = np.array([low, high])
-    axes.plot(line, line, color="k", lw=0.9)
+    axes.plot(line, line, color="k", lw=0.9, label=r"$z_\mathrm{phot} = z_\mathrm{spec}$")
     for size, style in ((0.1, "--"), (0.2, ":")):
         for sign in (-1, 1):
             label = f"|Δz| = {size}" if sign > 0 else None
@@ -101,15 +119,16 @@ def _draw_density(axes: Axes, z_spec: np.ndarray, z_phot: np.ndarray) -> None:
 
 def _draw_errors(axes: Axes, z_spec: np.ndarray, z_phot: np.ndarray) -> None:
     error, scores = dz(z_phot, z_spec), score(z_spec, z_phot)
-    axes.hist(np.clip(error, -0.5, 0.5), np.linspace(-0.5, 0.5, 81).tolist(), color=COLOURS[0], alpha=0.85)
+    inside = np.abs(error) <= _WIDEST
+    axes.hist(error[inside], np.linspace(-_WIDEST, _WIDEST, 81).tolist(), color=COLOURS[0], alpha=0.85)
     label = r"$\Delta z = (z_\mathrm{phot}-z_\mathrm{spec})/(1+z_\mathrm{spec})$"
     axes.set(yscale="log", xlabel=label, ylabel="estimates per 0.0125")
     lines = [
-        f"N = {len(error):,}",
         f"RMSE = {scores['rmse']:.4f}",
         rf"$\sigma_\mathrm{{NMAD}}$ = {scores['sigma_nmad']:.4f}",
         f"|Δz| < 0.1: {100 * scores['frac_lt_0.1']:.1f} %",
         f"|Δz| < 0.2: {100 * scores['frac_lt_0.2']:.1f} %",
+        f"beyond the axis: {np.sum(~inside):,}",
     ]
     axes.text(0.98, 0.97, "\n".join(lines), transform=axes.transAxes, ha="right", va="top", fontsize=8)
 
@@ -162,7 +181,7 @@ def error_vs_z(binned: pd.DataFrame, dataset: str) -> Figure:
         for (name, label, scale), panel in zip(_PANELS, panels, strict=True):
             for number, (legend, (colour, marker, line), part) in enumerate(series):
                 part = part[part[name].notna()]
-                shift = (number - (len(series) - 1) / 2) / (1.5 * len(series))  # bars of a bin stand side by side
+                shift = _SPREAD * (number / max(1, len(series) - 1) - 0.5)  # all bars of a bin can be seen
                 z = (part["low"] + part["high"]) / 2 + shift * (part["high"] - part["low"])
                 look = {"color": colour, "marker": marker, "ls": line, "label": legend}
                 error = scale * part[f"{name}_err"]
@@ -187,15 +206,15 @@ def _series(rows: pd.DataFrame) -> list[tuple[str, Look, pd.DataFrame]]:
     # What is shown of the binned scores `rows` of one dataset: legend, look and rows of each series.
     network = rows[rows["model"] == _network(rows["model"])]
     squares = rows[rows["model"].isin(REFERENCES)].assign(square=rows["n"] * rows["rmse"] ** 2)
-    best = squares.groupby("model", sort=False)["square"].sum().nsmallest(2).index
+    two = squares.groupby("model", sort=False)["square"].sum().nsmallest(2).index
     series = [
-        (f"{model}, {inputs}", LOOKS.get(str(inputs), OTHER_LOOK), part)
-        for (model, inputs), part in network.groupby(["model", "inputs"], sort=False)
+        (f"{model}, {inputs}", LOOKS.get(inputs, OTHER_LOOK), network[network["inputs"] == inputs])
+        for model, inputs in ordered(network[["model", "inputs"]].drop_duplicates().itertuples(index=False, name=None))
     ]
     stacked = rows[rows["model"] == STACKED].groupby("inputs", sort=False)
     series += [(f"{STACKED}, {inputs}", OTHER_LOOK, part) for inputs, part in [*stacked][:1]]
-    looks = zip(best, REFERENCE_LOOKS, strict=False)
-    return series + [(f"{name}, phot", look, rows[rows["model"] == name]) for name, look in looks]
+    best = [name for name in REFERENCES if name in two]
+    return series + [(f"{name}, phot", REFERENCE_LOOKS[name], rows[rows["model"] == name]) for name in best]
 
 
 def _network(models: pd.Series) -> str | None:
@@ -234,7 +253,7 @@ def write_estimates(*, predictions: Iterable[str | Path], png: Iterable[str | Pa
     for path in (*png, *pdf):
         figures.setdefault(parse_estimates_figure(path).inputs, []).append(path)
     for (dataset, model, inputs), test in pooled_tests(predictions).items():
-        title = f"{dataset}: {model}, {inputs}; {pooled_title(test)}"
+        title = f"{dataset}: {model}, {inputs}\n{pooled_title(test)}"
         if (probabilities := classes.probabilities_of(test)) is not None:
             names, probability = probabilities
             figure = confusion(classes.labels(test, names), probability.argmax(1), names, title)

@@ -39,12 +39,21 @@ LOOKS: dict[str, Look] = {
     "phot_gen+img_gen": (COLOURS[3], "D", ":"),
     "phot": ("#56B4E9", "v", (0, (5, 1, 1, 1, 1, 1))),
     "img": ("#E69F00", "P", (0, (7, 2))),
+    "phot+spec_gen": ("k", "<", "-"),
+    "spec": ("k", "p", "--"),
 }
 """The look of each input pattern, the same in all figures."""
 OTHER_LOOK: Look = ("k", "*", "-")
 """The look of input patterns that are not in LOOKS."""
-REFERENCE_LOOKS: tuple[Look, ...] = (("#6e6e6e", "x", (0, (4, 1.5))), ("#a8a8a8", "+", (0, (1, 1))))
-"""The looks of photometry-only references."""
+REFERENCE_LOOKS: dict[str, Look] = {
+    "mean": ("#8c8c8c", "_", "-"),
+    "knn": ("#a8a8a8", "1", "-."),
+    "random_forest": ("#a8a8a8", "+", (0, (1, 1))),
+    "extra_trees": ("#6e6e6e", "x", (0, (4, 1.5))),
+    "gradient_boosting": ("#8c8c8c", "2", (0, (6, 1))),
+    "mlp": ("#6e6e6e", "3", (0, (3, 1, 1, 1))),
+}
+"""The look of each photometry-only reference, the same in all figures."""
 LABEL_ABOVE = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 7}
 """Arguments of `Axes.annotate` for a label above a panel."""
 
@@ -74,6 +83,11 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
         with atomic_path(path) as temporary, plt.rc_context(STYLE):
             figure.savefig(temporary, metadata=date)
     plt.close(figure)
+
+
+def objects_word(z_spec: np.ndarray) -> str:
+    """What the objects of a sample [n] are called: galaxies, if all lie below z = 1."""
+    return "quasars" if np.max(z_spec) >= 1 else "galaxies"
 
 
 def splits_text(count: int) -> str:

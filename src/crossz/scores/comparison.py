@@ -225,4 +225,4 @@ def write_comparison(
         table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
     with atomic_path(markdown) as temporary:
         temporary.write_text(text)
-    log.info(text)
+    log.info(f"{len(table):,} differences in {csv} and {markdown}")

@@ -52,6 +52,11 @@ def test_a_position_gets_words_in_the_terminal_and_a_row_in_a_file(made, place, 
     assert row["target"] == text
     assert (row["objID"], row["status"]) == (place["objID"], "ok")
     assert f"z_phot {row['z_phot']:.3f} " in capsys.readouterr().out
+    page = (tmp_path / "out.html").read_text()
+    assert str(place["objID"]) in page
+    assert text in page
+    cli.main(["predict", str(made), str(tmp_path / "no.fits"), "--no-page", "--pdf", "grid", "--at", *words])
+    assert sorted(path.name for path in tmp_path.glob("no.*")) == ["no.fits"]
 
 
 def test_a_name_is_resolved_first(place, monkeypatch):

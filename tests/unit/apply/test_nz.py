@@ -107,3 +107,12 @@ def test_what_cannot_be_stacked_is_refused_with_the_remedy(found, tmp_path):
         with pytest.raises(CrosszError) as caught:
             nz.write_nz(*arguments)
         assert words in str(caught.value)
+
+
+def test_an_object_counts_as_often_as_it_is_a_quasar(found):
+    near_one = found["z_phot"] < 2
+    whole, low, high = nz.stacked(found.assign(p_QSO=np.where(near_one, 0.25, np.nan)), [0.5, 2, 4])
+    assert (low.quasars, high.quasars, whole.quasars) == (666 / 4, 333, 666 / 4 + 333)  # without a class: once
+    assert (low.objects, whole.objects) == (666, 999)
+    assert whole.p[GRID < 2].sum() * 0.01 == pytest.approx(1 / 3, abs=1e-3)
+    assert low.p == pytest.approx(nz.stacked(found, [0.5, 2])[1].p)  # the same for all: no change

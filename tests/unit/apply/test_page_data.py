@@ -1,14 +1,17 @@
 """What the script of a page gets: columns with their kinds, PDFs as bytes."""
 
 import base64
+import json
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from crossz.apply.answer import answered
-from crossz.apply.page_data import POINTS, columns, pdfs
+from crossz.apply.answer import answered, finished
+from crossz.apply.page_data import POINTS, columns, pdfs, script_data
+from crossz.apply.page_sample import Sample
+from crossz.apply.pdf_columns import GRID
 from crossz.core.errors import CrosszError
 from crossz.estimates.pdf import Mixture
 
@@ -77,3 +80,24 @@ def test_pdfs_are_their_means_over_steps_scaled_to_the_peak():
     assert values.max(1).tolist() == [255, 255, 0]
     assert pdfs(None) is None
     assert pdfs(Mixture(*(part[2:] for part in mixture))) is None
+
+
+def test_pdfs_on_a_grid_are_shown_like_mixtures():
+    parts = {"weight": [[0.7, 0.3], [1, 0], [np.nan] * 2], "sigma": [[0.05, 0.02], [0.03, 0.1], [np.nan] * 2]}
+    mean = np.log1p([[1.0, 3.0], [2.0, 2.0], [np.nan, np.nan]])
+    flat = {f"{name}_{k}": np.array(values)[:, k] for name, values in (parts | {"mean": mean}).items() for k in (0, 1)}
+    found = pd.DataFrame({"status": ["ok", "ok", "no_data"], "z_phot": [1.5, 2.0, np.nan]} | flat)
+    shown = []
+    for form in ("mixture", "grid"):
+        sample = Sample()
+        sample.add(finished(pa.table({"name": ["a", "b", "c"]}), {}, found, {}, pdf=form))
+        pdf = json.loads(script_data(sample, "mine", ""))["pdf"]
+        values = np.frombuffer(base64.b64decode(pdf["values"]), np.uint8).reshape(3, POINTS)
+        shown.append((pdf["low"] + pdf["step"] * np.arange(POINTS), values))
+    (z, mixture), (z_grid, grid) = shown
+    np.testing.assert_allclose(np.stack([np.interp(z, z_grid, row) for row in grid]), mixture, atol=6)
+    nothing = finished(pa.table({"name": ["c"]}), {}, found[2:], {}, pdf="grid")
+    sample = Sample()
+    sample.add(nothing)
+    assert json.loads(script_data(sample, "mine", ""))["pdf"] is None
+    assert GRID[0] <= z_grid[0] < z_grid[-1] <= GRID[-1]

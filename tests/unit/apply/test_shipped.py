@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 from helpers import ROOT
+from quasars import QUASARS
 
 from crossz.apply import cli
 from crossz.apply.bundle_folder import CARD, check, opened
@@ -15,26 +16,6 @@ from crossz.core.constants import BANDS
 from crossz.core.files import sha256
 
 NAMES = ["sdss-dr5q", "sdss-quasars"]
-QUASARS = {  # psfMag, psfMagErr and extinction in u g r i z; literature redshifts
-    "3C 345": (
-        0.593, (16.91, 16.571, 16.463, 16.285, 16.134), (0.013, 0.014, 0.012, 0.014, 0.018), (0.0674, 0.0496, 0.036, 0.0273, 0.0193),
-    ),
-    "PG 1115+080": (
-        1.735, (16.405, 16.241, 16.278, 16.044, 16.051), (0.015, 0.015, 0.02, 0.021, 0.015), (0.2127, 0.1565, 0.1135, 0.0861, 0.061),
-    ),
-    "SDSS J1106+3510": (
-        0.485, (18.152, 17.92, 18.013, 17.927, 17.884), (0.031, 0.021, 0.012, 0.019, 0.026), (0.1081, 0.0795, 0.0577, 0.0437, 0.031),
-    ),
-    "SDSS J1148+0113": (
-        1.411, (19.272, 19.072, 18.772, 18.595, 18.466), (0.023, 0.018, 0.013, 0.025, 0.033), (0.1389, 0.1022, 0.0741, 0.0562, 0.0399),
-    ),
-    "SDSS J1048+5702": (
-        3.249, (24.421, 18.678, 18.354, 18.254, 18.309), (1.148, 0.021, 0.012, 0.019, 0.026), (0.0347, 0.0255, 0.0185, 0.0141, 0.01),
-    ),
-    "SDSS J0906+0234": (
-        4.512, (26.531, 21.731, 19.387, 18.504, 18.368), (0.45, 0.064, 0.025, 0.021, 0.034), (0.1842, 0.1355, 0.0983, 0.0745, 0.0528),
-    ),
-}  # fmt: skip
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import re
 import threading
 
+import pyarrow as pa
 import pytest
 from helpers import archive
 from local_archive import Fault, serve, vizier_of
@@ -72,3 +73,20 @@ def test_a_service_that_does_not_answer_is_not_waited_for(server, tmp_path, mess
     held.set()
     assert re.search(r"SQL +FAILED  no answer in 3 s: the service is down or slow", messages.text)
     assert re.search(r"write +ok", messages.text)
+
+
+@pytest.mark.parametrize("cell", ["", "x", "../../etc"])
+def test_a_row_that_is_no_quasar_is_no_traceback(monkeypatch, tmp_path, messages, cell):
+    table = pa.table({name: ["1" if name != "run2d" else cell] for name in doctor._NAMES})
+    monkeypatch.setattr(doctor.SkyServer, "ask", lambda self, sql, columns, rows, what, make: refused(make, table))
+    limits = archive("http://127.0.0.1:9") | {"sas": []}
+    with pytest.raises(CrosszError, match="1 of 5 checks failed"):
+        doctor.examine(backend="skyserver", archive=limits, folder=tmp_path)
+
+
+def refused(make, table):
+    """What the client makes of an answer that cannot be read."""
+    try:
+        return make(table)
+    except (TypeError, ValueError) as error:
+        raise CrosszError(str(error)) from error

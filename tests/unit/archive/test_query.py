@@ -65,3 +65,15 @@ def test_rows_of_another_server_are_not_taken_for_this_one_s(server, small_sky, 
     with serve(small_sky / "sky.sqlite", []) as other:
         fetch(other, tmp_path)
         assert asked(other, "POST", "", "BETWEEN")
+
+
+@pytest.mark.parametrize("content", [b"PAR1", b"", b'{"bins": [[1]], "time": 1}', b"[]"])
+@pytest.mark.parametrize("name", ["counts.json", "*.parquet"])
+def test_what_was_kept_and_is_damaged_is_named_with_the_remedy(server, honest, tmp_path, name, content):
+    fetch(server, tmp_path, "skyserver")
+    (kept,) = (tmp_path / "cache").glob(f"{DIGEST}-*/{name}")
+    kept.write_bytes(content)
+    with pytest.raises(CrosszError, match=rf"{kept.name}: damaged .*delete it and rerun"):
+        fetch(server, tmp_path, "skyserver")
+    kept.unlink()
+    pd.testing.assert_frame_equal(fetch(server, tmp_path, "skyserver"), honest)

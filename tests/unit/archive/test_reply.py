@@ -42,10 +42,46 @@ def test_a_count_that_is_none_is_refused_and_not_shown_at_length(cell):
     assert len(str(caught.value)) < 200
 
 
-@pytest.mark.parametrize("cells", ["inf,1", "1,inf", "²,1", "1,", "nan,1", "1," + "9" * 10_000])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        "inf,1",
+        "1,inf",
+        "²,1",
+        "1,",
+        "nan,1",
+        "1," + "9" * 10_000,
+        "1,-3",
+        "1,0",
+        "1.5,2",
+        "1,2.5",
+        "1e300,5",
+        "1,1e300",
+        "1_0,1",
+        "1,1\n1,1",
+    ],
+)
 def test_counts_by_redshift_that_are_none_are_refused(cells):
     with pytest.raises(Refused, match="not counts"):
         reply.bins(reply.table(f"bin,n\n{cells}\n".encode(), ("bin", "n")))
+
+
+@pytest.mark.parametrize("body", [b"a," * 40_000 + b"n\n1\n", b"n" * 70_000 + b"\n"])
+def test_a_first_line_of_any_length_is_not_split_into_names(body):
+    with pytest.raises(Refused, match=r"a first line of .* bytes instead of names"):
+        reply.table(body, ("n",), more=True)
+
+
+def test_a_long_error_is_not_parsed(monkeypatch):
+    monkeypatch.setattr(reply.json, "loads", lambda body: pytest.fail("parsed"))
+    with pytest.raises(CrosszError, match="the service says: b'"):
+        reply.table(b"[" + b"[]," * 10_000 + b"[]]", ("n",))
+
+
+def test_more_bins_than_redshifts_are_no_counts(monkeypatch):
+    monkeypatch.setattr(reply, "_BINS", 2)
+    with pytest.raises(Refused, match="not counts: 3 bins"):
+        reply.bins(reply.table(b"bin,n\n1,1\n2,1\n3,1\n", ("bin", "n")))
 
 
 def test_a_deeply_nested_error_is_quoted():

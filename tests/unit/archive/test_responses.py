@@ -2,7 +2,7 @@
 
 import pytest
 
-from crossz.archive.responses import content_length, range_of
+from crossz.archive.responses import _words, content_length, range_of
 from crossz.core.errors import Refused
 
 
@@ -34,3 +34,14 @@ def test_a_range_is_read():
 def test_another_range_is_refused(text):
     with pytest.raises(Refused, match="no valid Content-Range"):
         range_of(text)
+
+
+@pytest.mark.parametrize("gap", [b"", b" Message: ", b"\n  Message:"])
+def test_words_of_cds_end_before_its_trace(gap):
+    body = b'<INFO name="QUERY_STATUS" value="ERROR">' + gap + b"no such table Trace: java</INFO>"
+    assert _words(body) == "no such table"
+
+
+def test_words_that_never_end_are_read_once():
+    body = b'QUERY_STATUS"' * 500 + b">" + b" " * 9_000  # took the cube of its length
+    assert _words(body) == ""

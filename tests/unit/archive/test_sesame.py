@@ -23,7 +23,8 @@ class Service:
     def __init__(self, body):
         self.body, self.asked = body, []
 
-    def fetch(self, urls, what, accept, remedy):
+    def fetch(self, urls, what, accept, remedy, most):
+        self.most = most
         self.asked += urls
         return accept(Reply(urls[0], self.body, {}))
 
@@ -39,7 +40,24 @@ def test_a_name_that_nobody_knows_ends_in_words():
         sesame.position(Service(UNKNOWN), "no\x1b body")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>maintenance</html>", UNKNOWN[:30], b"%J 400.0 +2.0\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>maintenance</html>",
+        UNKNOWN[:30],
+        b"%J 400.0 +2.0 \n",
+        b"%J 1_0 +2.0 \n",
+        b"%J " + b"1" * 100_000,
+        "%J ١٠ +2 \n".encode(),
+    ],
+)
 def test_what_is_no_answer_is_refused_and_asked_for_again(body):
     with pytest.raises(Refused, match="none of Sesame, or cut"):
         sesame.position(Service(body), "3C 273")
+
+
+def test_an_answer_may_have_a_page_and_no_more():
+    service = Service(KNOWN)
+    sesame.position(service, "3C 273")
+    assert service.most <= 4 << 20

@@ -158,6 +158,8 @@ def test_an_honest_answer_is_believed():
         (body(ROW).replace(b"<TABLE>", b'<TABLE nrows="2">'), "a table without some of its cells or rows"),
         (body(ROW[:-1]), "a table without some of its cells"),
         (body((*ROW[:-1], "fifteen")), "a cell that is no number"),
+        (body((*ROW[:-1], "1_5")), "a cell that is no number"),
+        (body((*ROW[:-1], "١٢")), "a cell that is no number"),
         (body().replace(b"<TABLE>", b"<TABLE/><TABLE>"), "2 tables"),
         (body().replace(b"<TABLEDATA></TABLEDATA>", b'<BINARY><STREAM href="file:///etc/passwd"/></BINARY>'), "0 TABLEDATA"),
         (b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]>' + body(), "a VOTable that defines entities"),

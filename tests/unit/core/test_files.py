@@ -8,6 +8,7 @@ import pytest
 from helpers import ROOT
 
 from crossz.core import files
+from crossz.core.errors import CrosszError
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -49,3 +50,11 @@ def test_digests_are_of_the_bytes(tmp_path):
     (tmp_path / "b").write_bytes(b"2378")
     assert files.sha256_of_ranges(tmp_path / "a", [[2, 4], [7, 9]]) == files.sha256(tmp_path / "b")
     assert files.digests(tmp_path / "b") == {"b": files.sha256(tmp_path / "b")}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe{", b"[" * 100_000, b"null"])
+def test_a_damaged_json_file_is_named_with_the_remedy(tmp_path, content):
+    path = tmp_path / "jobs.json"
+    path.write_bytes(content)
+    with pytest.raises(CrosszError, match=r"jobs\.json: damaged .*; delete it and rerun"):
+        files.read_json(path)

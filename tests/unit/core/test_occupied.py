@@ -38,7 +38,7 @@ def test_results_of_another_survey_are_named_with_the_remedy(tmp_path, source, r
     said = other_survey({"survey": survey}, tmp_path)
     assert words in said
     assert bool(said) == bool(words)
-    assert not said or "--directory FOLDER" in said
+    assert not said or "--config run=NAME" in said
 
 
 def test_the_first_run_finds_nothing(tmp_path):

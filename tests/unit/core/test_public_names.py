@@ -55,5 +55,5 @@ def test_the_documentation_says_how_to_begin():
     for name in crossz.__all__:
         assert name in crossz.__doc__ or name == "__version__"
     lines = [line.removeprefix(">>> ") for line in crossz.__doc__.splitlines() if line.startswith(">>> ")]
-    assert len(lines) == 3
+    assert len(lines) == 6
     compile("\n".join(lines), "help", "exec")

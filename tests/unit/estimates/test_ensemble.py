@@ -74,7 +74,18 @@ def test_class_probabilities_are_sharpened():
     limit = ensemble.fit_temperature(ensemble.held_out(*held(rng, label, of_splits)))
     assert limit < 0.9
     mean = mean_of(of_splits)
-    assert mean.recalibrated(ensemble.temperature(limit, SPLITS)).score(label) < mean.score(label)
+    mended = mean.recalibrated(ensemble.temperature(limit, SPLITS))
+    assert mended.score(label) < mean.score(label)
+    # Of the objects whose probability is p, the share p is of the class.
+    before, after = (reliability(one.probability[:, 1], label) for one in (mean, mended))
+    assert after.max() < 0.06 < before.max()
+    assert after.mean() < 0.5 * before.mean()
+
+
+def reliability(p, label):
+    """|mean p - share of the class| in tenths of the objects, by p."""
+    tenths = np.array_split(np.argsort(p), 10)
+    return np.array([abs(p[rows].mean() - label[rows].mean()) for rows in tenths])
 
 
 def test_points_single_splits_and_splits_that_share_nothing_have_no_temperature():

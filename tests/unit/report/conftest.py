@@ -26,7 +26,9 @@ def survey(tmp_path):
     (prediction,) = predictions(tmp_path, "crossmodal", "phot+img", 1, n=30)
     objID = pd.read_parquet(prediction)["objID"].to_numpy()
     magnitude = 20 + 0.01 * np.arange(30)
-    pd.DataFrame({"objID": objID, "psfMag_r": magnitude, "zWarning": 4}).to_parquet(tmp_path / "baseline.parquet")
+    pd.DataFrame({"objID": objID, "psfMag_r": magnitude, "zWarning": 4, "group": objID // 2}).to_parquet(
+        tmp_path / "baseline.parquet"
+    )
     image = np.zeros((30, 5, 64, 64), np.float16)
     image[:, :, 0, 0] = np.arange(30)[:, None] * UNITS_PER_NMGY
     columns = {"objID": objID, "image": image, "mask": np.zeros((30, 64, 64), np.uint8), "status": ["ok"] * 30}

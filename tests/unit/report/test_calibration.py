@@ -48,7 +48,8 @@ def test_right_pdfs_are_calibrated_and_wrong_ones_are_not(tmp_path, drawn):
     (band,) = below.collections
     assert set(np.round(np.concatenate([low, high]), 9)) == set(np.round(band.get_paths()[0].vertices[:, 1], 9))
     assert "68 %" in words(drawn[1])
-    assert len(top.get_legend().get_texts()) == 2
+    legend = [text.get_text() for text in top.get_legend().get_texts()]
+    assert [line.partition(":")[0] for line in legend] == ["phot+img", "phot_gen+img", "below"]
 
 
 def test_a_binomial_band_holds_95_percent():

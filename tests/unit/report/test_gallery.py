@@ -13,15 +13,25 @@ def test_the_gallery_chooses_the_worst_and_spreads_the_good_over_redshift():
     rng = np.random.default_rng(4)
     z = rng.uniform(1, 4, 300)
     error = rng.normal(0, 0.1, 300)
-    best, worst = gallery.choose(z, z + error * (1 + z))
+    own = np.arange(300)
+    best, worst = gallery.choose(z, z + error * (1 + z), own)
     order = np.argsort(np.abs(error))
     assert list(worst) == list(order[::-1][:6])
     assert set(best) <= set(order[:30])
     assert (np.diff(z[best]) > 0).all()
     assert np.ptp(z[best]) == np.ptp(z[order[:30]])
-    few = gallery.choose(z[:5], z[:5] + 0.1)
+    few = gallery.choose(z[:5], z[:5] + 0.1, own[:5])
     assert len(few.best) == len(few.worst) == 2
     assert not set(few.best) & set(few.worst)
+
+
+def test_the_gallery_shows_a_quasar_once():
+    z, error = np.full(40, 2.0), np.linspace(0.3, 0.01, 40)
+    best, worst = gallery.choose(z, z + 3 * error, np.arange(40) // 4, count=3)  # the worst four are one quasar
+    assert worst.tolist() == [0, 4, 8]
+    assert best.tolist() == [39, 35, 31]
+    same = gallery.choose(z, z + 3 * error, np.zeros(40), count=3)
+    assert len(same.best) == len(same.worst) == 0
 
 
 def test_the_density_of_z_is_one():
@@ -39,7 +49,7 @@ def test_the_gallery_shows_each_object_with_its_own_image_and_words(survey, draw
     gallery.write_gallery(**survey, figure=[])
     objects, images, _, best, title = seen["given"]
     table = pd.read_parquet(survey["predictions"])
-    chosen = gallery.choose(table["z_spec"], table["z_phot"])
+    chosen = gallery.choose(table["z_spec"], table["z_phot"], np.arange(30) // 2 * 2)
     rows = np.concatenate(chosen)
     assert best == 6
     assert objects["objID"].tolist() == table["objID"].iloc[rows].tolist()
@@ -48,6 +58,8 @@ def test_the_gallery_shows_each_object_with_its_own_image_and_words(survey, draw
     assert all(str(10**18 + row) in text for row in rows)  # every digit
     assert f"r {20 + 0.01 * rows[0]:.2f}  zWarning 4" in text
     assert title == "baseline: crossmodal, phot+img; test part of split 0"
+    shown = [entry.get_text() for entry in drawn[0].legends[0].get_texts()]
+    assert shown == ["p(z)", r"$z_\mathrm{spec}$", r"$z_\mathrm{phot}$", "no frame"]
 
 
 def test_a_gallery_of_point_estimates_has_no_pdfs(survey, drawn):

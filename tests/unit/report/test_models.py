@@ -19,7 +19,8 @@ def test_learning_copes_with_early_stops_and_marks_the_best_epochs(tmp_path, dra
     means = [line for line in scores.lines if line.get_linewidth() > 1.7 and line is not best]
     assert [len(line.get_xdata()) for line in means] == [8, 8]
     assert accuracy.get_ylim()[0] <= 0.3
-    assert len(loss.get_legend().get_texts()) == 4
+    assert [text.get_text() for text in loss.get_legend().get_texts()][4:] == ["one of 3 trainings"]
+    assert "mean of the trainings" in [text.get_text() for text in accuracy.get_legend().get_texts()]
     assert "baseline: crossmodal" in words(drawn[0])
 
 
@@ -30,7 +31,7 @@ def test_learning_of_one_modality_has_no_discriminator(drawn):
     assert len(loss.get_legend().get_texts()) == 2
 
 
-def test_table_1_as_a_picture_is_sorted_within_its_groups(tmp_path, drawn):
+def test_table_1_as_a_picture_has_the_order_of_all_figures(tmp_path, drawn):
     rows = [
         metrics_rows("softmax", "phot+img", 0.10),
         metrics_rows("crossmodal", "phot+img", 0.12),
@@ -44,16 +45,19 @@ def test_table_1_as_a_picture_is_sorted_within_its_groups(tmp_path, drawn):
     models.write_models(metrics=tmp_path / "metrics.csv", dataset="baseline", figure=[])
     axes = drawn[0].axes
     assert [label.get_text() for label in axes[0].get_yticklabels()] == [
-        "crossmodal, phot+img_gen",
         "crossmodal, phot+img",
         "crossmodal, phot_gen+img (not run)",
+        "crossmodal, phot+img_gen",
         "softmax, phot+img",
         "mml, phot",
         "mml, phot+spec_gen (not run)",
-        "mlp, phot",
-        "knn, phot",
         "mean, phot",
+        "knn, phot",
+        "mlp, phot",
     ]
+    legend = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert "printed in the paper, of 400,000 real quasars" in legend
+    assert legend[-2:] == ["reference: photometry alone", "beyond the axis: its value"]
     printed = [line.get_xdata()[0] for line in axes[0].lines if line.get_marker() == "D" and line.get_markersize() == 7]
     assert sorted(printed) == [0.1010, 0.1011, 0.1235, 0.1332]
     assert [text.get_text() for text in axes[0].texts] == ["0.5"]  # beyond the axis

@@ -19,6 +19,8 @@ def test_the_redshift_histogram_shows_every_dataset(tmp_path):
     figure = redshifts.redshift_histogram({path.stem: pd.read_parquet(path)["z"].to_numpy() for path in paths})
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["baseline: 300 quasars", "extended: 500 quasars"]
+    heights = [sum(outline.get_xy()[1:-1:2, 1]) for outline in figure.axes[0].patches]
+    assert heights == pytest.approx([100, 100])  # shares: samples of different size compare
     style.plt.close(figure)
 
 
@@ -42,7 +44,23 @@ def test_the_estimate_shows_the_test_rows_of_all_splits(tmp_path, monkeypatch):
     z_spec, z_phot, title = seen["given"]
     assert len(z_spec) == len(z_phot) == 200
     assert np.abs(z_spec - z_phot).max() < 10  # no validation row among them
-    assert title == "baseline: crossmodal, phot+img; test parts of 2 splits"
+    assert title == "baseline: crossmodal, phot+img\ntest parts of 2 splits: 200 estimates of 100 quasars"
+
+
+def test_every_dataset_of_many_is_shown():
+    figure = redshifts.redshift_histogram({f"sample{number}": np.linspace(1, 4, 50) for number in range(6)})
+    assert len(figure.axes[0].patches) == 6
+    looks = {(outline.get_edgecolor(), outline.get_linestyle()) for outline in figure.axes[0].patches}
+    assert len(looks) >= 4
+    style.plt.close(figure)
+
+
+def test_errors_beyond_the_axis_are_counted_and_not_drawn_at_its_end():
+    z = np.full(100, 2.0)
+    figure = redshifts.estimate(z, z + np.where(np.arange(100) < 7, 9.0, 0.01), "wild")
+    assert "beyond the axis: 7" in words(figure)
+    assert sum(bar.get_height() for bar in figure.axes[1].patches) == 93
+    style.plt.close(figure)
 
 
 @pytest.mark.parametrize("z_phot", [np.full(30, 2.0), np.linspace(0.5, 6.0, 30)])
@@ -61,12 +79,15 @@ def test_errors_over_redshift_skip_empty_bins_and_show_the_best_references(tmp_p
     redshifts.write_error_vs_z(binned=tmp_path / "binned.csv", dataset="baseline", figure=[])
     top = drawn[0].axes[0]
     labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
-    assert sorted(labels) == [
+    assert labels == [
         "crossmodal, phot+img",
         "crossmodal, phot_gen+img",
-        "gradient_boosting, phot",
         "random_forest, phot",
+        "gradient_boosting, phot",
     ]
+    middles = np.arange(1.25, 3.5, 0.5)
+    for container in top.containers:
+        assert container.lines[0].get_xdata()[:5] == pytest.approx(middles, abs=0.1)
     sizes = [len(container.lines[0].get_xdata()) for container in top.containers]
     assert sizes == [5, 5, 6, 6]
     assert [text.get_text() for text in top.texts] == ["50"] * 5 + ["3", "objects"]
@@ -81,14 +102,14 @@ def test_each_figure_of_estimates_goes_under_the_name_of_its_inputs(tmp_path, mo
     for path in paths:
         write_predictions(path, rows, Point(rows["z"].to_numpy() + 0.1))
     saved = {}
-    monkeypatch.setattr(redshifts, "save", lambda figure, paths: saved.update({words(figure)[-60:]: paths}))
+    monkeypatch.setattr(redshifts, "save", lambda figure, paths: saved.update({figure.get_suptitle(): paths}))
     pngs = [tmp_path / f"f/baseline/crossmodal/{inputs}.png" for inputs in reversed(patterns)]
     pdfs = [path.with_suffix(".pdf") for path in reversed(pngs)]
     redshifts.write_estimates(predictions=paths, png=pngs, pdf=pdfs)
     style.plt.close("all")
     for title, files in saved.items():
         (inputs,) = {file.stem for file in files}
-        assert f"crossmodal, {inputs};" in title
+        assert f"crossmodal, {inputs}\n" in title
         assert [file.suffix for file in files] == [".png", ".pdf"]
     assert len(saved) == 2
 

@@ -189,8 +189,8 @@ function drawGallery(more) {
   }
 }
 
-const answer = (row) =>
-  role.class_phot ? words("class_phot", row) : isOk(row) ? `z = ${numberOf("z_phot", row).toFixed(3)}` : "";
+const redshift = (row) => role.z_phot && isOk(row) ? `z = ${numberOf("z_phot", row).toFixed(3)}` : "";
+const answer = (row) => [role.class_phot ? words("class_phot", row) : "", redshift(row)].filter(Boolean).join(", ");
 
 // ---- drawings ----------------------------------------------------------------------------------
 function canvas(element) {
