@@ -31,6 +31,12 @@ IDS = 70
 """objIDs a request: they stand in its address, which may not be longer (skyserver.LONGEST)."""
 LARGEST_RADIUS_ARCSEC = 180.0
 """What the service allows."""
+_FIELDS = {
+    "rerun": (0, 2047),
+    "run": (0, 65535),
+    "camcol": (1, 6),
+    "field": (0, 4095),
+}  # what the bits of an objID hold
 _SLACK = 0.1  # arcsec by which its arithmetic of a separation may differ from ours
 # The service rewrites the query at every SELECT: without the words "p.objID," it would put x.objID in front, and it puts the
 # first column of the upload, `name`, before all others. LEFT JOIN: a position without an object has a row too, with empty
@@ -126,6 +132,7 @@ def _rows(answer: pa.Table) -> pd.DataFrame:
     if not len(answer):
         return pa.table({name: pa.array([], kind) for name, kind in kinds.items()}).to_pandas()
     rows = conform(answer, "SkyServer's answer", columns=kinds).to_pandas()
-    if not all(rows[name].between(*RANGES[name]).all() for name in ("objID", "ra", "dec")):
-        raise Refused("an object with an objID or a position that is none")
+    ends = {name: RANGES[name] for name in ("objID", "ra", "dec")} | _FIELDS
+    if wrong := [name for name in ends if not rows[name].between(*ends[name]).all()]:
+        raise Refused(f"an object whose {wrong[0]} cannot be")
     return rows

@@ -37,10 +37,23 @@ def test_an_object_that_can_be_is_taken(ask):
 
 @pytest.mark.parametrize("ask", [_near, _named])
 @pytest.mark.parametrize(
-    "cells", [{"ra": "inf"}, {"ra": "370"}, {"ra": "190", "dec": "160"}, {"dec": "-inf"}, {"objID": "0"}]
+    "cells",
+    [
+        {"ra": "inf"},
+        {"ra": "370"},
+        {"ra": "190", "dec": "160"},
+        {"dec": "-inf"},
+        {"objID": "0"},
+        {"run": "-1"},
+        {"run": "65536"},
+        {"camcol": "0"},
+        {"camcol": "9"},
+        {"field": "2147483647"},
+        {"rerun": "-3"},
+    ],
 )
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_an_object_at_no_place_or_without_a_number_is_refused(ask, cells):
+def test_an_object_at_no_place_of_the_sky_or_the_survey_is_refused(ask, cells):
     with pytest.raises(Refused):
         ask(**cells)
 
