@@ -179,7 +179,15 @@ def _add_nz(commands: Any, messages: argparse.ArgumentParser) -> None:
         metavar="NETWORK",
         help="compare the targets with the training objects of this network: OUT-training.png shows how far they are alike",
     )
-    nz.set_defaults(run=_nz)
+    nz.add_argument(
+        "--columns",
+        nargs="+",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="with --training: names of the table's magnitudes, as in `crossz predict`",
+    )
+    nz.add_argument("--units", metavar="UNIT", help="with --training: their unit, as in `crossz predict`")
+    nz.set_defaults(run=_nz, error=nz.error)
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -196,11 +204,13 @@ def _info(options: argparse.Namespace) -> None:
 def _nz(options: argparse.Namespace) -> None:
     from crossz.apply.nz import write_nz
 
+    if (options.columns or options.units) and not options.training:
+        options.error("--columns and --units are of the magnitudes that --training compares")
     written = write_nz(options.table, options.out, options.bins, options.qp)
     if options.training:
         from crossz.apply.coverage import compared
 
-        written.append(compared(options.table, options.training, Path(options.out)))
+        written.append(compared(options.table, options.training, Path(options.out), options.columns, options.units))
     log.info(", ".join(map(str, written)))
 
 

@@ -6,7 +6,7 @@ of magnitude i and of four colours, each in units of its spread over the trainin
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +16,10 @@ import pyarrow.dataset
 from scipy.spatial import cKDTree
 
 from crossz.apply.bundle import Bundle, load_bundle
+from crossz.apply.column_pairs import column_pairs
 from crossz.apply.domain import photometry_features
 from crossz.apply.predict import photometry_of
+from crossz.catalog.columns import COLUMNS
 from crossz.catalog.lists import check_needed, reading, renamed
 from crossz.catalog.readers import fields_of, read_all
 from crossz.core.constants import BANDS
@@ -72,10 +74,15 @@ def coverage(train: np.ndarray, targets: np.ndarray) -> Coverage:
     return Coverage(count / max(count.sum(), 1.0), (distance <= radius[which]).any(1))
 
 
-def compared(table: str | Path, network: str, out: Path) -> Path:
-    """Compare a table of estimates with the training objects of a network; the plot that is written beside `out`."""
+def compared(table: str | Path, network: str, out: Path, columns: Sequence[str] = (), units: str | None = None) -> Path:
+    """Compare a table of estimates with the training objects of a network; the plot that is written beside `out`.
+
+    `columns` and `units` are the words of --columns and --units. Raises what `column_pairs` and `write_coverage` raise.
+    """
+    bundle = load_bundle(network)
+    pairs = column_pairs(columns, {*COLUMNS, *bundle.splits[0].info.columns})
     png = out.with_name(f"{out.stem}-training.png")
-    log.info(str(write_coverage(table, load_bundle(network), png)))
+    log.info(str(write_coverage(table, bundle, png, pairs, units)))
     return png
 
 

@@ -64,3 +64,15 @@ def test_a_table_without_magnitudes_is_refused(estimates):
     table[[name for name in table.colnames if not name.startswith("psfMag")]].write(bare)
     with pytest.raises(SystemExit, match=r"crossz: .*bare.fits: no column psfMag_u"):
         cli.main(["nz", str(bare), str(bare.with_name("nz.csv")), "--training", "sdss-dr5q"])
+
+
+def test_names_of_the_user_are_read_as_predict_reads_them(estimates, capsys):
+    mine = pd.read_csv(estimates.with_name("mine.csv")).rename(columns=lambda name: name.replace("psfMag_", "mag"))
+    mine.to_csv(estimates.with_name("theirs.csv"), index=False)
+    out, names = estimates.with_name("named.csv"), ["--columns", "psfMag_*=mag*"]
+    cli.main(["predict", "sdss-dr5q", str(estimates.with_name("theirs.csv")), str(out), "--no-page", *names])
+    cli.main(["nz", str(out), str(out.with_name("nz.csv")), "--training", "sdss-dr5q", *names])
+    assert "of 18 targets have training objects about them" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["nz", str(out), str(out.with_name("nz.csv")), *names])
+    assert ended.value.code == 2
