@@ -151,6 +151,7 @@ def _as_numbers(column: pd.Series) -> np.ndarray:
     return pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan)
 
 
+@torch.inference_mode()
 def predict(
     targets: pd.DataFrame | pa.Table, bundle: Bundle, images: Images | None = None, classes: Bundle | None = None
 ) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from crossz.core.constants import BANDS
 from crossz.models import backbones
+from crossz.models.linear import Linear, linear
 
 CHI = 512
 """Length of every feature vector (eq. 3-5)."""
@@ -103,7 +104,7 @@ class AttentionLayer(nn.Module):
         size = len(BANDS) * TOKEN
         self.attention = SymmetricAttention(len(BANDS), softmax)
         self.norm = nn.LayerNorm([len(BANDS), TOKEN])
-        self.mlp = nn.Sequential(nn.Linear(size, WIDTH), nn.SiLU(), nn.Linear(WIDTH, size))
+        self.mlp = nn.Sequential(Linear(size, WIDTH), nn.SiLU(), Linear(WIDTH, size))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.mlp((x + self.norm(self.attention(x))).flatten(1)).view(x.shape)
@@ -127,8 +128,8 @@ class ImageEncoder(nn.Module):
     def __init__(self, backbone: str, stem: str, layers: int):
         super().__init__()
         self.cnn, features = backbones.build(backbone, stem)
-        more = [module for _ in range(layers - 1) for module in (nn.SiLU(), nn.Linear(CHI, CHI))]
-        self.mlp = nn.Sequential(nn.Linear(features, CHI), *more, nn.LayerNorm(CHI))
+        more = [module for _ in range(layers - 1) for module in (nn.SiLU(), Linear(CHI, CHI))]
+        self.mlp = nn.Sequential(Linear(features, CHI), *more, nn.LayerNorm(CHI))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return F.silu(self.mlp(self.cnn(image)))
@@ -154,8 +155,8 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float, layers: int = 1)
     """`layers` hidden linear layers, each with normalisation, SiLU and dropout, and a linear one."""
     modules: list[nn.Module] = []
     for size in (inputs, *[hidden] * (layers - 1)):
-        modules += [nn.Linear(size, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*modules, nn.Linear(hidden, outputs))
+        modules += [Linear(size, hidden), nn.LayerNorm(hidden), nn.SiLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*modules, Linear(hidden, outputs))
 
 
 class CrossModal(nn.Module):
@@ -246,7 +247,7 @@ class CrossModal(nn.Module):
         first: Any
         first, *rest = self.redshift  # zeros stand for the other feature: half of the products
         half = first.weight[:, :CHI] if phot is None else first.weight[:, CHI:]
-        head = F.linear(features.named(PAIRS[inputs][0] or PAIRS[inputs][1] or ""), half, first.bias)
+        head = linear(features.named(PAIRS[inputs][0] or PAIRS[inputs][1] or ""), half, first.bias)
         for module in rest:
             head = module(head)
         return head
