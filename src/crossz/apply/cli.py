@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from crossz.apply import completion
 from crossz.apply.column_pairs import column_pairs
 from crossz.apply.messages import messages_from
+from crossz.apply.networks import shipped
 from crossz.core.errors import CrosszError
 from crossz.core.job import message_of
 from crossz.core.version import VERSION
@@ -206,11 +207,12 @@ def _nz(options: argparse.Namespace) -> None:
 
     if (options.columns or options.units) and not options.training:
         options.error("--columns and --units are of the magnitudes that --training compares")
-    written = write_nz(options.table, options.out, options.bins, options.qp)
-    if options.training:
+    written = []
+    if options.training:  # first: of a command that fails nothing is left
         from crossz.apply.coverage import compared
 
         written.append(compared(options.table, options.training, Path(options.out), options.columns, options.units))
+    written += write_nz(options.table, options.out, options.bins, options.qp)
     log.info(", ".join(map(str, written)))
 
 
@@ -255,6 +257,8 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: s
         with contextlib.ExitStack() as stack:
             find = qp = None
             if options.cutouts:
+                if not facts["images"]:
+                    log.warning(f"{options.bundle} sees no images: --cutouts changes no estimate")
                 has_ids = "objID" in targets.how.columns
                 find = stack.enter_context(finding(options.cutouts, targets.count, has_ids, str(path)))
             bundle = _loaded(options, folder, facts)
@@ -363,7 +367,9 @@ def _check_paths(targets: Path | None, out: str) -> None:
     if targets is None or str(targets) == "-":
         return
     if not targets.is_file():
-        raise CrosszError(f"{targets}: no such table of targets")
+        swapped = str(targets) in shipped()
+        order = f"; {targets} is a network: the order is NETWORK TARGETS OUT" if swapped else ""
+        raise CrosszError(f"{targets}: no such table of targets{order}")
     if Path(out).exists() and Path(out).samefile(targets):
         raise CrosszError(f"{out}: that is the table of targets itself; name another file")
 

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
+from crossz.catalog.naming import expanded
 from crossz.core.errors import CrosszError
 
 
@@ -34,7 +35,15 @@ def column_pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:
         if twice := [ours for ours in found if ours in pairs and pairs[ours] != found[ours]]:
             raise CrosszError(f"--columns {text}: {twice[0]} is {pairs[twice[0]]} already; say it once")
         pairs |= found
+    _check_shared(pairs)
     return pairs
+
+
+def _check_shared(pairs: dict[str, str]) -> None:
+    owner: dict[str, str] = {}
+    for ours, theirs in expanded(pairs).items():
+        if (other := owner.setdefault(theirs.lower(), ours)) != ours:
+            raise CrosszError(f"--columns: {theirs} would be {other} and {ours}; a column has one meaning")
 
 
 def _pair(text: str, known: set[str]) -> tuple[str, str]:
@@ -42,6 +51,8 @@ def _pair(text: str, known: set[str]) -> tuple[str, str]:
     if not (ours and mark and theirs):
         raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag or 'dered_*=*mag'")
     if ours.replace("*", "u") not in known:
+        if theirs.replace("*", "u") in known:
+            raise CrosszError(f"--columns {text}: ours comes first: {theirs}={ours}")
         near = difflib.get_close_matches(ours, sorted(known), 1, 0.5)
         raise CrosszError(
             f"--columns {text}: crossz has no column {ours}" + (f"; did you mean {near[0]}?" if near else "")

@@ -79,6 +79,8 @@ def finding(names: Sequence[str | Path], count: Callable[[], int], has_ids: bool
         Whether they have an objID.
     """
     paths = [Path(name) for name in names]
+    if absent := [path for path in paths if not path.exists()]:
+        raise CrosszError(f"{absent[0]}: no such file or folder of images")
     if len(paths) == 1 and paths[0].is_file() and paths[0].suffix == ".npy":
         array = _array(paths[0])
         if array.shape != (rows := count(), *SHAPE):

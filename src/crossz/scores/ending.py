@@ -54,7 +54,7 @@ def ending(metrics: str | Path, run: str | None = None) -> str:
             *(f"{shown / name!s:{width}}  {what}" for name, what in there.items()),
             "",
             f"Next: `{make}` draws the figures and collects all in {shown}/report.html;",
-            f"`snakemake --cores 8 --config {option}targets=FILE -- results/predict/NAME.html` estimates the objects of your table.",
+            f"`snakemake --cores 8 --config {option}targets=FILE -- results/predict/NAME.html` estimates your table FILE (NAME.csv) on this sky.",
             "",
         ]
     )

@@ -141,7 +141,9 @@ def test_cutouts_make_the_estimate_that_of_both(survey, made, csv, targets, tmp_
     assert table["z_phot"].to_numpy() == pytest.approx(wanted["z_phot"].to_numpy(), abs=1e-6)
     twice = [survey.cutouts[0], shutil.copy(survey.cutouts[0], tmp_path / "again.arrow")]
     assert "two images of objID" in error(capsys, "predict", made, csv, out, "--cutouts", *twice)
-    assert "no such cutout file" in error(capsys, "predict", made, csv, out, "--cutouts", tmp_path / "x.arrow")
+    assert "x.arrow: no such file or folder of images" in error(
+        capsys, "predict", made, csv, out, "--cutouts", tmp_path / "x.arrow"
+    )
     pd.read_csv(csv).drop(columns="objID").to_csv(csv, index=False)
     message = error(capsys, "predict", made, csv, out, "--cutouts", *twice)
     assert "mine.csv: no column objID, by which images are found" in message

@@ -21,6 +21,9 @@ def test_pairs_come_from_words_and_files(tmp_path):
         (["ra"], "say OURS=THEIRS"),
         (["raa=a"], "no column raa; did you mean ra?"),
         (["@nowhere"], "no file nowhere"),
+        (["dered_u=umag", "dered_g=UMAG"], "UMAG would be dered_u and dered_g; a column has one meaning"),
+        (["dered_*=*mag", "dered_u=gmag"], "gmag would be dered_u and dered_g"),
+        (["umag=dered_u"], "ours comes first: dered_u=umag"),
     ],
 )
 def test_what_is_no_pair_or_contradicts_another_is_refused(texts, message):

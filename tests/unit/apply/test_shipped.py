@@ -46,6 +46,17 @@ def test_the_wheel_has_them():
     assert "crossz/apply/networks.py" in paths
 
 
+def test_swapped_arguments_and_images_that_it_does_not_see_are_named(table, capsys):
+    out = str(table.with_name("out.csv"))
+    with pytest.raises(SystemExit, match="sdss-dr5q is a network: the order is NETWORK TARGETS OUT"):
+        cli.main(["predict", str(table), "sdss-dr5q", out])
+    np.save(table.with_name("images.npy"), np.zeros((len(QUASARS), 5, 64, 64), np.float32))
+    cli.main(["predict", "sdss-dr5q", str(table), out, "--no-page", "--cutouts", str(table.with_name("images.npy"))])
+    assert "sdss-dr5q sees no images: --cutouts changes no estimate" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match=r"none.npy: no such file or folder of images"):
+        cli.main(["predict", "sdss-quasars", str(table), out, "--cutouts", str(table.with_name("none.npy"))])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_its_card_says_what_it_is_good_for_and_whose_data_it_is(name):
     with opened(name) as folder:
