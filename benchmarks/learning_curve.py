@@ -1,12 +1,12 @@
 """How many labelled quasars a network of photometry and images needs: alone, with DR5 quasars, and with a warm start.
 
-    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/learning_curve.py --data DATA --folder FOLDER [--labelled 133 1011]
+    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/learning_curve.py --data DATA --folder FOLDER
 
-DATA holds cutouts/ and catalog/dr5q.csv.gz (docs/networks.md). Three quarters of the labelled objects train, one quarter
-validates. They are chosen at random from the training and validation objects of each split of the whole sample, a smaller
-number from a larger one. The test objects are those of the whole sample. No network sees a DR5 quasar that is a validation
-or test object; the network that the warm start takes its weights from has seen no object of the cutouts. A training that
-FOLDER holds already is not repeated.
+DATA holds cutouts/ and catalog/dr5q.csv.gz (docs/networks.md). Three quarters of the labelled objects train, one
+quarter validates. They are chosen at random from the training and validation objects of each split of the whole sample,
+a smaller number from a larger one. The test objects are those of the whole sample. No network sees a DR5 quasar that is
+a validation or test object. The network that the warm start takes its weights from has seen no object of the cutouts.
+A training that FOLDER holds already is not repeated.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from crossz.scores.metrics import metrics_table
 
 SPLITS = range(5)
 TEST_TO_TRAIN = 1 / 3
-"""Of a split of the whole sample: how much the splits have in common does not depend on how many objects are labelled."""
+"""Of a split of the whole sample. What splits have in common does not depend on how many objects are labelled."""
 SCORES = {"RMSE": ("mean", "rmse"), "sigma_nmad": ("median", "sigma_nmad"), "CRPS": ("mean", "crps")}
 """Estimate and column of each score."""
 NETWORKS = ("alone", "also", "start")
@@ -39,7 +39,7 @@ TREES = ("random_forest", "extra_trees")
 
 
 def prepare(data: Path, folder: Path) -> None:
-    """Catalog, splits and images of the cutouts, the DR5 quasars, and a photometric network of those that are no cutouts."""
+    """Catalog, splits and images of the cutouts, the DR5 quasars, and a network of those that are no cutouts."""
     dr5q = {"file": str(data / "catalog/dr5q.csv.gz"), "units": "asinh"}
     settings = {
         "survey": "cutouts", "datasets": ["cutouts"], "photometry": {"magnitudes": "psf"}, "mml": {"run": False},
@@ -119,7 +119,7 @@ def run(folder: Path, split: int, count: int) -> list[Path]:
 
 
 def lines(metrics: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    """For each number of labelled objects and model the mean scores over the splits, and how they differ from `alone`."""
+    """The mean scores of each model and number of labelled objects, and how they differ from `alone`."""
     for count in sorted(metrics["dataset"].unique(), key=int):
         mine = metrics[metrics["dataset"] == count]
         for model in mine["model"].unique():
