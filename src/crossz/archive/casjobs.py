@@ -19,7 +19,7 @@ import pyarrow as pa
 from crossz.archive import credentials, reply
 from crossz.archive.http import Client, Damaged, Unanswered, service_client
 from crossz.archive.query import Source
-from crossz.archive.responses import PAGE, ROWS, Denied, Missing, Reply
+from crossz.archive.responses import PAGE, Denied, Missing, Reply, most_of
 from crossz.archive.sql import Query
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import read_json, write_json
@@ -78,9 +78,9 @@ class Session:
 
     def call(
         self, method: str, path: str, what: str, accept: Callable[[Reply], T], *, content: dict[str, Any] | None = None,
-        kind: str = "application/json", once: bool = False,
+        kind: str = "application/json", once: bool = False, most: int = PAGE,
     ) -> T:  # fmt: skip
-        """`accept` of the answer to one call; `content` goes as JSON, `kind` is the Accept header."""
+        """`accept` of the answer to one call, of at most `most` bytes; `content` goes as JSON, `kind` is the Accept header."""
 
         def attempt() -> T:
             return self._client.fetch(
@@ -91,7 +91,7 @@ class Session:
                 method=method,
                 first_byte_s=self.archive["query_s"],
                 once=once,
-                most=PAGE if kind == "application/json" else ROWS,
+                most=most,
                 json=content,
                 headers={"X-Auth-Token": self._token or self.login(), "Accept": kind},
             )
@@ -142,6 +142,7 @@ class Session:
             lambda answer: make(reply.table(answer.body, columns, rows)),
             content={"Query": sql, "TaskName": "crossz"},
             kind="text/plain",
+            most=most_of(rows),
         )
 
     def mydb(self, sql: str, columns: tuple[str, ...], rows: int | None, what: str, make: Callable[[pa.Table], T]) -> T:

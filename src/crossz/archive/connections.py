@@ -1,7 +1,12 @@
-"""Connections as this package wants them: no login from ~/.netrc, and no interim answer taken for the answer."""
+"""Connections as this package wants them: they can be cut, keep no cookies, send no login of ~/.netrc, and read on after 1xx."""
 
+import contextlib
 import http.client
 import os
+import socket
+import threading
+from collections.abc import Callable
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +33,36 @@ class _Response(http.client.HTTPResponse):
         raise http.client.BadStatusLine(f"more than {_INTERIM} interim answers")
 
 
+class Exchange(threading.Thread):
+    """The thread of one request. Another thread can cut its connection: a server may keep it busy for ever."""
+
+    def __init__(self, work: Callable[[], None]):
+        super().__init__(target=work, daemon=True)
+        self.sock: socket.socket | None = None
+        self.over = False
+
+    def cut(self) -> None:
+        """End what it reads, or would read."""
+        self.over = True
+        if self.sock is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # that of TLS is not to be used by two threads
+
+
 class _Connection(urllib3.connection.HTTPConnection):
     response_class = _Response
 
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        thread = threading.current_thread()
+        if isinstance(thread, Exchange):
+            thread.sock = self.sock
+            if thread.over:
+                raise TimeoutError("given up before it was connected")
+        return super().getresponse()
 
-class _SecureConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Response
+
+class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
+    pass
 
 
 class _Pool(urllib3.HTTPConnectionPool):
@@ -60,7 +89,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 class Session(requests.Session):
-    """A session that takes proxies and certificates from the environment, and nothing else.
+    """A session that takes proxies and certificates from the environment, and nothing else. It keeps no cookies.
 
     requests would also send a login of ~/.netrc to any host that has one there, mirrors and targets of redirects included.
     Without it (`trust_env`), it does not read HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and
@@ -81,6 +110,7 @@ class Session(requests.Session):
         super().__init__()
         self.trust_env = False
         self.max_redirects = _REDIRECTS
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a server may send megabytes of them
         self.headers.update({"User-Agent": "crossz", "Accept-Encoding": "identity"})
         for name in _CERTIFICATES:
             if path := os.environ.get(name):
@@ -90,6 +120,18 @@ class Session(requests.Session):
                 break
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter(pool_maxsize=connections))
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Where a redirect leads. Its body is left: requests would unpack and keep all of it."""
+        if (target := super().get_redirect_target(resp)) is not None:
+            resp.close()
+        return target
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Take the login out of a request that goes to another host. A redirect from https to http is not followed."""
+        if response.url.startswith("https:") and not str(prepared_request.url).startswith("https:"):
+            raise requests.exceptions.InvalidSchema("it leads from https to http")
+        super().rebuild_auth(prepared_request, response)
 
     def merge_environment_settings(self, url: Any, proxies: Any, *settings: Any) -> Any:
         """The settings of one request, with the proxy that the environment names for its address."""

@@ -40,7 +40,7 @@ def load() -> Credentials:
         if mode & 0o077:
             raise CrosszError(f"{path}: others can read it (mode {mode:04o}); chmod 600 {path}")
         values = dict.fromkeys(names)
-        for number, line in enumerate(path.read_text().splitlines(), 1):
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
             key, _, value = (part.strip() for part in line.partition("="))
             if key in names:
                 values[key] = value

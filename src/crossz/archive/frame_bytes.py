@@ -56,7 +56,7 @@ class OnDisk:
 
 
 class Ranges:
-    """A file of the archive, by HTTP ranges, all from the mirror that gave the first."""
+    """A file of the archive, by HTTP ranges: from the mirror that gave the last one, or another with the same version of it."""
 
     def __init__(self, client: Client, urls: Sequence[str]):
         self._client, self._urls = client, list(urls)
@@ -73,7 +73,7 @@ class Ranges:
     def __call__(self, start: int, stop: int) -> bytes:
         name = f"{Path(self._urls[0]).name} bytes {start}-{stop - 1}"
         reply = self._client.fetch(self._urls, name, self._accept, REMEDY, span=(start, stop))
-        self._urls, self.url = [reply.url], reply.url
+        self._urls, self.url = [reply.url, *(url for url in self._urls if url != reply.url)], reply.url
         self._parts[start] = reply.body
         return self._parts[start]
 

@@ -22,7 +22,7 @@ import requests
 import urllib3
 
 from crossz.archive import by_hand
-from crossz.archive.connections import Session
+from crossz.archive.connections import Exchange, Session
 from crossz.archive.mirrors import Mirror, Progress
 from crossz.archive.responses import (
     ROWS,
@@ -218,7 +218,9 @@ class Client:
             host = self._host(mirror.url)
             try:
                 with host.slots:
-                    reply = self._bounded(mirror.url, request, (end - time.monotonic()) / len(progress.left))
+                    if (left := end - time.monotonic()) <= 0:
+                        raise Again("no connection to it was free in time")
+                    reply = self._bounded(mirror.url, request, left / len(progress.left))
                 with refusing("an answer that cannot be read", (*_ANSWERS, OSError), request.secret):
                     result = accept(reply)
                 host.failures = 0
@@ -295,7 +297,8 @@ class Client:
             finally:
                 attempt.begun.set()
 
-        threading.Thread(target=work, daemon=True).start()
+        exchange = Exchange(work)
+        exchange.start()
         patience = min(seconds, self.limits.timeout_s + (request.first_byte_s or self.limits.timeout_s))
         try:
             if not attempt.begun.wait(patience):
@@ -305,6 +308,8 @@ class Client:
             raise Again(f"not complete within {seconds:.0f} s") from None
         finally:
             attempt.over.set()
+            if not future.done():
+                exchange.cut()
 
     def _once(self, url: str, request: _Request, attempt: _Attempt) -> Reply:
         timeout = min(self.limits.timeout_s, max(attempt.end - time.monotonic(), 0.1))

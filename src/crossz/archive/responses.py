@@ -20,6 +20,7 @@ ROWS = 128 << 20
 """Bytes of an SQL answer: 100,000 rows of 1.3 kB."""
 PAGE = 4 << 20
 """Bytes of an answer in JSON or one line: a token, a job's state, the tables of MyDB."""
+_ROW = 4096  # bytes of a row of an SQL answer, at most
 _AGAIN = {408, 425, 429}
 _UNKNOWN_HOST = {getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_NODATA")}
 
@@ -62,6 +63,11 @@ class Again(Exception):
         self.wait = wait
 
 
+def most_of(rows: int | None) -> int:
+    """Bytes of the largest SQL answer of so many rows; None: some, such as counts or the objects of a list."""
+    return min(ROWS, PAGE + _ROW * (rows or 0))
+
+
 def check_status(response: requests.Response, secret: bool) -> None:
     """Return if the status is 200 or 201.
 
@@ -87,7 +93,8 @@ def check_status(response: requests.Response, secret: bool) -> None:
     if status in (200, 201):
         return
     if not secret and status not in (401, 403, 404, 410):
-        words = _words(response.raw.read(16_000))
+        token = response.request.headers.get("X-Auth-Token")
+        words = _words(response.raw.read(16_000)).replace(str(token or "\0"), "$TOKEN")
     if status in (404, 410):
         raise Missing(f"{_public(response.url)} (HTTP {status})")
     if status in (401, 403):
@@ -178,15 +185,16 @@ def lost(error: Exception) -> Exception:
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return Refused(f"no TLS ({printable(str(cause), 200)})")
     inner = causes[-1]
+    said = re.sub(r"//[^/\s]*@", "//", printable(str(error), 200))  # a proxy's login is a secret
     words = printable(getattr(inner, "strerror", None) or type(inner).__name__, 200)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
         return Again("silence")
     if isinstance(error, requests.exceptions.InvalidProxyURL):
-        return CrosszError(f"the proxy of the environment has no valid address ({printable(str(error), 200)})")
+        return CrosszError(f"the proxy of the environment has no valid address ({said})")
     if isinstance(
         error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | requests.TooManyRedirects
     ):
-        return Refused(f"a redirect that cannot be followed ({printable(str(error), 200)})")
+        return Refused(f"an address that cannot be asked: a redirect's, a proxy's or its own ({said})")
     if isinstance(error, ValueError):  # its text may hold a header, and that a token
         return Refused(f"headers that cannot be read ({type(error).__name__})")
     if isinstance(error, requests.exceptions.ProxyError):

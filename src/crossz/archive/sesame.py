@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from crossz.archive.http import Client
-from crossz.archive.responses import PAGE, Reply
+from crossz.archive.responses import PAGE, Denied, Missing, Reply
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.text import printable
 
@@ -36,9 +36,11 @@ def position(client: Client, name: str, addresses: Sequence[str] = ADDRESSES) ->
         return None
 
     urls = [f"{address}/-oI/SNV?{quote(name)}" for address in addresses]
-    place = client.fetch(
-        urls, f"position of {printable(name, 60)}", accept, "Give its position: --at RA DEC", most=PAGE
-    )
+    what = f"position of {printable(name, 60)}"
+    try:
+        place = client.fetch(urls, what, accept, "Give its position: --at RA DEC", most=PAGE)
+    except (Missing, Denied) as error:
+        raise CrosszError(f"{what}: CDS Sesame does not serve {error}; give its position: --at RA DEC") from error
     if place is None:
         raise CrosszError(
             f"--at {printable(name, 60)}: neither SIMBAD nor NED nor VizieR knows this name; give its position: --at RA DEC"

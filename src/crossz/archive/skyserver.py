@@ -18,7 +18,7 @@ import pyarrow as pa
 from crossz.archive import reply
 from crossz.archive.http import Client, service_client
 from crossz.archive.query import Source
-from crossz.archive.responses import Reply
+from crossz.archive.responses import PAGE, Reply, most_of
 from crossz.archive.sql import Query
 from crossz.core.errors import CrosszError
 
@@ -60,13 +60,19 @@ class SkyServer:
                 "(photometry.columns, the query's SELECT), or set catalog.backend: casjobs"
             )
         return self._send(
-            "en/tools/search/x_results.aspx", what, lambda answer: make(reply.table(answer.body, columns, rows)), "GET", params=form
-        )  # fmt: skip
+            "en/tools/search/x_results.aspx",
+            what,
+            lambda answer: make(reply.table(answer.body, columns, rows)),
+            "GET",
+            most=most_of(rows),
+            params=form,
+        )
 
     def identify(self, form: dict[str, Any], upload: str, what: str, accept: Callable[[Reply], T]) -> T:
         """`accept` of the answer to a cross-identification of the positions in `upload`."""
         files = {"upload": ("crossz", upload)}
-        return self._send("en/tools/search/X_Results.aspx", what, accept, "POST", data=form, files=files)
+        page = "en/tools/search/X_Results.aspx"
+        return self._send(page, what, accept, "POST", most=PAGE, data=form, files=files)
 
     def open(self, query: Query, folder: Path, what: str) -> Source:
         """The rows of `query`, counted."""

@@ -18,7 +18,7 @@ from crossz.sdss.spectra import MOST, Coadd, SpectrumID, check, read, spectrum_p
 
 log = logging.getLogger(__name__)
 
-_LOOKS = 4  # downloads of a file of which two have to be alike
+_LOOKS = 4  # downloads of a file of which two have to be alike, two of each mirror and at least these
 
 
 class Spectra:
@@ -103,8 +103,9 @@ def fetch_spectrum(client: Client, mirrors: Sequence[str], spectrum: SpectrumID)
         return bytes(reply.body)
 
     seen: list[bytes] = []
-    for _ in range(_LOOKS):
-        body = client.fetch(urls, Path(name).name, accept, REMEDY, most=MOST)
+    for look in range(max(_LOOKS, 2 * len(urls))):
+        first = look // 2 % len(urls)  # a mirror that says something else each time is not asked alone
+        body = client.fetch(urls[first:] + urls[:first], Path(name).name, accept, REMEDY, most=MOST)
         if body in seen:
             return body
         seen.append(body)

@@ -280,7 +280,15 @@ def _addresses(archive: dict) -> list[str]:
     addresses = {name: [archive[name]] for name in ("casjobs", "login", "skyserver", "xmatch")}
     addresses["sas"] = archive["sas"]
     for name, urls in addresses.items():
-        for address in map(urlsplit, urls):
+        for url in urls:
+            try:
+                address = urlsplit(url)
+                known = bool(address.hostname) and address.port != 0 and url.isprintable() and " " not in url
+            except ValueError:  # a port or an IPv6 address that is none
+                known = False
+            if not known:
+                problems.append(f"archive.{name}: {url!r} is no address; write https://HOST/PATH")
+                continue
             loopback = address.hostname in ("127.0.0.1", "localhost", "::1")
             if name in ("casjobs", "login") and address.scheme != "https" and not loopback:
                 problems.append(f"archive.{name}: a login goes there, so it has to be https")

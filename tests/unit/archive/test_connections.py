@@ -5,12 +5,14 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from fetching import answering
-from helpers import archive
+from helpers import archive, impatient
 
+from crossz.archive.connections import Exchange
 from crossz.archive.http import Client, limits
 from crossz.core.errors import CrosszError
 
@@ -89,7 +91,8 @@ def secure(tmp_path):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             hits.append(self.path)
-            self.wfile.write(HELLO)
+            down = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n"
+            self.wfile.write(down if self.path == "/down" else HELLO)
 
         def log_message(self, *_):
             pass
@@ -132,3 +135,53 @@ def test_https_asked_of_a_plain_server_says_so():
         pytest.raises(CrosszError, match=r"not fetched after 2 attempt.*no TLS \(.*WRONG_VERSION"),
     ):
         get(url.replace("http:", "https:"))
+
+
+def test_a_redirect_from_https_to_http_is_not_followed(secure, monkeypatch):
+    url, certificate, hits = secure
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with pytest.raises(CrosszError, match=r"cannot be asked.*it leads from https to http"):
+        get(f"{url}down", attempts=1)
+    assert hits == ["connection", "/down"]
+
+
+@pytest.mark.parametrize("follow", [True, False])
+def test_the_endless_body_of_a_redirect_is_not_read(follow):
+    with answering(HELLO) as target:
+        redirect = f"HTTP/1.1 302 Found\r\nLocation: {target}/x\r\n\r\n".encode()
+        with answering(redirect, bytes(1 << 16), pause=0.01) as url:
+            if follow:
+                assert get(url) == b"hello"
+                return
+            with Client(limits(archive(url))) as client, pytest.raises(CrosszError, match="HTTP 302"):
+                client.fetch([url], "a job", lambda reply: reply, "no remedy", headers={"X-Auth-Token": "canary"})
+
+
+def test_no_cookie_is_kept():
+    seen = []
+    answer = HELLO.replace(b"Connection", b"Set-Cookie: a=b; Path=/\r\nConnection")
+    with answering(answer, seen=seen) as url, Client(limits(archive(url))) as client:
+        for _ in range(2):
+            client.fetch([url], "a file", lambda reply: reply.body, "no remedy")
+    assert [b"cookie" in request.lower() for request in seen] == [False, False]
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"])
+def test_a_connection_that_is_given_up_is_cut(begin):
+    more = b"X: y\r\n" if begin else b"HTTP/1.1 100 Continue\r\n\r\n"
+    with answering(begin or more, more, pause=0.01) as url:
+        with pytest.raises(CrosszError, match="not fetched after"):
+            get(url, **{name: impatient(url)[name] for name in ("timeout_s", "deadline_s")})
+        end = time.monotonic() + 30
+        while any(isinstance(thread, Exchange) for thread in threading.enumerate()) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not any(isinstance(thread, Exchange) for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+@pytest.mark.parametrize("address", ["http://me:canary@:99999", "http://me:canary@[::1", "socks9://me:canary@a:9"])
+def test_the_password_of_a_proxy_is_not_shown(monkeypatch, name, address):
+    monkeypatch.setenv(name, address)
+    with pytest.raises(CrosszError) as caught:
+        get("http://first.example/a", attempts=1, deadline_s=3)
+    assert "canary" not in str(caught.value)

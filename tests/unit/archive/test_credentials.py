@@ -35,10 +35,10 @@ def test_a_file_that_others_can_read_is_refused(nobody):
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [None, "user = me\n", "pass = hush\n", "password: hush\n", "hush\n"])
+@pytest.mark.parametrize("content", [None, "user = me\n", "pass = hush\n", "password: hush\n", "hush\n", "hush \xff\n"])
 def test_no_login_says_where_to_put_one(nobody, content):
     if content is not None:
-        nobody.write_text(content)
+        nobody.write_text(content, encoding="latin-1")
         nobody.chmod(0o600)
     with pytest.raises(CrosszError, match="set SCISERVER_USER and SCISERVER_PASSWORD") as caught:
         credentials.load()

@@ -6,10 +6,12 @@ import socket
 import pytest
 from fetching import answering
 from helpers import archive
+from local_archive import Fault, serve
 
 from crossz.archive import sas
 from crossz.archive.frame_bytes import OnDisk, Ranges
 from crossz.archive.http import Client, limits
+from crossz.archive.responses import Unranged
 from crossz.core.errors import CrosszError, Refused
 from crossz.sdss.frames import FieldID, frame_path
 
@@ -57,6 +59,26 @@ def test_a_range_of_a_file_of_100_terabytes_is_refused():
     with answering(begin) as url, Client(limits(archive(url))) as client:
         with pytest.raises(CrosszError, match="a file of 100,000,000,000,000 bytes; a frame has at most"):
             Ranges(client, [url])(0, 4)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_another_mirror_goes_on_where_the_first_ends_if_it_has_the_same_version(tmp_path, version):
+    path = tmp_path / "sas/x"
+    path.parent.mkdir()
+    path.write_bytes(bytes(range(100)))
+    with serve(None, [tmp_path / "sas"]) as bad, serve(None, [tmp_path / "sas"]) as good:
+        urls = [f"{server.url}/sas/x" for server in (bad, good)]
+        with Client(limits(archive(bad.url))) as client:
+            ranges = Ranges(client, urls)
+            assert ranges(0, 10) == bytes(range(10))
+            bad.faults.append(Fault("/sas/", "503"))
+            if version == "2":
+                good.faults.append(Fault("/sas/", "etag_change"))
+                with pytest.raises(Unranged, match="changed between two ranges"):
+                    ranges(50, 60)
+            else:
+                assert ranges(50, 60) == bytes(range(50, 60))
+        assert (len(bad.hits), len(good.hits)) == (2, 1)
 
 
 def test_bytes_that_were_not_fetched_are_refused(tmp_path):

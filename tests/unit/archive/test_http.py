@@ -180,6 +180,25 @@ def test_a_token_that_no_header_may_hold_is_not_shown():
     assert "canary" not in str(caught.value)
 
 
+def test_a_token_that_a_service_repeats_is_not_shown():
+    words = json.dumps({"ErrorMessage": "no such token: canary"}).encode()
+    with (
+        answering(answer(words, "500 Error")) as url,
+        pytest.raises(Damaged, match=r"no such token: \$TOKEN") as caught,
+    ):
+        get([url], headers={"X-Auth-Token": "canary"})
+    assert "canary" not in str(caught.value)
+
+
+def test_a_file_whose_turn_comes_after_its_deadline_says_so():
+    with answering(answer()) as url, Client(limits(archive(url, connections=1, deadline_s=0.5))) as client:
+        with client._host(url).slots:
+            late = ThreadPoolExecutor(1).submit(client.fetch, [url], "a frame", lambda reply: reply.body, "no remedy")
+            time.sleep(1)
+        with pytest.raises(Unanswered, match="no connection to it was free in time"):
+            late.result(60)
+
+
 @pytest.mark.parametrize("number", ["EAI_NONAME", "EAI_AGAIN"])
 def test_an_unknown_host_ends_at_once_and_another_mirror_is_asked(monkeypatch, number):
     lookups = []

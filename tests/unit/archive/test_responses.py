@@ -2,7 +2,7 @@
 
 import pytest
 
-from crossz.archive.responses import _words, content_length, range_of
+from crossz.archive.responses import PAGE, ROWS, _words, content_length, most_of, range_of
 from crossz.core.errors import Refused
 
 
@@ -45,3 +45,9 @@ def test_words_of_cds_end_before_its_trace(gap):
 def test_words_that_never_end_are_read_once():
     body = b'QUERY_STATUS"' * 500 + b">" + b" " * 9_000  # took the cube of its length
     assert _words(body) == ""
+
+
+def test_an_answer_may_be_as_large_as_what_was_asked_for():
+    assert most_of(None) == PAGE
+    assert PAGE < most_of(1) < most_of(1000) < ROWS
+    assert most_of(10**6) == ROWS

@@ -1,8 +1,11 @@
 """Sesame: a name's position, a name that nobody knows, and answers that are none."""
 
 import pytest
+from fetching import answering
+from helpers import archive
 
 from crossz.archive import sesame
+from crossz.archive.http import Client, limits
 from crossz.archive.responses import Reply
 from crossz.core.errors import CrosszError, Refused
 
@@ -61,3 +64,10 @@ def test_an_answer_may_have_a_page_and_no_more():
     service = Service(KNOWN)
     sesame.position(service, "3C 273")
     assert service.most <= 4 << 20
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "401 Unauthorized", "403 Forbidden"])
+def test_a_service_that_is_not_there_ends_in_words(status):
+    with answering(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()) as url:
+        with Client(limits(archive(url))) as client, pytest.raises(CrosszError, match=rf"{status[:3]}.*--at RA DEC"):
+            sesame.position(client, "3C 273", [url])

@@ -3,12 +3,14 @@
 import itertools
 from urllib.parse import urlencode
 
+import numpy as np
 import pandas as pd
 import pytest
-from fetching import SQL, fetch
-from helpers import ROOT
+from fetching import SQL, answering, fetch
+from helpers import ROOT, archive
 from local_archive import Fault, serve
 
+from crossz.archive import crossid, services
 from crossz.archive.skyserver import LONGEST, query_form
 from crossz.archive.sql import Slice, archive_query, count_by_redshift, slice_text
 from crossz.core.errors import CrosszError
@@ -56,3 +58,13 @@ def test_a_query_that_no_address_can_hold_is_refused_before_anything_is_sent(ser
     ):
         fetch(server, tmp_path, "skyserver", long)
     assert not server.hits
+
+
+@pytest.mark.parametrize("how", ["near", "named"])
+def test_an_answer_of_100_megabytes_to_a_handful_of_targets_is_refused_before_it_comes(how):
+    begin = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"
+    with answering(begin) as url, services.connected("skyserver", archive(url)) as service:
+        find = getattr(crossid.finder(service), how)
+        asked = [np.array([7])] if how == "named" else [np.array([10.0]), np.array([20.0]), 2.0]
+        with pytest.raises(CrosszError, match="100,000,000 bytes, where 4,194,304 are the most"):
+            find(*asked)

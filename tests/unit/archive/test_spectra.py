@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from helpers import archive
-from local_archive import Fault
+from local_archive import Fault, serve
 
 from crossz.archive.http import Client, limits
 from crossz.archive.responses import Missing
@@ -25,6 +25,15 @@ def test_a_spectrum_with_a_flipped_bit_loses_the_vote(small_sky, server, spectru
         server.faults.append(Fault("/sas/", "wrong_bytes", 1))
     with Client(limits(archive(server.url))) as client:
         body = fetch_spectrum(client, [f"{server.url}/sas"], spectrum)
+    assert body == spectrum_path(small_sky / "spectra", *spectrum).read_bytes()
+
+
+def test_a_mirror_that_says_something_else_each_time_is_outvoted(small_sky, server, spectrum):
+    with serve(None, [small_sky / "spectra"]) as bad:
+        for byte in range(-100, 0):  # behind the last table's rows
+            bad.faults.append(Fault("/sas/", "flip", 1, byte))
+        with Client(limits(archive(server.url))) as client:
+            body = fetch_spectrum(client, [f"{bad.url}/sas", f"{server.url}/sas"], spectrum)
     assert body == spectrum_path(small_sky / "spectra", *spectrum).read_bytes()
 
 
