@@ -190,7 +190,7 @@ def own_places(given: pa.Table, columns: Mapping[str, str], whole: bool = True) 
     """
     own = {}
     for ours in _PLACE:
-        if (theirs := columns.get(ours)) is None:
+        if (theirs := columns.get(ours)) is None or theirs not in given.column_names:
             continue
         field = given.schema.field(theirs)
         unit = (field.metadata or {}).get(b"unit", b"deg").lower()

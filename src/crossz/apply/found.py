@@ -151,7 +151,7 @@ def estimated(
     how = reading(fields_of(given.schema), _TABLE, columns, bundle.splits[0].info.columns, units)
     check_needed(how, bundle.columns if images is None else [])
     known = renamed(given, how)
-    note_missing(known, how)
+    note_missing(given, how)
     found = predict(known, bundle, images)
     header = header_of(bundle.facts, None)
     if "warning" in header:

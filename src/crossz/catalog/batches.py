@@ -47,7 +47,7 @@ class UserBatches:
         marks: Counter[str] = Counter()
         for table in self.given():
             known = renamed(table, self.how)
-            marks += missing_marks(known)
+            marks += missing_marks(table, self.how)
             if len(marks) > _MARKS:
                 kept = Counter(dict(marks.most_common(_MARKS)))
                 marks = kept + Counter({"others": marks.total() - kept.total()})

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.foreign import refusing
 from crossz.core.text import printable
@@ -27,6 +28,7 @@ _HEAD = 1 << 20  # bytes from which a layout is read
 _LARGEST = 64 << 30  # bytes of an unpacked table
 _SEPARATORS = ",\t;|"
 _VALUE = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?|\d+[: ]\d+[: ][\d.]+)\s*")  # no name looks so
+_COMMENT = re.compile(r"#|\"?sep=.\"?$")  # the latter is for Excel alone
 _OTHERS = {
     b"PK\x03\x04": "a zip archive, or a sheet of Excel",
     b"BZh": "compressed by bzip2",
@@ -37,6 +39,19 @@ _OTHERS = {
     b"\x89HDF": "an HDF5 file",
     b"SQLite": "an SQLite database",
 }
+_OTHER_TEXTS = {
+    rb"(?is).{,1000}<(!doctype\s+)?html\b": "an HTML page, as servers send them instead of a table",
+    rb"(?is)<(?!.*<?([\w.]+:)?votable\b)": "XML or HTML, and no VOTable",
+    rb"\[?\s*\{": "JSON",
+    rb"\\(begin|documentclass)\b": "LaTeX",
+    rb"(?sm).{,300}^\+[-=+]+\+\s": "a table drawn with lines",
+}
+_KINDS = {
+    rb"<": "votable",
+    rb"# %ECSV": "ecsv",
+    rb"(?sm).*^Byte-by-byte Description of file": "mrt",
+    rb"\\|(\|.*\n){1,4}[^|]": "ipac",  # whose rows have no bars
+}
 
 
 class Field(NamedTuple):
@@ -46,6 +61,17 @@ class Field(NamedTuple):
     unit: str = ""
     ucd: str = ""
     description: str = ""
+
+
+def with_bands(fields: list[Field], arrays: list[bool]) -> list[Field]:
+    """The columns of a table and, of each that has an array of five values a row, PSFMAG[u] ... PSFMAG[z] behind them."""
+    of_bands = [
+        field._replace(name=f"{field.name}[{band}]")
+        for field, is_array in zip(fields, arrays, strict=True)
+        if is_array
+        for band in BANDS
+    ]
+    return [*fields, *of_bands]
 
 
 class Layout(NamedTuple):
@@ -133,14 +159,14 @@ def _head(path: Path, count: int = _HEAD) -> bytes:
 
 
 def kind_of(path: Path) -> str:
-    """What a file is: fits, parquet, votable, ecsv, ipac or text.
+    """What a file is: fits, parquet, votable, ecsv, ipac, mrt (machine-readable, of AAS and CDS) or text.
 
     Raises
     ------
     Refused
         It is none of them. The message says what was found.
     """
-    begin = _head(path, 4096)
+    begin = _head(path, 1 << 14)
     if begin.startswith(b"PAR1"):
         return "parquet"
     if begin.startswith(b"SIMPLE  ="):
@@ -151,17 +177,10 @@ def kind_of(path: Path) -> str:
     if what is None and b"\0" in begin:
         what = "no text, and none of FITS, VOTable and Parquet"
     text = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if what is None and re.search(rb"<(!doctype\s+)?html\b", text[:1000], re.IGNORECASE):
-        what = "an HTML page, as servers send them instead of a table"
+    what = what or next((what for pattern, what in _OTHER_TEXTS.items() if re.match(pattern, text)), None)
     if what is not None:
         raise Refused(f"{what}; save it as CSV, FITS, VOTable, ECSV or Parquet")
-    kind = "text"
-    if text.startswith(b"<"):
-        kind = "votable"
-    elif text.startswith(b"# %ECSV"):
-        kind = "ecsv"
-    elif text.startswith((b"|", b"\\")):
-        kind = "ipac"
+    kind = next((kind for pattern, kind in _KINDS.items() if re.match(pattern, text)), "text")
     expected = SUFFIXES.get(path.suffix.lower())
     if expected not in (None, kind):
         begin_of = printable(text.split(b"\n", 1)[0].decode("utf-8", "replace"), 40)
@@ -179,13 +198,15 @@ def layout(path: Path) -> Layout:
     ------
     Refused
         It has no line with names.
-    UnicodeDecodeError
-        It is not UTF-8.
     """
     begin = _head(path)
     whole = begin if len(begin) < _HEAD else begin[: begin.rfind(b"\n") + 1]
-    lines = whole.decode("utf-8-sig").splitlines()
-    first = next((number for number, line in enumerate(lines) if line.strip() and line[0] != "#"), None)
+    try:
+        lines = whole.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        near = printable(whole[max(error.start - 20, 0) : error.start + 1].decode("latin-1"), 40)
+        raise Refused(f"text that is not UTF-8, at '{near}'; save it in UTF-8 (Excel: 'CSV UTF-8')") from error
+    first = next((number for number, line in enumerate(lines) if line.strip() and not _COMMENT.match(line)), None)
     comments = [line for line in lines[:first] if line.strip()]
     if first is None:
         named = _fields(comments[-1].lstrip("#").strip())[0] if comments else []

@@ -7,13 +7,15 @@ import xml.etree.ElementTree as xml
 from collections.abc import Mapping
 from pathlib import Path
 
-from crossz.catalog.formats import Field, layout, opened
+from crossz.catalog.formats import Field, layout, opened, with_bands
 from crossz.catalog.naming import suggestion, taken
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 
 _MAGNITUDES = tuple(f"{kind}_{band}" for kind in ("dered", "psfMag") for band in BANDS)
 _NEEDED = tuple(f"{kind}_{band}" for kind in ("dered", "psfMagErr") for band in BANDS)
+
+_FIVE = {f"5{letter}" for letter in "BIJKED"}  # five numbers, in a header of FITS
 
 
 def columns_of(path: str | Path) -> list[Field]:
@@ -68,9 +70,13 @@ def _parquet(path: Path) -> list[Field]:
 
 
 def _fits(path: Path) -> list[Field]:
+    from astropy.io import fits
+
     from crossz.catalog.readers import fits_fields
 
-    return fits_fields(path)[1]
+    number, fields = fits_fields(path)
+    forms = fits.getheader(path, number)["TFORM*"].values()
+    return with_bands(fields, [str(form)[:2] in _FIVE for form in forms])
 
 
 def _votable(path: Path) -> list[Field]:
@@ -78,16 +84,18 @@ def _votable(path: Path) -> list[Field]:
 
     check_votable(path)
     fields: list[Field] = []
+    arrays: list[bool] = []
     for _, element in xml.iterparse(path, events=("start",)):
         tag = element.tag.rpartition("}")[2]
         if tag == "FIELD":
             name = element.get("ID") or element.attrib["name"]
             fields.append(Field(name, element.get("unit", ""), element.get("ucd", "")))
+            arrays.append(element.get("arraysize") == "5" and element.get("datatype") not in ("char", "unicodeChar"))
         elif tag == "DATA":
             break
     if not fields:
         raise ValueError("it has no FIELD")
-    return fields
+    return with_bands(fields, arrays)
 
 
 def _others(path: Path) -> list[Field]:
@@ -96,4 +104,12 @@ def _others(path: Path) -> list[Field]:
     return fields_of(read_all(path).schema)
 
 
-_READERS = {"text": _text, "parquet": _parquet, "fits": _fits, "votable": _votable, "ecsv": _others, "ipac": _others}
+_READERS = {
+    "text": _text,
+    "parquet": _parquet,
+    "fits": _fits,
+    "votable": _votable,
+    "ecsv": _others,
+    "ipac": _others,
+    "mrt": _others,
+}

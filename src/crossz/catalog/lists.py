@@ -20,9 +20,10 @@ from crossz.catalog import units as un
 from crossz.catalog.columns import with_extra
 from crossz.catalog.formats import Field
 from crossz.catalog.naming import suggestion, taken
-from crossz.catalog.readers import fields_of, read_all
+from crossz.catalog.readers import column_of, fields_of, read_all
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
+from crossz.core.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _SEXAGESIMAL = r"^\s*([+-]?)([0-9]{1,3})[:hd°\s]\s*([0-9]{1,2})[:m'\s]\s*([0-9]
 _SEPARATED = r"\d[:hd°\s\p{Z}]"  # what every such text has, and hardly a number
 _FLOAT_ID = r"^\s*\d+(\.\d*)?[eE]\+?\d+\s*$|^\s*\d{16,}\.\d*\s*$"
 _SHOWN = 3
+_NAMES = 200  # characters
 
 
 class Reading(NamedTuple):
@@ -117,7 +119,7 @@ def read_list(
     how = reading(fields_of(table.schema), str(path), columns, extra_columns, units)
     check_needed(how, needed)
     ours = renamed(table, how)
-    note_missing(ours, how)
+    note_missing(table, how)
     return UserList(table, ours, how)
 
 
@@ -161,7 +163,7 @@ def renamed(table: pa.Table, how: Reading) -> pa.Table:
     """
     _check_kinds(table, how)
     _check_ids(table, how)
-    ours = {name: table[theirs] for name, theirs in how.columns.items()}
+    ours = {name: column_of(table, theirs) for name, theirs in how.columns.items()}
     for name in _NUMBERS & ours.keys():
         ours[name] = _with_points(ours[name])
     for name in {"ra", "dec"} & ours.keys():
@@ -179,8 +181,9 @@ def _check_kinds(table: pa.Table, how: Reading) -> None:
     kinds = pa.types
     plain = (kinds.is_integer, kinds.is_floating, kinds.is_decimal, kinds.is_boolean, kinds.is_null, kinds.is_string)
     for name, theirs in how.columns.items():
-        if not any(is_kind(table[theirs].type) for is_kind in (*plain, kinds.is_large_string)):
-            raise CrosszError(f"{how.source}: column {theirs} ({name}) holds {table[theirs].type}, not numbers or text")
+        kind = column_of(table, theirs).type
+        if not any(is_kind(kind) for is_kind in (*plain, kinds.is_large_string)):
+            raise CrosszError(f"{how.source}: column {theirs} ({name}) holds {kind}, not numbers or text")
 
 
 def _check_ids(table: pa.Table, how: Reading) -> None:
@@ -188,7 +191,7 @@ def _check_ids(table: pa.Table, how: Reading) -> None:
     for name in ("objID", "specObjID"):
         if name not in how.columns:
             continue
-        column = table[how.columns[name]]
+        column = column_of(table, how.columns[name])
         if _is_text(column):
             wrong = pc.any(pc.match_substring_regex(column, _FLOAT_ID)).as_py()
         else:
@@ -298,30 +301,37 @@ def check_needed(how: Reading, needed: Sequence[str]) -> None:
     other = [name for name in absent if name not in _NUMBERS]
     bands = [band for band in BANDS if not any(name in _NUMBERS and name.endswith(f"_{band}") for name in absent)]
     if other or (absent and not bands):
-        listed = ", ".join(other or absent)
+        kinds = dict.fromkeys(name.rpartition("_")[0] for name in absent)
+        whole = [kind for kind in kinds if all(f"{kind}_{band}" in absent for band in BANDS)]
+        short = dict.fromkeys(f"{kind}_*" if (kind := name.rpartition("_")[0]) in whole else name for name in absent)
         hint = f"name it: --columns {other[0]}=NAME" if other else suggestion(how.fields, absent)
-        raise CrosszError(f"{how.source}: no column {listed}, which these networks read; {hint}")
+        names = printable(", ".join(field.name for field in how.fields if field.name[-1:] != "]"), _NAMES)
+        raise CrosszError(
+            f"{how.source}: no column {', '.join(other or short)}, which these networks read; it has {names}; {hint}"
+        )
     if absent:
+        lost = [band for band in BANDS if band not in bands]
         log.warning(
-            f"{how.source}: no column {', '.join(absent)}: the bands {', '.join(sorted(set(BANDS) - set(bands)))} count as missing"
+            f"{how.source}: no column {', '.join(absent)}: "
+            + (f"the bands {', '.join(lost)} count as missing" if lost[1:] else f"the band {lost[0]} counts as missing")
         )
 
 
 def note_missing(table: pa.Table, how: Reading) -> None:
     """Log which values of magnitudes and errors count as missing: marks such as 99 and -9999, and text."""
-    log_missing(missing_marks(table), how)
+    log_missing(missing_marks(table, how), how)
 
 
-def missing_marks(table: pa.Table) -> Counter[str]:
-    """How often each value stands for a missing magnitude or error, in rows that `renamed` gave."""
+def missing_marks(table: pa.Table, how: Reading) -> Counter[str]:
+    """How often each value stands for a missing magnitude, flux or error, in rows of the user's table."""
     marks: Counter[str] = Counter()
-    for name in sorted(_NUMBERS & set(table.column_names)):
+    for name in sorted(_NUMBERS & how.columns.keys()):
         if name.startswith("extinction"):
             continue
-        column = table[name]
-        values = numbers(column)
-        highest = un.LARGEST_ERROR if name.startswith("psfMagErr") else un.HIGHEST
-        outside = ~((values > un.LOWEST) & (values < highest))
+        column = _with_points(column_of(table, how.columns[name]))
+        kinds = {how.units.get(f"{kind}_{name[-1]}", ("asinh",))[0] for kind in _MAGNITUDES}
+        unit = "flux" if "flux" in kinds else "AB"  # an error without a unit has that of its flux
+        outside = un.missing(numbers(column), unit, name.startswith("psfMagErr"))
         if not outside.any():
             continue
         odd = column.filter(pa.array(outside))

@@ -78,23 +78,30 @@ def taken(fields: Sequence[Field], columns: Mapping[str, str], known: Collection
     CrosszError
         Two columns have one name, or one of `columns` is not there; of a pattern, a band may be absent.
     """
-    given = [field.name.lower() for field in fields]
-    if repeated := sorted({name for name in given if given.count(name) > 1}):
-        raise CrosszError(f"{source}: more than one column is named {', '.join(repeated)}; rename or remove the others")
-    theirs = {field.name.lower(): field.name for field in fields}
+    names = [field.name for field in fields]
+    for name in names if len({*names}) < len(names) else ():
+        _named(name, names, source)
     said = expanded(columns)
     absent = []
     for ours, name in columns.items():
         written = [name.replace("*", band) for band in BANDS] if "*" in ours else [name]
-        if not any(text.lower() in theirs for text in written):
+        if not any(_named(text, names, source) for text in written):
             what = "which is no column" if len(written) == 1 else f"but there is no column {', '.join(written)}"
             absent.append(f"{ours} is mapped to {name}, {what}")
-    fail_if(absent, f"{source} (it has: {', '.join(theirs.values())})")
-    found = {ours: theirs[name.lower()] for ours, name in said.items() if name.lower() in theirs}
-    found |= {name: theirs[name.lower()] for name in known if name not in said and name.lower() in theirs}
+    fail_if(absent, f"{source} (it has: {', '.join(names)})")
+    wanted = {name: name for name in known} | said
+    found = {ours: column for ours, text in wanted.items() if (column := _named(text, names, source))}
     if not {"ra", "dec"} <= {*found} and not {"ra", "dec"} & {*said}:
         found |= position(fields)
     return found
+
+
+def _named(text: str, names: Sequence[str], source: str) -> str | None:
+    """The column that `text` names, regardless of case unless columns differ by nothing else; None if there is none."""
+    found = [name for name in names if name == text] or [name for name in names if name.lower() == text.lower()]
+    if len(found) > 1:
+        raise CrosszError(f"{source}: more than one column is named {' or '.join(found)}; rename or remove the others")
+    return found[0] if found else None
 
 
 def position(fields: Sequence[Field]) -> dict[str, str]:
@@ -131,8 +138,9 @@ def suggestion(fields: Sequence[Field], needed: Sequence[str]) -> str:
             if (not marks or any(mark in pattern.lower() for mark in marks))
             and not any(mark in pattern.lower() for mark in others)
         ]
-        if found:  # of several, that which has a part of our name
-            said.append(f"'{kind}={min(found, key=lambda pattern: kind[:3].lower() not in pattern.lower())}'")
+        if found:  # of several, that which has our name or its beginning
+            parts = kind[:-2].lower(), kind[:3].lower()
+            said.append(f"'{kind}={min(found, key=lambda pattern: [part not in pattern.lower() for part in parts])}'")
     if not said:
         said = [f"'{kind}=...*...'" for kind in kinds]
     return f"name them: --columns {' '.join(said)} (* stands for u g r i z)"

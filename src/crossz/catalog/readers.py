@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from crossz.catalog.formats import Field, layout, opened
+from crossz.catalog.formats import Field, layout, opened, with_bands
 from crossz.catalog.units import check_unit
+from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.text import printable
 
@@ -54,12 +55,22 @@ def read_all(path: str | Path) -> pa.Table:
 
 
 def fields_of(schema: pa.Schema) -> list[Field]:
-    """The columns of a table that `read_all` gave."""
+    """The columns of a table that `read_all` gave, and those that `with_bands` adds."""
     parts = []
     for field in schema:
         said = {name.decode(): value.decode() for name, value in (field.metadata or {}).items()}
         parts.append(Field(field.name, *(said.get(name, "") for name in Field._fields[1:])))
-    return parts
+    return with_bands(
+        parts, [pa.types.is_fixed_size_list(kind) and kind.list_size == len(BANDS) for kind in schema.types]
+    )
+
+
+def column_of(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """A column of a table by the name that `fields_of` gives."""
+    if name in table.column_names:
+        return table[name]
+    array, _, band = name.removesuffix("]").rpartition("[")
+    return pc.list_element(table[array], BANDS.index(band))
 
 
 def with_fields(table: pa.Table, fields: list[Field]) -> pa.Table:
@@ -283,7 +294,7 @@ def _read_astropy(path: Path, kind: str) -> pa.Table:
         check_votable(path)
     elif kind == "ecsv":
         _check_ecsv(path)
-    return of_astropy(Table.read(path, format={"ecsv": "ascii.ecsv", "ipac": "ascii.ipac"}.get(kind, kind)))
+    return of_astropy(Table.read(path, format=kind if kind == "votable" else f"ascii.{kind}"))
 
 
 def of_astropy(table: Any) -> pa.Table:
@@ -344,5 +355,5 @@ _READERS: dict[str, Callable[[Path], pa.Table]] = {
     "text": _read_text,
     "parquet": _read_parquet,
     "fits": _read_fits,
-    **{kind: functools.partial(_read_astropy, kind=kind) for kind in ("votable", "ecsv", "ipac")},
+    **{kind: functools.partial(_read_astropy, kind=kind) for kind in ("votable", "ecsv", "ipac", "mrt")},
 }

@@ -85,6 +85,21 @@ def inverse_variance(name: str, unit: str) -> bool:
     return "ivar" in name.lower() or re.search(r"^\s*1\s*/|(\^|\*\*)?\(?-2\)?\s*$", unit) is not None
 
 
+def missing(value: np.ndarray, kind: str, is_error: bool = False) -> np.ndarray:
+    """Whether each of the values [n] is a mark of a missing one, or no number.
+
+    Parameters
+    ----------
+    kind
+        asinh, AB or flux.
+    is_error
+        Whether they are errors. Inverse variances count as fluxes.
+    """
+    if kind == "flux":
+        return ~np.isfinite(value) | np.isin(value, list(_MARKS))
+    return ~((value > LOWEST) & (value < (LARGEST_ERROR if is_error else HIGHEST)))
+
+
 def to_asinh(value: np.ndarray, error: np.ndarray, kind: str, maggies: float, band: int) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Asinh magnitudes and errors [n] of one band.
 
@@ -105,8 +120,7 @@ def to_asinh(value: np.ndarray, error: np.ndarray, kind: str, maggies: float, ba
             nmgy = 10 ** (0.4 * (22.5 - np.where(known, value, np.nan)))
             sigma = np.where((error > 0) & (error < LARGEST_ERROR), error, np.nan) * nmgy * np.log(10) / 2.5
         else:
-            marked = ~np.isfinite(value) | np.isin(value, list(_MARKS))
-            nmgy = np.where(marked, np.nan, value) * (maggies * 1e9)
+            nmgy = np.where(missing(value, kind), np.nan, value) * (maggies * 1e9)
             sigma = np.where(error > 0, error, np.nan) * (maggies * 1e9)
         return asinh_magnitude(nmgy, sigma, SOFTENING[band])
 

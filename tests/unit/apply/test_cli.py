@@ -182,7 +182,7 @@ def test_a_damaged_bundle_and_absent_targets_are_refused(made, csv, tmp_path, ca
     rows = pd.read_csv(csv)
     rows.rename(columns={name: name.replace("dered_", "mag") for name in rows}).to_csv(csv, index=False)
     message = error(capsys, "predict", made, csv, tmp_path / "out.csv")
-    assert "mine.csv: no column dered_u, dered_g, dered_r, dered_i, dered_z, which these networks read" in message
+    assert "mine.csv: no column dered_*, which these networks read" in message
     assert "--columns 'dered_*=mag*'" in message
     assert not (tmp_path / "out.csv").exists()
     assert "arguments are required: TARGETS and OUT" in error(capsys, "predict", made, csv, status=2)

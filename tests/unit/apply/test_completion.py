@@ -73,7 +73,26 @@ def test_a_shell_in_which_a_key_is_pressed_completes(capsys, tmp_path):
     assert b"GOT predict sdss-dr5q mine.csv out.csv --no-page" in said
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh is installed")
+ZSH = pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh is installed")
+
+
+@ZSH
+def test_a_zsh_in_which_a_key_is_pressed_completes(capsys, tmp_path):
+    """An interactive zsh at a terminal of its own (zpty)."""
+    cli.main(["completion", "zsh"])
+    (tmp_path / "rc").write_text(capsys.readouterr().out + 'crossz() { echo GOT "$@" > said; exit }\n')
+    (tmp_path / "mine.csv").touch()
+    steps = (
+        "zmodload zsh/zpty; zpty shell 'PS1=READY zsh -f -i'; zpty -w shell 'source ./rc; echo SOURCED'\n"
+        "zpty -r -m shell line '*SOURCED*SOURCED*READY*'\n"
+        "zpty -w shell $'crossz pre\\tsdss-d\\tmi\\tout.csv --no-p\\t'\n"
+        "zpty -r -m shell line '*no-page*'; while zpty -r shell line; do :; done"
+    )
+    subprocess.run(["zsh", "-fc", steps], cwd=tmp_path, env=os.environ | {"TERM": "dumb"}, timeout=120, check=False)
+    assert (tmp_path / "said").read_text() == "GOT predict sdss-dr5q mine.csv out.csv --no-page\n"
+
+
+@ZSH
 def test_zsh_reads_its_script(capsys, tmp_path):
     cli.main(["completion", "zsh"])
     (tmp_path / "script").write_text(capsys.readouterr().out)

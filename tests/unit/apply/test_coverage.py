@@ -62,7 +62,7 @@ def test_a_table_without_magnitudes_is_refused(estimates):
     table = Table.read(estimates)
     bare = estimates.with_name("bare.fits")
     table[[name for name in table.colnames if not name.startswith("psfMag")]].write(bare)
-    with pytest.raises(SystemExit, match=r"crossz: .*bare.fits: no column psfMag_u"):
+    with pytest.raises(SystemExit, match=r"crossz: .*bare.fits: no column psfMag_\*"):
         cli.main(["nz", str(bare), str(bare.with_name("nz.csv")), "--training", "sdss-dr5q"])
     assert not list(estimates.parent.glob("nz*"))
 

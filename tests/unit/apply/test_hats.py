@@ -58,7 +58,7 @@ def test_a_partition_of_any_size_goes_through_in_pieces(made, rows, wanted, monk
 
 def test_what_the_catalog_lacks_is_named(made, rows):
     theirs = rows.rename(columns={f"dered_{band}": f"mag_{band}" for band in BANDS})
-    with pytest.raises(CrosszError, match="the catalog: no column dered_u"):
+    with pytest.raises(CrosszError, match=r"the catalog: no column dered_\*"):
         hats.partition_estimates(theirs, str(made))
     found = hats.partition_estimates(theirs, str(made), {"dered_*": "mag_*"})
     assert list(found)[: len(list(theirs))] == list(theirs)

@@ -182,7 +182,7 @@ def test_every_row_comes_back_with_what_is_wrong_with_it(run, measured, targets,
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda rows: rows[["objID"]], "no column dered_u, .* name them: --columns"),
+        (lambda rows: rows[["objID"]], r"no column dered_\*, .* name them: --columns"),
         (
             lambda rows: rows.assign(
                 **{f"dered_{band}": 10 ** (0.4 * (22.5 - rows[f"dered_{band}"])) for band in BANDS}

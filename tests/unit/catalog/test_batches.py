@@ -85,7 +85,7 @@ def test_errors_name_the_table_and_not_its_temporary_file(rows, tmp_path):
         with user_batches(empty, NEEDED):
             pass
     lacking = written(tmp_path, "csv", rows[["objID", "name"]])
-    with pytest.raises(CrosszError, match=r"mine.csv: no column dered_u"):
+    with pytest.raises(CrosszError, match=r"mine.csv: no column dered_\*, psfMagErr_\*"):
         with user_batches(lacking, NEEDED):
             pass
 

@@ -78,7 +78,7 @@ def bodies(folder):
         "lying.fits": (lying, "its headers say"),
         "text.fits": (b"objID,ra\n1,2\n", "not a readable .fits table"),
         "latin1.csv": ("objID,größe\n1,2\n".encode("latin-1"), "not a readable .csv table"),
-        "twice.csv": (b"objid,OBJID\n1,2\n", "more than one column is named objid"),
+        "twice.csv": (b"objid,OBJID\n1,2\n", "more than one column is named objid or OBJID; rename"),
         "empty.csv": (b"", "not a readable .csv table"),
         "text.parquet": (b"PAR1 and no more PAR1", "not a readable .parquet table"),
     }

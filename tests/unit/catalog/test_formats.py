@@ -42,6 +42,7 @@ TEXTS = {
     "lephare.out": "######\n# Output format   #\n# name  1  ,  umag  2  ,  e_umag  3  #\n######\n'a 19.5 0.1\nc 20.25 0.02\n",
     "mine.ecsv": "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: name, datatype: string}\n# - {name: umag, unit: mag, datatype: float64}\n"
     '# - {name: e_umag, unit: mag, datatype: float64}\nname umag e_umag\n"a b" 19.5 0.1\nc 20.25 0.02\n',
+    "excel.csv": "\ufeffsep=;\r\nname;umag;e_umag\r\na b;19.5;0.1\r\nc;20.25;0.02\r\n",
     "gator.tbl": "|name|umag   |e_umag|\n|char|double |double|\n|    |mag    |mag   |\n  ab   19.5    0.1   \n  c    20.25   0.02  \n",
 }
 
@@ -61,6 +62,17 @@ def test_a_table_of_text_is_read_in_any_layout(tmp_path, name, compressed):
     if name.startswith(("vizier", "mine", "gator")):
         assert fields_of(table.schema)[1].unit == "mag"
         assert columns_of(path)[1].unit == "mag"
+
+
+@pytest.mark.parametrize("form", ["ascii.fixed_width", "ascii.mrt"])
+def test_tables_that_astropy_draws_are_read(tmp_path, form):
+    path = tmp_path / "mine.txt"
+    Table({"name": ["a b", "c"], "umag": [19.5, 20.25]}, units={"umag": "mag"}).write(path, format=form)
+    table = read_all(path)
+    assert [float(value) for value in table["umag"].to_pylist()] == [19.5, 20.25]
+    assert [field.name for field in columns_of(path)] == table.column_names
+    if form == "ascii.mrt":
+        assert fields_of(table.schema)[1].unit == "mag"
 
 
 def test_text_of_a_csv_is_kept_as_it_is(tmp_path):
@@ -104,11 +116,20 @@ def test_a_table_comes_through_a_pipe(monkeypatch):
         ("text.fits", b"ra,dec\n1,2\n", r"not a readable \.fits table: a file of text, which begins 'ra,dec'"),
         ("page.csv", b"<!DOCTYPE html><html>sign in</html>", "an HTML page"),
         ("page.vot", b"<html><body>error</body></html>", "an HTML page"),
+        ("fragment.vot", b"<TABLE><TR><TD>1</TD></TR></TABLE>", "XML or HTML, and no VOTable; save it as"),
+        ("answer.xml", b'<?xml version="1.0" encoding="utf-16"?><root><Answer/></root>', "XML or HTML, and no VOTable"),
+        ("answer.json", b'[{"TableName":"Table1","Rows":[{"ra":1}]}]', "JSON; save it as"),
+        ("paper.tex", b"\\begin{table}\nra & dec \\\\\n", "LaTeX; save it as"),
+        (
+            "stilts.txt",
+            b"Table name: x\n+----+----+\n| ra | de |\n+----+----+\n| 1  | 2  |\n",
+            "drawn with lines; save it as",
+        ),
         ("sheet.csv", b"PK\x03\x04\x14\x00", "a sheet of Excel"),
         ("sheet.xlsx", b"PK\x03\x04\x14\x00", "a sheet of Excel"),
         ("utf16.csv", "ra,dec\n1,2\n".encode("utf-16"), "UTF-16"),
         ("binary.csv", b"\x01\x02\x00\x03", "none of FITS, VOTable and Parquet"),
-        ("latin.csv", "naïve,dec\n1,2\n".encode("latin-1"), "utf-8"),
+        ("latin.csv", "naïve,dec\n1,2\n".encode("latin-1"), r"not UTF-8, at 'naï'; save it in UTF-8"),
         ("numbers.csv", b"10.5,2.0\n11.5,3.0\n", "holds numbers; put a line with the names"),
         ("ragged.csv", b"ra,dec\n1,2\n3\n", "Expected 2 columns, got 1"),
         ("cut.csv.gz", gzip.compress(b"ra,dec\n1,2\n" * 100, mtime=0)[:-9], "its gzip is cut or damaged"),

@@ -15,9 +15,10 @@ from toy import BIG, catalog
 
 from crossz.catalog import lists
 from crossz.catalog.formats import Field
-from crossz.catalog.lists import check_needed, note_missing, read_table, reading, renamed
+from crossz.catalog.header import columns_of, needs_archive
+from crossz.catalog.lists import check_needed, note_missing, read_list, read_table, reading, renamed
 from crossz.catalog.naming import POSITIONS, expanded, position, suggestion, taken
-from crossz.catalog.readers import fields_of
+from crossz.catalog.readers import fields_of, of_astropy, read_all
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 from crossz.sdss.magnitudes import asinh_magnitude
@@ -115,6 +116,43 @@ def test_a_pattern_stands_for_five_columns(tmp_path):
         read_table(tmp_path / "mine.csv", {"psfMag_*": "*x"})
 
 
+@pytest.mark.parametrize("suffix", ["fits", "vot", "parquet"])
+def test_an_array_of_the_five_bands_is_five_columns(tmp_path, suffix):
+    """As in the quasar catalogs DR14Q and DR16Q."""
+    path, mags = (
+        tmp_path / f"mine.{suffix}",
+        np.array([[18.5, 18.4, 18.3, 18.2, 18.1], [20.5, 20.4, 20.3, 20.2, -9999]]),
+    )
+    table = Table({"RA": [1.0, 2.0], "PSFFLUX": mags + 1, "PSFMAG": mags, "PSFMAGERR": mags / 1000, "n": mags[:, :4]})
+    if suffix == "parquet":
+        pq.write_table(of_astropy(table), path)
+    else:
+        table.write(path, format="votable" if suffix == "vot" else None)
+    columns = {"psfMag_*": "PSFMAG[*]", "psfMagErr_*": "psfmagerr[*]"}
+    read = read_table(path, columns)
+    for place, band in enumerate(BANDS):
+        assert numbers(read, f"psfMag_{band}") == pytest.approx(mags[:, place])
+        assert numbers(read, f"psfMagErr_{band}") == pytest.approx(mags[:, place] / 1000)
+    assert "'psfMag_*=PSFMAG[*]' 'psfMagErr_*=PSFMAGERR[*]'" in suggestion(
+        columns_of(path), ["psfMag_u", "psfMagErr_u"]
+    )
+    assert not needs_archive(path, columns)
+    with pytest.raises(CrosszError, match=r"column PSFMAG \(psfMag_u\) holds .*, not numbers"):
+        read_table(path, {"psfMag_u": "PSFMAG"})
+
+
+def test_names_that_differ_by_case_alone_are_two_columns(tmp_path):
+    """As SIMBAD has U and u, and many tables a redshift Z beside a magnitude z."""
+    text = "u,g,r,i,z,Z,U\n18.5,18.4,18.3,18.2,18.1,0.5,18.9\n"
+    table = read(tmp_path / "mine.csv", text, columns={"psfMag_*": "*"})
+    assert numbers(table, "psfMag_z") == [18.1]
+    assert numbers(table, "psfMag_u") == [18.5]
+    with pytest.raises(CrosszError, match="more than one column is named OBJID or objid; rename or remove"):
+        read(tmp_path / "mine.csv", "OBJID,objid\n1,2\n")
+    with pytest.raises(CrosszError, match="more than one column is named ra or ra; rename or remove"):
+        read(tmp_path / "mine.csv", "ra,ra\n1,2\n")
+
+
 def test_absent_columns_are_suggested_by_what_is_there():
     fields = [Field(name) for name in ("ID", *(f"{band}mag" for band in BANDS), *(f"e_{band}mag" for band in BANDS))]
     assert "--columns 'dered_*=*mag' 'psfMagErr_*=e_*mag'" in suggestion(fields, NEEDED)
@@ -125,7 +163,10 @@ def test_absent_columns_are_suggested_by_what_is_there():
     assert "'psfMag_*=psfMag_*' 'psfMagErr_*=err_psfMag_*' 'extinction_*=EXTINCTION_*'" in said
     assert "extinction" not in suggestion([Field(band) for band in BANDS], needed)
     how = reading(fields, "mine.csv")
-    with pytest.raises(CrosszError, match=r"mine.csv: no column dered_u, .* these networks read; name them: --columns"):
+    with pytest.raises(
+        CrosszError,
+        match=r"mine.csv: no column dered_\*, psfMagErr_\*, which these networks read; it has ID, umag, .*; name them: --columns",
+    ):
         check_needed(how, NEEDED)
     with pytest.raises(CrosszError, match=r"no column w1mag, .* --columns w1mag=NAME"):
         check_needed(reading([Field(name) for name in NEEDED], "mine.csv"), [*NEEDED, "w1mag"])
@@ -134,7 +175,7 @@ def test_absent_columns_are_suggested_by_what_is_there():
 def test_a_band_that_is_absent_counts_as_missing(caplog):
     how = reading([Field(name) for name in NEEDED if name != "dered_z"], "mine.csv")
     check_needed(how, NEEDED)
-    assert "mine.csv: no column dered_z: the bands z count as missing" in caplog.text
+    assert "mine.csv: no column dered_z: the band z counts as missing" in caplog.text
 
 
 TRUTH = catalog(40)
@@ -255,12 +296,28 @@ def test_marks_alone_do_not_raise_the_question_and_are_counted(tmp_path, caplog)
     rows.loc[:1, "psfMagErr_i"] = -1
     rows.loc[:9, "dered_z"] = None
     rows.to_csv(tmp_path / "mine.csv", index=False)
-    table = read_table(tmp_path / "mine.csv")
+    table = read_all(tmp_path / "mine.csv")
     note_missing(table, reading(fields_of(table.schema), "mine.csv"))
     assert (
         "44 value(s) count as missing magnitudes or errors: -9999.0 (31), 99 (6), inf (4) and 2 other values"
         in caplog.text
     )
+
+
+@pytest.mark.parametrize(
+    ("units", "mark", "error", "said"),
+    [("AB", "99.0", "24.3", "24.3 (3), 99.0 (3)"), ("uJy", "-99.0", "-99.0", "-99.0 (6)")],
+)
+def test_marks_are_counted_in_every_unit(tmp_path, caplog, units, mark, error, said):
+    """BPZ and LePHARE write 99 and -99 of AB magnitudes, EAZY -99 of fluxes; 24.3 is a limit of BPZ, and no error."""
+    caplog.set_level(logging.INFO, "crossz")
+    rows = (frame(MAGS, ERRORS) if units == "AB" else frame(FLUX, 20 * SIGMA)).astype(object)
+    rows.loc[:2, ["dered_u", "psfMagErr_u"]] = mark, error
+    rows.to_csv(tmp_path / "mine.csv", index=False)
+    ours = read_list(tmp_path / "mine.csv", NEEDED, units=units).known
+    assert np.isnan(numbers(ours, "dered_u")[:3]).all()
+    assert np.isfinite(numbers(ours, "dered_u")[3:]).all()
+    assert f"6 value(s) count as missing magnitudes or errors: {said}" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "fits"])
