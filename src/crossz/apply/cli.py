@@ -48,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         With a message of one line and exit status 1 for an error that the user can mend, with exit status 2 for a wrong
         call.
     """
+    if any("\0" in word for word in arguments or ()):
+        sys.exit("crossz: a word of this call has the character NUL, which no name of a file has")
     options = parser().parse_args(arguments)
     with messages_from(options.level):
         try:
@@ -206,11 +208,14 @@ def _nz(options: argparse.Namespace) -> None:
 
     if (options.columns or options.units) and not options.training:
         options.error("--columns and --units are of the magnitudes that --training compares")
-    written = write_nz(options.table, options.out, options.bins, options.qp)
+    draw = None
     if options.training:
         from crossz.apply.coverage import compared
 
-        written.append(compared(options.table, options.training, Path(options.out), options.columns, options.units))
+        draw = compared(options.table, options.training, options.columns, options.units)
+    written = write_nz(options.table, options.out, options.bins, options.qp)
+    if draw is not None:
+        written.append(draw(Path(options.out)))
     log.info(", ".join(map(str, written)))
 
 

@@ -64,6 +64,7 @@ def test_a_table_without_magnitudes_is_refused(estimates):
     table[[name for name in table.colnames if not name.startswith("psfMag")]].write(bare)
     with pytest.raises(SystemExit, match=r"crossz: .*bare.fits: no column psfMag_u"):
         cli.main(["nz", str(bare), str(bare.with_name("nz.csv")), "--training", "sdss-dr5q"])
+    assert not bare.with_name("nz.csv").exists()  # nothing is written before all was checked
 
 
 def test_names_of_the_user_are_read_as_predict_reads_them(estimates, capsys):
