@@ -31,6 +31,10 @@ fuzz: .venv/ready
 	    PYTHONPATH=src:tests $(BIN)/python -m fuzz $$target --cases 1000000000 --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) || exit 1; \
 	done
 
+# Hostile files and calls, each in a process that is watched: GROUPS="zips mat" runs some of them.
+attack: .venv/ready
+	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m attacks $(GROUPS)
+
 # As root, where slurmctld, slurmd, sbatch and munged are installed and no Slurm is configured: docs/clusters.md.
 test-slurm: .venv/ready
 	$(BIN)/python -m pytest -n 0 tests/slurm
@@ -128,4 +132,4 @@ lock:
 	printf '%s\n' $(PLUGINS) \
 	    | $(COMPILE) - -o requirements-container.txt
 
-.PHONY: metrics report test test-fast fuzz test-slurm test-lsdb test-storage benchmarks networks tutorial lint docs lock
+.PHONY: metrics report test test-fast fuzz attack test-slurm test-lsdb test-storage benchmarks networks tutorial lint docs lock

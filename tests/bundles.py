@@ -5,7 +5,8 @@ import toy
 import yaml
 
 from crossz.apply import domain, export
-from crossz.core.files import write_json
+from crossz.apply.bundle_folder import SUMS
+from crossz.core.files import sha256, write_json
 from crossz.models import training
 
 REFERENCES = ["mean", "knn"]
@@ -82,3 +83,10 @@ def exported(survey, networks, folder, *, query=(), scored=None, **changes):
     }
     export.export(**arguments | changes)
     return folder
+
+
+def forge(folder):
+    """Give a folder checksums of the files that it holds now."""
+    names = sorted(path.name for path in folder.iterdir() if path.name != SUMS and path.is_file())
+    lines = "".join(f"{sha256(folder / name)}  {name}\n" for name in names)
+    (folder / SUMS).write_text(lines, errors="surrogateescape")

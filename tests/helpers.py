@@ -9,6 +9,10 @@ SDSS = ROOT.parent / "shared" / "sdss"
 """Real SDSS files; they are no part of the project, and tests on them skip where they are absent."""
 
 
+ORDERS = {chr(code) for code in (*range(9), *range(11, 13), *range(14, 32), *range(0x7F, 0xA0))}
+"""Characters that a terminal obeys, and that crossz never shows: not those of lines and tabs."""
+
+
 def archive(url: str, **more: object) -> dict:
     """The configuration's archive block for a local archive at `url`: so patient that a busy machine fails no test."""
     return {

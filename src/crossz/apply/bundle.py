@@ -1,7 +1,6 @@
 """The networks of all splits together: of a run, or of a bundle."""
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -200,7 +199,7 @@ def _temperature(folder: str | Path, facts: Mapping[str, Any]) -> dict[str, floa
         }
     except _MALFORMED as error:
         raise CrosszError(f"{Path(folder) / FACTS}: ensemble: incomplete ({error!r}); get the bundle again") from error
-    if wrong := [inputs for inputs, value in found.items() if not 0 < value < math.inf]:
+    if wrong := [inputs for inputs, value in found.items() if not stacking.COOLEST < value < stacking.HOTTEST]:
         raise CrosszError(
             f"{Path(folder) / FACTS}: ensemble: no temperature of {', '.join(wrong)}; get the bundle again"
         )

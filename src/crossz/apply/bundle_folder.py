@@ -51,7 +51,8 @@ BOUNDS = {
     "dropout": (0, 1),
 }
 """Least and largest values of settings of `crossmodal` that decide how large a network is, as in the configuration's schema."""
-_KINDS = {"domain": dict, "domain.objects": int, "domain.features": dict, "domain.features.z": list, "made": dict, "made.versions": dict, "ensemble": dict}  # fmt: skip
+_KINDS = {"domain": dict, "domain.objects": int, "domain.features": dict, "domain.features.z": list, "made": dict, "made.versions": dict, "ensemble": dict, "ensemble.scores": dict}  # fmt: skip
+_MOST_OBJECTS = 10**12  # of the training
 _MOST_NAMES = 1000
 _MOST_SHRUNK = 20  # times that a bundle is larger than its zip file: weights hardly shrink, text some five times
 _MALFORMED = (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
@@ -149,7 +150,9 @@ def check(folder: str | Path) -> dict[str, Any]:
             "use the crossz that made it, or a newer one"
         )
     if other := named ^ ({path.name for path in _files(folder)} - {SUMS}):
-        raise CrosszError(f"{folder}: {', '.join(sorted(other))}: not what {FACTS} names; get the bundle again")
+        raise CrosszError(
+            f"{folder}: {', '.join(sorted(map(str, other)))}: not what {FACTS} names; get the bundle again"
+        )
     fail_if(_impossible(facts), f"{folder / FACTS}")
     return facts
 
@@ -240,6 +243,18 @@ def _misshapen(facts: Mapping[str, Any]) -> list[str]:
         numbers = value if kind is list and isinstance(value, list) else []
         if not isinstance(value, kind) or not all(isinstance(number, int | float) for number in numbers):
             problems.append(f"{path}: {printable(str(value), 40)}, wanted {kind.__name__}")
+    return problems or _beyond(facts)
+
+
+def _beyond(facts: Mapping[str, Any]) -> list[str]:
+    """Numbers about the training that cannot be, of facts whose parts are of the right kind."""
+    domain, scores = facts["domain"], facts.get("ensemble", {}).get("scores", {})
+    problems = []
+    if "objects" not in domain or not 0 <= domain["objects"] <= _MOST_OBJECTS:
+        problems.append("domain.objects: no number of objects")
+    for inputs, values in scores.items():
+        if not isinstance(values, dict) or not all(isinstance(value, int | float) for value in values.values()):
+            problems.append(f"ensemble.scores: {printable(inputs, 40)}: no numbers")
     return problems
 
 

@@ -6,7 +6,6 @@ Imports stand where they are used: a wrong call should not wait seconds for torc
 import argparse
 import contextlib
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from crossz.apply import completion
 from crossz.apply.column_pairs import column_pairs
+from crossz.apply.given_paths import SUFFIXES, check_paths, is_folder
 from crossz.apply.messages import messages_from
-from crossz.apply.networks import shipped
 from crossz.core.errors import CrosszError
 from crossz.core.job import message_of
 from crossz.core.version import VERSION
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".parquet", ".csv", ".fits", ".vot", ".ecsv")
-"""Of the tables that are written: the keys of `writers.WRITERS`, which need libraries."""
 
 _MOST_THREADS = 1024
 _NETWORK = "a network that comes with crossz (`crossz models` lists them), or the folder or zip file of a bundle"
@@ -49,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         With a message of one line and exit status 1 for an error that the user can mend, with exit status 2 for a wrong
         call.
     """
+    if any("\0" in word for word in arguments or ()):
+        sys.exit("crossz: a word of this call has the character NUL, which no name of a file has")
     options = parser().parse_args(arguments)
     with messages_from(options.level):
         try:
@@ -207,12 +206,14 @@ def _nz(options: argparse.Namespace) -> None:
 
     if (options.columns or options.units) and not options.training:
         options.error("--columns and --units are of the magnitudes that --training compares")
-    written = []
-    if options.training:  # first: of a command that fails nothing is left
+    draw = None
+    if options.training:
         from crossz.apply.coverage import compared
 
-        written.append(compared(options.table, options.training, Path(options.out), options.columns, options.units))
-    written += write_nz(options.table, options.out, options.bins, options.qp)
+        draw = compared(options.table, options.training, options.columns, options.units)
+    written = write_nz(options.table, options.out, options.bins, options.qp)
+    if draw is not None:
+        written.append(draw(Path(options.out)))
     log.info(", ".join(map(str, written)))
 
 
@@ -233,7 +234,7 @@ def _predict(options: argparse.Namespace) -> None:
     if options.at is not None and (len(paths) == 2 or options.cutouts):
         options.error("--at is one object of the archive: it takes neither a table of targets nor --cutouts")
     if paths:
-        _check_paths(None if options.at else Path(paths[0]), paths[-1])
+        check_paths(None if options.at else Path(paths[0]), paths[-1])
     with bundle_folder.opened(options.bundle) as folder:
         if options.at:
             _predict_at(options, folder, paths[0] if paths else None)
@@ -267,7 +268,7 @@ def _predict_table(options: argparse.Namespace, folder: Path, path: Path, out: s
                 from crossz.apply import qp_pdfs
 
                 qp = stack.enter_context(qp_pdfs.opened(Path(out).with_suffix(".hdf5"), targets.count()))
-            how: Any = {"find": find, "folder": _is_folder(out), "pdf": options.pdf, "sample": sample, "qp": qp}
+            how: Any = {"find": find, "folder": is_folder(out), "pdf": options.pdf, "sample": sample, "qp": qp}
             how["classes"] = None if classes is None else classes[0]
             summary = write_estimates(targets, Path(out), bundle, header, **how)
     if page is not None and sample is not None:
@@ -304,7 +305,7 @@ def _predict_at(options: argparse.Namespace, folder: Path, out: str | None) -> N
     table = predict(target, _loaded(options, folder, facts), classes=beside)
     header = _header(facts, folder, classes)
     if out is not None:
-        write_at(options.at, table, header, out, page, form=options.pdf, folder=_is_folder(out))
+        write_at(options.at, table, header, out, page, form=options.pdf, folder=is_folder(out))
     sys.stdout.write(f"{in_words(table.iloc[0])}\n")
 
 
@@ -352,26 +353,6 @@ def _needed(facts: Mapping[str, Any]) -> list[str]:
         return table_columns(facts["magnitudes"], facts.get("columns", ()))
     except (KeyError, TypeError) as error:
         raise CrosszError(f"{FACTS}: incomplete ({error!r}); get the bundle again") from error
-
-
-def _is_folder(out: str) -> bool:
-    """Whether a name is that of a folder: it ends with a slash, has no suffix, or is one."""
-    return out.endswith(("/", os.sep)) or not Path(out).suffix or Path(out).is_dir()
-
-
-def _check_paths(targets: Path | None, out: str) -> None:
-    if not _is_folder(out) and Path(out).suffix not in SUFFIXES:
-        raise CrosszError(
-            f"{out}: tables are written as {', '.join(SUFFIXES)}, or as Parquet into a folder; end its name so, or with /"
-        )
-    if targets is None or str(targets) == "-":
-        return
-    if not targets.is_file():
-        swapped = str(targets) in shipped()
-        order = f"; {targets} is a network: the order is NETWORK TARGETS OUT" if swapped else ""
-        raise CrosszError(f"{targets}: no such table of targets{order}")
-    if Path(out).exists() and Path(out).samefile(targets):
-        raise CrosszError(f"{out}: that is the table of targets itself; name another file")
 
 
 @contextlib.contextmanager

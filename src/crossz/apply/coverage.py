@@ -5,23 +5,23 @@ within the distance of its 16th neighbour among the training objects (Lima et al
 of magnitude i and of four colours, each in units of its spread over the training objects.
 """
 
+import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.dataset
 from scipy.spatial import cKDTree
 
 from crossz.apply.bundle import Bundle, load_bundle
 from crossz.apply.column_pairs import column_pairs
 from crossz.apply.domain import photometry_features
+from crossz.apply.foreign_estimates import read_whole
 from crossz.apply.predict import photometry_of
 from crossz.catalog.columns import COLUMNS
 from crossz.catalog.lists import check_needed, reading, renamed
-from crossz.catalog.readers import fields_of, read_all
+from crossz.catalog.readers import fields_of
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
 from crossz.report.style import COLOURS, STYLE, plt, save
@@ -74,26 +74,35 @@ def coverage(train: np.ndarray, targets: np.ndarray) -> Coverage:
     return Coverage(count / max(count.sum(), 1.0), (distance <= radius[which]).any(1))
 
 
-def compared(table: str | Path, network: str, out: Path, columns: Sequence[str] = (), units: str | None = None) -> Path:
-    """Compare a table of estimates with the training objects of a network; the plot that is written beside `out`.
+def compared(
+    table: str | Path, network: str, columns: Sequence[str] = (), units: str | None = None
+) -> Callable[[Path], Path]:
+    """Compare a table of estimates with the training objects of a network.
 
-    `columns` and `units` are the words of --columns and --units. Raises what `column_pairs` and `write_coverage` raise.
+    `columns` and `units` are the words of --columns and --units. Raises what `column_pairs` and `comparison` raise.
+
+    Returns
+    -------
+    callable
+        Draws the plot beside a file, so that nothing is written before everything was checked; the plot's name.
     """
     bundle = load_bundle(network)
     pairs = column_pairs(columns, {*COLUMNS, *bundle.splits[0].info.columns})
-    png = out.with_name(f"{out.stem}-training.png")
-    log.info(str(write_coverage(table, bundle, png, pairs, units)))
-    return png
+    found, plot = comparison(table, bundle, pairs, units)
+
+    def draw(out: Path) -> Path:
+        log.info(str(found))
+        png = out.with_name(f"{out.stem}-training.png")
+        plot(png)
+        return png
+
+    return draw
 
 
-def write_coverage(
-    table: str | Path,
-    bundle: Bundle,
-    png: Path,
-    columns: Mapping[str, str] | None = None,
-    units: str | None = None,
-) -> Coverage:
-    """Draw magnitude and colours of targets, of the training objects, and of these with their weights.
+def comparison(
+    table: str | Path, bundle: Bundle, columns: Mapping[str, str] | None = None, units: str | None = None
+) -> tuple[Coverage, Callable[[Path], None]]:
+    """Weights of the training objects, and what draws magnitude and colours of them, with and without weights, and of the targets.
 
     Parameters
     ----------
@@ -101,8 +110,6 @@ def write_coverage(
         What `crossz predict` wrote, with the magnitudes that the user's table had; or that table.
     bundle
         The network.
-    png
-        The plot to write.
     columns, units
         As in `lists.read_table`.
 
@@ -116,8 +123,7 @@ def write_coverage(
     if not len(targets):
         raise CrosszError(f"{table}: no row has magnitudes and errors in all bands: nothing to compare")
     found = coverage(train, targets)
-    _plot(train, targets, found, png)
-    return found
+    return found, functools.partial(_plot, train, targets, found)
 
 
 def _training(bundle: Bundle) -> np.ndarray:
@@ -132,8 +138,8 @@ def _training(bundle: Bundle) -> np.ndarray:
 
 
 def _targets(table: str | Path, bundle: Bundle, columns: Mapping[str, str] | None, units: str | None) -> np.ndarray:
-    folder, info = Path(table).is_dir(), bundle.splits[0].info
-    given: pa.Table = pyarrow.dataset.dataset(table, format="parquet").to_table() if folder else read_all(table)
+    info = bundle.splits[0].info
+    given = read_whole(table)
     how = reading(fields_of(given.schema), str(table), columns, info.columns, units)
     check_needed(how, bundle.columns)
     return photometry_features(photometry_of(renamed(given, how).to_pandas(), info.magnitudes, info.columns, True))

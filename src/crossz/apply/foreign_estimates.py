@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
 
-from crossz.apply.answer import OURS
+from crossz.apply.answer import OURS, header_in
+from crossz.catalog.readers import read_all
 from crossz.core.constants import OK
-from crossz.core.errors import CrosszError
+from crossz.core.errors import CrosszError, Refused
+from crossz.core.foreign import refusing
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import mixtures_of
 
@@ -17,6 +20,34 @@ MOST_GAUSSIANS = 100
 """Of a PDF."""
 _FARTHEST = 5.0  # of ln(1 + z): z = 147
 _REMEDY = "read the table that `crossz predict` wrote"
+
+
+def read_whole(path: str | Path) -> pa.Table:
+    """All columns of a table of estimates: a file, or a folder of Parquet files.
+
+    Raises
+    ------
+    CrosszError
+        There is none, or it cannot be read.
+    """
+    if not Path(path).is_dir():
+        if not Path(path).is_file():
+            raise CrosszError(f"{path}: no such table of estimates; `crossz predict` makes one")
+        return read_all(path)
+    try:
+        with refusing("not a folder of Parquet files alone"):
+            return pyarrow.dataset.dataset(path, format="parquet").to_table()
+    except Refused as error:
+        raise CrosszError(f"{path}: {error}; {_REMEDY}") from error
+
+
+def warning_in(path: str | Path, schema: pa.Schema) -> str:
+    """The warning in the header of a table of estimates; empty without one. Raises CrosszError if the header is damaged."""
+    try:
+        with refusing("its header is damaged"):
+            return str(header_in(schema).get("warning", ""))
+    except Refused as error:
+        raise CrosszError(f"{path}: {error}; {_REMEDY}") from error
 
 
 def check_types(path: str | Path, table: pa.Table) -> None:
@@ -33,7 +64,7 @@ def check_types(path: str | Path, table: pa.Table) -> None:
         kind = field.type
         if name == "status" and not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             raise CrosszError(f"{path}: column {field.name} is {kind}, not text; {_REMEDY}")
-        if name == "z_phot" and not _is_number(kind):
+        if (name == "z_phot" or name.startswith("p_")) and not _is_number(kind):
             raise CrosszError(f"{path}: column {field.name} is {kind}, not numbers; {_REMEDY}")
         if name.startswith("pdf"):
             if not pa.types.is_nested(kind) or not hasattr(kind, "value_type") or not _is_number(kind.value_type):
@@ -73,6 +104,8 @@ def check_values(path: str | Path, found: pd.DataFrame) -> None:
         mixtures = mixtures_of(found)
     except KeyError as error:
         raise CrosszError(f"{path}: a column of the PDFs is missing ({error}); {_REMEDY}") from error
+    if mixtures is not None and "z_phot" not in found:
+        raise CrosszError(f"{path}: there are PDFs, and no column z_phot; {_REMEDY}")
     wrong = {"z_phot is no redshift": ~(np.isfinite(z := _numbers(found, "z_phot")) & (z > -1))}
     if mixtures is not None:
         if mixtures.weight.shape[1] > MOST_GAUSSIANS:
@@ -86,6 +119,10 @@ def check_values(path: str | Path, found: pd.DataFrame) -> None:
                 (mixtures.sigma > 0) & (mixtures.sigma < _FARTHEST)
             ).all(1)
         wrong["its PDF is none (weights, means or sigmas)"] = ~fine
+    for name in found:
+        if str(name).startswith("p_"):
+            p = _numbers(found, str(name))
+            wrong[f"{name} is no probability"] = (p < 0) | (p > 1 + 1e-3)
     ok = found["status"].to_numpy(object) == OK
     for what, rows in wrong.items():
         if (ok & rows).any():

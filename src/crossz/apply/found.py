@@ -146,6 +146,8 @@ def estimated(
     given = arrow_of(table)
     if isinstance(images, np.ndarray):
         images = images_from(images)
+    elif not isinstance(images, Images | None):
+        raise CrosszError(f"images are an array, or what images_in gave, not {type(images).__name__}")
     if images is not None and len(images.row) != len(given):
         raise CrosszError(f"{len(images.row):,} images for a table of {len(given):,} rows: wanted one a row")
     how = reading(fields_of(given.schema), _TABLE, columns, bundle.splits[0].info.columns, units)

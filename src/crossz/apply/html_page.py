@@ -59,11 +59,11 @@ def page_beside(out: str | Path) -> Path:
     Raises
     ------
     CrosszError
-        There is another file of that name, which is no page of crossz.
+        There is something else of that name, which is no page of crossz.
     """
     path = Path(out)
     page = path.with_name(f"{path.stem if path.suffix else path.name}.html")
-    if page.is_file() and _MARK not in page.read_text(encoding="utf-8", errors="replace")[:2000]:
+    if page.exists() and not (page.is_file() and _MARK in page.read_text(encoding="utf-8", errors="replace")[:2000]):
         raise CrosszError(f"{page}: the page of {path.name} would replace it; rename it, or say --no-page")
     return page
 

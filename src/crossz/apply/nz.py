@@ -9,14 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset
 
-from crossz.apply.answer import OURS, PREFIX, frame_of, header_in
+from crossz.apply.answer import OURS, PREFIX, frame_of
 from crossz.apply.classes import QUASAR
-from crossz.apply.foreign_estimates import check_types, check_values
+from crossz.apply.foreign_estimates import check_types, check_values, read_whole, warning_in
 from crossz.apply.output_columns import described
 from crossz.apply.pdf_columns import GRID
-from crossz.catalog.readers import read_all
 from crossz.core.constants import OK
 from crossz.core.errors import CrosszError
 from crossz.core.files import atomic_path
@@ -99,10 +97,7 @@ def read_estimates(path: str | Path) -> tuple[pd.DataFrame, str]:
     CrosszError
         It cannot be read, is no table of estimates, or holds what is no estimate.
     """
-    folder = Path(path).is_dir()
-    if not folder and not Path(path).is_file():
-        raise CrosszError(f"{path}: no such table of estimates; `crossz predict` makes one")
-    table = pyarrow.dataset.dataset(path, format="parquet").to_table() if folder else read_all(path)
+    table = read_whole(path)
     if not any(OURS in (field.metadata or {}) for field in table.schema):
         table = _marked(table)
     check_types(path, table)
@@ -110,7 +105,7 @@ def read_estimates(path: str | Path) -> tuple[pd.DataFrame, str]:
     if "status" not in found:
         raise CrosszError(f"{path}: no table of estimates: it has no column status; `crossz predict` makes one")
     check_values(path, found)
-    return found, header_in(table.schema).get("warning", "")
+    return found, warning_in(path, table.schema)
 
 
 def _marked(table: pa.Table) -> pa.Table:
@@ -162,6 +157,8 @@ def stacked(found: pd.DataFrame, edges: Sequence[float] = (), source: str = "the
     weight = _quasars(found)[known]
     if not len(z):
         raise CrosszError(f"{source}: no object with an estimate")
+    if not weight.any():
+        raise CrosszError(f"{source}: no object that may be a quasar, by p_{QUASAR}")
     bins = [("all", -np.inf, np.inf)] + [(f"{low:g}-{high:g}", low, high) for low, high in pairwise(edges)]
     random = np.random.default_rng(0)
     total, resampled = np.zeros((len(bins), len(GRID))), np.zeros((len(bins), RESAMPLES, len(GRID)))

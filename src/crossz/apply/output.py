@@ -55,10 +55,12 @@ def opened(path: Path, folder: bool = False) -> Iterator[Write]:
 def _parquet(path: Path, stack: contextlib.ExitStack) -> Write:
     writers: list[pq.ParquetWriter] = []
 
+    handle = stack.enter_context(path.open("wb"))  # of a name, pyarrow would make an address, and text
+
     def write(table: pa.Table) -> None:
         table = table.replace_schema_metadata(parquet_metadata(table.schema))
         if not writers:
-            writers.append(stack.enter_context(pq.ParquetWriter(path, table.schema)))
+            writers.append(stack.enter_context(pq.ParquetWriter(handle, table.schema)))
         writers[0].write_table(table)
 
     return write
@@ -78,8 +80,8 @@ def _csv(path: Path, stack: contextlib.ExitStack) -> Write:
 def _parts(folder: Path) -> Write:
     def write(table: pa.Table) -> None:
         number = len(list(folder.iterdir()))
-        with atomic_path(folder / f"part-{number:05}.parquet") as temporary:
-            pq.write_table(table.replace_schema_metadata(parquet_metadata(table.schema)), temporary)
+        with atomic_path(folder / f"part-{number:05}.parquet") as temporary, temporary.open("wb") as handle:
+            pq.write_table(table.replace_schema_metadata(parquet_metadata(table.schema)), handle)
 
     return write
 

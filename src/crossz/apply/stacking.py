@@ -1,6 +1,5 @@
 """The stack of new objects: the trees of all splits beside their networks, of a run or of a bundle."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,9 @@ from crossz.models import features as ft
 
 TOGETHER = 8
 """Gaussians of the trees of several splits together. With four of each split, writing the PDFs takes twice as long."""
+COOLEST, HOTTEST = 0.01, 100.0
+"""Of temperatures: with others, a PDF has no width or no end."""
+_FARTHEST = 5.0  # of ln(1 + z): z = 147
 _MALFORMED = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 
 
@@ -120,10 +122,19 @@ def of_bundle(folder: str | Path, facts: Mapping[str, Any], features: int) -> St
     trees = [forests.loaded(Path(folder) / split["trees"]) for split in facts["splits"]]
     if any(len(forest.fill) != features for forest in trees):
         raise CrosszError(f"{folder}: the trees see other features than the networks; get the bundle again")
+    if any(not _can_be(forest.scale) for forest in trees):
+        raise CrosszError(f"{folder}: the trees give redshifts that cannot be; get the bundle again")
     try:
         return _stack(trees, facts["stack"])
     except _MALFORMED as error:
         raise CrosszError(f"{folder}: bundle.json: stack: incomplete ({error!r}); get the bundle again") from error
+
+
+def _can_be(scale: np.ndarray) -> bool:
+    """Whether `Forest.scale` is of redshifts."""
+    low, high, widest, kernel, temperature = scale
+    near = -_FARTHEST < low < high < _FARTHEST and widest < _FARTHEST and kernel < _FARTHEST
+    return bool(near and COOLEST < temperature < HOTTEST)
 
 
 def _stack(trees: Sequence[Forest], facts: Mapping[str, Any]) -> Stack:
@@ -137,6 +148,6 @@ def _stack(trees: Sequence[Forest], facts: Mapping[str, Any]) -> Stack:
     weights = [pool.weight for split in found for pool in split.values()]
     if len(found) != len(trees) or any(split.keys() != found[0].keys() for split in found):
         raise ValueError("splits that differ")
-    if not all(0 < value < math.inf for value in numbers) or not all(0 <= value <= 1 for value in weights):
+    if not all(COOLEST < value < HOTTEST for value in numbers) or not all(0 <= value <= 1 for value in weights):
         raise ValueError("a weight or a temperature that cannot be")
     return Stack(tuple(trees), tuple(found), temperature)

@@ -56,16 +56,17 @@ def check_names(names: Iterable[str], path: Path) -> None:
     Raises
     ------
     CrosszError
-        FITS has no names of more than 68 characters, ECSV none without characters or of two lines.
+        FITS has no names of more than 68 characters, ECSV none of two lines, and only CSV and Parquet have blank ones.
     """
     for name in names:
         if path.suffix == ".fits" and len(_fits_name(name).replace("'", "''")) > _LONGEST_FITS_NAME:
             raise CrosszError(
                 f"{path}: column {printable(name, 40)}...: FITS has no name so long; write .parquet or .csv"
             )
-        if path.suffix == ".ecsv" and (not name or len(name.splitlines()) > 1):
-            said = printable(name, 40) or "without a name"
-            raise CrosszError(f"{path}: column {said}: ECSV has no such name; write .parquet or .csv")
+        if path.suffix in (".fits", ".vot", ".ecsv") and not name.strip():
+            raise CrosszError(f"{path}: a column without a name: write .parquet or .csv, or name it")
+        if path.suffix == ".ecsv" and len(name.splitlines()) > 1:
+            raise CrosszError(f"{path}: column {printable(name, 40)}: ECSV has no such name; write .parquet or .csv")
 
 
 def _fits_name(name: str) -> str:
@@ -75,7 +76,8 @@ def _fits_name(name: str) -> str:
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
-    pq.write_table(table.replace_schema_metadata(parquet_metadata(table.schema)), path)
+    with open(path, "wb") as handle:
+        pq.write_table(table.replace_schema_metadata(parquet_metadata(table.schema)), handle)
 
 
 def parquet_metadata(schema: pa.Schema) -> dict[bytes, bytes]:
@@ -155,13 +157,13 @@ def python_cells(column: pa.ChunkedArray | pa.Array) -> list[Any]:
     Raises
     ------
     CrosszError
-        Such a date is part of an array or of another cell of several values.
+        Such a date is part of an array or of another cell of several values. Or dates have a time zone that is none.
     """
-    if pa.types.is_temporal(column.type) and not pa.types.is_interval(column.type):
-        column = column.cast(pa.int64() if pa.types.is_duration(column.type) else pa.string())
     try:
+        if pa.types.is_temporal(column.type) and not pa.types.is_interval(column.type):
+            column = column.cast(pa.int64() if pa.types.is_duration(column.type) else pa.string())
         cells: list[Any] = column.to_pylist()
-    except OverflowError as error:
+    except (OverflowError, pa.ArrowInvalid) as error:
         raise CrosszError(f"a column of {column.type} holds dates that cannot be written; leave it out") from error
     return cells
 

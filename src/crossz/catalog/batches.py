@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 
 from crossz.catalog.formats import kind_of, plain, reading_of
 from crossz.catalog.lists import Reading, UserList, check_needed, log_missing, missing_marks, reading, renamed
-from crossz.catalog.readers import fields_of, fits_batches, of_parquet, read_all, text_batches, texts_of
+from crossz.catalog.parquet import of_parquet, row_bytes, texts_of
+from crossz.catalog.readers import fields_of, fits_batches, read_all, text_batches
 from crossz.core.errors import CrosszError
 
 ROWS = 1 << 14
-"""So many rows are in memory together."""
+"""So many rows are in memory together; fewer if they are wide."""
+_BYTES = 1 << 27  # of rows in memory
 _MARKS = 1000  # different values that count as missing; of more of them, the rarest are counted together
 
 
@@ -84,9 +86,10 @@ def _tables(path: str | Path, file: Path, texts_alone: bool = False) -> Iterator
             piece = next(pieces, None)
         if piece is not None and len(piece):
             waiting.append(piece)
-        if waiting and (piece is None or sum(map(len, waiting)) >= ROWS):
+        wide = sum(table.nbytes for table in waiting) >= _BYTES
+        if waiting and (piece is None or wide or sum(map(len, waiting)) >= ROWS):
             whole = pa.concat_tables(waiting)
-            full = len(whole) if piece is None else len(whole) // ROWS * ROWS
+            full = len(whole) if piece is None or wide else len(whole) // ROWS * ROWS
             yield from (whole.slice(start, min(ROWS, full - start)) for start in range(0, full, ROWS))
             waiting = [whole.slice(full)]
         if piece is None:
@@ -96,6 +99,7 @@ def _tables(path: str | Path, file: Path, texts_alone: bool = False) -> Iterator
 def _pieces(file: Path, texts_alone: bool) -> Iterator[pa.Table]:
     kind = kind_of(file)
     if kind == "parquet":
+        rows = max(1, min(ROWS, _BYTES // max(row_bytes(file), 1)))
         with pq.ParquetFile(file, buffer_size=1 << 20, read_dictionary=texts_of(file)) as source:
             schema = source.schema_arrow
             names = [
@@ -103,7 +107,7 @@ def _pieces(file: Path, texts_alone: bool) -> Iterator[pa.Table]:
                 for field in of_parquet(schema.empty_table()).schema
                 if not texts_alone or _is_text(field.type)
             ]
-            for batch in source.iter_batches(ROWS, columns=names) if names else ():
+            for batch in source.iter_batches(rows, columns=names) if names else ():
                 # What pandas writes for itself would be applied again to a table with other columns.
                 yield of_parquet(pa.Table.from_batches([batch])).replace_schema_metadata(None)
         return

@@ -26,6 +26,7 @@ SUFFIXES = {".fits": "fits", ".fit": "fits", ".parquet": "parquet", ".vot": "vot
 """Suffixes under which no text is expected."""
 _HEAD = 1 << 20  # bytes from which a layout is read
 _LARGEST = 64 << 30  # bytes of an unpacked table
+_MOST_SHRUNK, _FREE = 200, 1 << 30  # times that a table shrinks by gzip, and bytes that any one may have
 _SEPARATORS = ",\t;|"
 _VALUE = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?|\d+[: ]\d+[: ][\d.]+)\s*")  # no name looks so
 _COMMENT = re.compile(r"#|\"?sep=.\"?$")  # the latter is for Excel alone
@@ -141,13 +142,13 @@ def plain(path: Path) -> Iterator[Path]:
 
 
 def _unpack(path: Path, target: Path) -> None:
-    size = 0
+    size, most = 0, min(_LARGEST, max(_FREE, _MOST_SHRUNK * path.stat().st_size))
     try:
         with gzip.open(path) as source, open(target, "wb") as unpacked:
             while part := source.read(1 << 20):
                 size += len(part)
-                if size > _LARGEST:
-                    raise Refused(f"more than {_LARGEST:,} bytes when unpacked")
+                if size > most:
+                    raise Refused(f"more than {most:,} bytes when unpacked; no table shrinks so much")
                 unpacked.write(part)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise Refused(f"its gzip is cut or damaged ({error})") from error

@@ -64,7 +64,8 @@ def _text(path: Path) -> list[Field]:
 def _parquet(path: Path) -> list[Field]:
     import pyarrow.parquet as pq
 
-    from crossz.catalog.readers import fields_of, of_parquet
+    from crossz.catalog.parquet import of_parquet
+    from crossz.catalog.readers import fields_of
 
     return fields_of(of_parquet(pq.read_schema(path).empty_table()).schema)
 

@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from crossz.catalog.formats import Field, layout, opened, with_bands
+from crossz.catalog.parquet import of_parquet, row_bytes, texts_of
 from crossz.catalog.units import check_unit
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError, Refused
@@ -27,9 +28,9 @@ log = logging.getLogger(__name__)
 
 _NULLS = ["null", "NULL"]
 _CELLS, _FEWEST = 100, 1_000_000  # values that a VOTable may announce: for each of its bytes, and in any case
-_LONGEST, _LEAST_ROWS = 5000, 1000  # mean bytes of a text in so many rows, and more
 _DEEPEST = 100  # brackets in each other
 _FIELDS = 1000  # a FITS table has up to 999 columns
+_HEADER = 1 << 18  # characters of the header of an ECSV or IPAC table, which is read slowly
 
 
 def read_all(path: str | Path) -> pa.Table:
@@ -144,8 +145,7 @@ def check_votable(path: Path) -> None:
             _check_width(attributes.get("width", ""), attributes.get("precision", ""))
             lengths = re.findall(r"\d+", attributes.get("arraysize", ""))
             cells += math.prod(int(length) for length in lengths[:9])
-        if rows * cells > max(_CELLS * size, _FEWEST):
-            raise Refused(f"it announces {rows * cells:,} values in {size:,} bytes")
+        _check_cells(rows * cells, size)
 
     def doctype(*_: object) -> None:
         raise Refused("a VOTable with a DOCTYPE; save it anew without")
@@ -154,6 +154,12 @@ def check_votable(path: Path) -> None:
     parser.StartElementHandler, parser.StartDoctypeDeclHandler = begin, doctype
     with open(path, "rb") as handle:
         parser.ParseFile(handle)
+
+
+def _check_cells(values: int, size: int) -> None:
+    """Return if so many values, which a header announces, can be in a file of `size` bytes. Raises Refused otherwise."""
+    if values > max(_CELLS * size, _FEWEST):
+        raise Refused(f"it announces {printable(f'{values:,}', 40)} values in {size:,} bytes")
 
 
 def _read_text(path: Path) -> pa.Table:
@@ -198,52 +204,11 @@ def text_batches(path: Path, rows: int | None) -> Iterator[pa.Table]:
 
 
 def _read_parquet(path: Path) -> pa.Table:
+    row_bytes(path)
     table = of_parquet(pq.read_table(path, read_dictionary=texts_of(path)))
     # What pandas writes for itself would be applied again to a table with other columns.
     rest = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
     return table.replace_schema_metadata(rest or None)
-
-
-def texts_of(path: Path) -> list[str]:
-    """The columns of text in a Parquet file. They are read as categories: a kilobyte may say a text a million times."""
-    return [
-        field.name for field in pq.read_schema(path) if _is_other_text(field.type) or pa.types.is_string(field.type)
-    ]
-
-
-def of_parquet(table: pa.Table) -> pa.Table:
-    """A table of a Parquet file as the other readers give theirs: all text as strings, with words that can be read.
-
-    polars writes text as views, pandas as categories or as strings of 64 bits.
-
-    Raises
-    ------
-    Refused
-        A unit is none. Or a category has so long a name that its rows would take hundreds of megabytes.
-    UnicodeDecodeError
-        Words about a column are not UTF-8.
-    """
-    for field in table.schema:
-        for word in (field.metadata or {}).values():
-            check_unit(word.decode())
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if pa.types.is_dictionary(column.type) and _is_other_text(column.type):
-            size = sum(_text_size(chunk) for chunk in column.chunks)
-            if size > _LONGEST * max(len(table), _LEAST_ROWS):
-                raise Refused(f"column {printable(name, 40)}: texts of {size:,} bytes in {len(table):,} rows")
-    fields = [field.with_type(pa.string()) if _is_other_text(field.type) else field for field in table.schema]
-    return table.cast(pa.schema(fields, table.schema.metadata))
-
-
-def _text_size(categories: pa.DictionaryArray) -> int:
-    lengths = pc.binary_length(categories.dictionary).cast(pa.int64())
-    return int(pc.sum(lengths.take(categories.indices)).as_py() or 0)
-
-
-def _is_other_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_other_text(kind.value_type) or pa.types.is_string(kind.value_type)
-    return bool(pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def fits_fields(path: Path) -> tuple[int, list[Field]]:
@@ -294,6 +259,8 @@ def _read_astropy(path: Path, kind: str) -> pa.Table:
         check_votable(path)
     elif kind == "ecsv":
         _check_ecsv(path)
+    elif kind == "ipac":
+        _check_ipac(path)
     return of_astropy(Table.read(path, format=kind if kind == "votable" else f"ascii.{kind}"))
 
 
@@ -309,21 +276,48 @@ def of_astropy(table: Any) -> pa.Table:
 
 
 def _check_ecsv(path: Path) -> None:
-    """Return if the YAML in the header of an ECSV file, and its units, can be read in time. Raises Refused otherwise."""
+    """Return if the YAML in the header of an ECSV file can be read in time, and what it announces in memory. Raises Refused otherwise."""
     import yaml
 
-    with open(path, encoding="utf-8") as lines:
-        head = "".join(line[2:] for line in itertools.takewhile(lambda line: line.startswith("#"), lines))
+    lines, rows = _head_of(path, "#")
+    head = "".join(line[2:] for line in lines)
     depth = itertools.accumulate("[{".count(char) - "]}".count(char) for char in head)
     if max(depth, default=0) > _DEEPEST:
         raise Refused(f"its header has more than {_DEEPEST} brackets in each other")
-    key = ""
+    key, cells = "", 0
     for event in yaml.parse(head):
         value = str(getattr(event, "value", ""))
         check_unit(value)
-        if key == "format":
+        if key == "datatype":
+            _check_width(value)
+        elif key == "format":
             _check_width(value if isinstance(event, yaml.ScalarEvent) else "1000")
+        elif key == "subtype":
+            cells += math.prod(map(int, re.findall(r"\d+", value.partition("[")[2])[:9]))
         key = value
+    _check_cells(rows * cells, path.stat().st_size)
+
+
+def _check_ipac(path: Path) -> None:
+    """Return if the header of an IPAC table is no longer than it should be, and has no odd unit. Raises Refused otherwise."""
+    for line in _head_of(path, "\\|")[0]:
+        if line.startswith("|"):
+            if line.count("|") > _FIELDS:
+                raise Refused(f"a table with {line.count('|'):,} columns")
+            for text in line.split("|"):
+                check_unit(text)
+
+
+def _head_of(path: Path, marks: str) -> tuple[list[str], int]:
+    """The first lines, which begin with one of `marks`, and the number of the others. Raises Refused if they are too long."""
+    head: list[str] = []
+    size = 0
+    with open(path, encoding="utf-8") as lines:
+        while (line := lines.readline(_HEADER + 1)) and line[0] in marks:
+            head.append(line)
+            if (size := size + len(line)) > _HEADER:
+                raise Refused(f"its header has more than {_HEADER:,} characters")
+        return head, bool(line) + sum(1 for _ in lines)
 
 
 def _arrow(table: Any) -> pa.Table:

@@ -4,13 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import bundles
 import pandas as pd
 import pytest
 import toy
 from bundles import exported, trained
 
-from crossz.apply.bundle_folder import FACTS, SUMS
-from crossz.core.files import sha256
+from crossz.apply.bundle_folder import FACTS
 
 
 @pytest.fixture(scope="session")
@@ -45,12 +45,7 @@ def targets(survey):
 @pytest.fixture
 def forge():
     """Gives a folder checksums of the files that it holds now."""
-
-    def forged(folder):
-        names = sorted(path.name for path in folder.iterdir() if path.name != SUMS)
-        (folder / SUMS).write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names))
-
-    return forged
+    return bundles.forge
 
 
 @pytest.fixture

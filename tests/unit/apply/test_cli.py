@@ -101,6 +101,10 @@ def test_a_page_lies_beside_the_table_unless_it_is_not_wanted(survey, made, csv,
     assert not (tmp_path / "mine.fits").exists()
 
 
+def test_a_NUL_in_the_call_is_refused_in_words(made, csv, capsys):
+    assert "the character NUL" in error(capsys, "predict", made, csv, "a\0.csv")
+
+
 def test_columns_of_other_names_are_mapped(made, csv, tmp_path):
     run("predict", made, csv, tmp_path / "a.csv")
     renamed = pd.read_csv(csv).rename(columns={"dered_u": "umag", "objID": "source"})

@@ -99,3 +99,34 @@ def test_what_nobody_changed_is_read(answer, tmp_path):
     found, _ = nz.read_estimates(tmp_path / "o.parquet")
     assert found["status"].tolist() == ["ok", "ok", "ok", "no_data"]
     assert found["mean_1"].tolist()[:3] == [0.9] * 3
+
+
+def test_pdfs_without_a_redshift_are_refused(answer, tmp_path):
+    pq.write_table(answer.drop_columns(["z_phot"]), tmp_path / "o.parquet")
+    with pytest.raises(CrosszError, match=r"o\.parquet: .*no column z_phot"):
+        nz.read_estimates(tmp_path / "o.parquet")
+
+
+@pytest.mark.parametrize("header", [b"\xff{", b"[1]", b"[" * 100_000])
+def test_a_damaged_header_is_refused(answer, tmp_path, header):
+    pq.write_table(answer.replace_schema_metadata({"crossz.header": header}), tmp_path / "o.parquet")
+    with pytest.raises(CrosszError, match=r"o\.parquet: its header is damaged"):
+        nz.read_estimates(tmp_path / "o.parquet")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [([0.5, -0.1, 0.5, None], "row 1: .*p_QSO is no probability"), (["x"] * ROWS, "not numbers")]
+)
+def test_probabilities_that_are_none_are_refused(answer, tmp_path, values, message):
+    field = pa.field("p_QSO", pa.array(values).type, metadata={"crossz": "p_QSO"})
+    pq.write_table(answer.append_column(field, pa.array(values)), tmp_path / "o.parquet")
+    with pytest.raises(CrosszError, match=message):
+        nz.read_estimates(tmp_path / "o.parquet")
+
+
+def test_a_folder_with_a_damaged_part_is_refused(answer, tmp_path):
+    (tmp_path / "o").mkdir()
+    pq.write_table(answer, tmp_path / "o" / "part-00000.parquet")
+    (tmp_path / "o" / "part-00001.parquet").write_bytes(b"PAR1")
+    with pytest.raises(CrosszError, match="not a folder of Parquet files alone"):
+        nz.read_estimates(tmp_path / "o")

@@ -136,6 +136,8 @@ def test_what_is_no_table_is_refused_in_words(network, frame):
             network.predict(table)
     with pytest.raises(CrosszError, match="2 images for a table of 6 rows"):
         network.predict(frame, images=np.zeros((2, 5, 64, 64)))
+    with pytest.raises(CrosszError, match="images are an array, or what images_in gave, not list"):
+        network.predict(frame, images=[1, 2])
 
 
 def test_images_are_an_array(made, targets):

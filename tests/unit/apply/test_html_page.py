@@ -144,6 +144,9 @@ def test_a_file_that_is_no_page_of_ours_is_not_replaced(sample, tmp_path):
     (tmp_path / "mine.html").write_text("<p>my diary, which mentions crossz</p>")
     with pytest.raises(CrosszError, match=r"mine\.html: the page of mine\.fits would replace it"):
         page_beside(tmp_path / "mine.fits")
+    (tmp_path / "more.html").mkdir()
+    with pytest.raises(CrosszError, match=r"more\.html: the page of more\.fits would replace it"):
+        page_beside(tmp_path / "more.fits")
 
 
 @pytest.fixture(scope="module")

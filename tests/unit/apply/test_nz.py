@@ -109,6 +109,11 @@ def test_what_cannot_be_stacked_is_refused_with_the_remedy(found, tmp_path):
         assert words in str(caught.value)
 
 
+def test_a_table_in_which_nothing_can_be_a_quasar_is_refused(found):
+    with pytest.raises(CrosszError, match="no object that may be a quasar"):
+        nz.stacked(found.assign(p_QSO=0.0))
+
+
 def test_an_object_counts_as_often_as_it_is_a_quasar(found):
     near_one = found["z_phot"] < 2
     whole, low, high = nz.stacked(found.assign(p_QSO=np.where(near_one, 0.25, np.nan)), [0.5, 2, 4])

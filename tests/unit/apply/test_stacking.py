@@ -141,6 +141,11 @@ def test_trees_that_are_none_or_see_other_features_are_refused(whole, stack, for
     forge(whole)
     with pytest.raises(CrosszError, match="other features than the networks"):
         load_bundle(whole)
+    far = trees._replace(scale=trees.scale * [1, 1e30, 1, 1, 1])
+    (whole / "trees-0.safetensors").write_bytes(forest.to_bytes(far))
+    forge(whole)
+    with pytest.raises(CrosszError, match="redshifts that cannot be"):
+        load_bundle(whole)
     (whole / "trees-0.safetensors").unlink()
     with pytest.raises(CrosszError, match=r"trees-0\.safetensors: missing"):
         load_bundle(whole)

@@ -1,6 +1,7 @@
 """Tables of any length through `crossz predict`: batch by batch, the same rows, whole or not at all."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -126,3 +127,13 @@ def test_a_long_run_says_how_far_it_is(made, csv, tmp_path, monkeypatch, capsys,
     assert "\n100 rows\n" in capsys.readouterr().err
     run("predict", made, csv, tmp_path / "out.csv", "--no-page", "--quiet")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["s3:", "\udcff"])
+def test_a_folder_is_a_folder_whatever_its_name_looks_like(made, csv, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    run("predict", made, csv, f"{name}/x", "--no-page")
+    run("predict", made, csv, f"{name}/y.parquet", "--no-page")
+    for path in (Path(name, "x", "part-00000.parquet"), Path(name, "y.parquet")):
+        with open(path, "rb") as handle:
+            assert len(pd.read_parquet(handle)) == len(pd.read_csv(csv))

@@ -98,3 +98,13 @@ def test_what_goes_wrong_with_the_rows_is_not_laid_to_the_file(rows, tmp_path):
 
     with pytest.raises(OSError, match="the disk is full"):
         consume()
+
+
+def test_wide_rows_come_fewer_at_a_time(rows, tmp_path, monkeypatch):
+    rows = rows.assign(spectrum=[[0.0] * 1000] * 30)
+    path = written(tmp_path, "parquet", rows)
+    monkeypatch.setattr(batches, "_BYTES", 50_000)
+    with user_batches(path, NEEDED) as found:
+        parts = list(found.given())
+    assert max(map(len, parts)) < 15  # of 30 rows
+    assert pa.concat_tables(parts)["name"].to_pylist() == rows["name"].tolist()

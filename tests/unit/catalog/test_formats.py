@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
+from crossz.catalog import formats
 from crossz.catalog.header import columns_of
 from crossz.catalog.readers import fields_of, read_all
 from crossz.core.errors import CrosszError
@@ -143,6 +144,16 @@ def test_what_is_no_table_is_named_in_one_line(tmp_path, name, content, words):
         read_all(path)
     assert str(caught.value).startswith(f"{path}: not a readable ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_gzip_that_shrinks_as_no_table_does_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "_FREE", 1000)
+    path = tmp_path / "mine.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 50))
+    assert len(read_all(path)) == 50
+    path.write_bytes(gzip.compress(b"a,b\n1,2\n" + b"\n" * 3_000_000))
+    with pytest.raises(CrosszError, match="bytes when unpacked; no table shrinks so much"):
+        read_all(path)
 
 
 def test_no_rows_of_a_binary_table_and_a_folder_are_named(tmp_path):

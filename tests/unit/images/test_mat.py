@@ -118,9 +118,11 @@ def test_all_unreadable_files_of_a_shard_are_listed_and_nothing_is_written(tmp_p
 def test_a_folder_of_other_things_is_refused(tmp_path):
     with pytest.raises(CrosszError, match=r"set cutouts\.folder"):
         mat.cutouts_by_spectrum(tmp_path)
-    (tmp_path / "quasar.mat").touch()
-    with pytest.raises(CrosszError, match="expected a name like"):
-        mat.cutouts_by_spectrum(tmp_path)
+    for name in ("quasar.mat", "²_2.0_0.1.mat"):
+        (tmp_path / name).touch()
+        with pytest.raises(CrosszError, match="expected a name like"):
+            mat.cutouts_by_spectrum(tmp_path)
+        (tmp_path / name).unlink()
 
 
 def test_joblib_itself_writes_what_is_read(tmp_path, image):
