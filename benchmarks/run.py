@@ -1,6 +1,6 @@
-"""All benchmarks on this machine, one after the other: benchmarks/results/{machine}.json, and the tables of docs/performance.md.
+"""All benchmarks on this machine, one after the other: benchmarks/results/{machine}.json, and the tables of the pages.
 
-    make benchmarks                                  # all but growth and partitions: some half an hour on two idle cores
+    make benchmarks                                  # all but effects, growth and partitions: some half an hour on two idle cores
     PYTHONPATH=src python benchmarks/run.py --only store scale [--sas FOLDER]
 
 A benchmark writes JSON and prints its table; here the tables go between the page's marks. What is not run this time stays as it is.
@@ -19,16 +19,18 @@ from common import machine
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/performance.md"
+PAGES = {"effects": ROOT / "docs/ablations.md"}
+"""Pages of the benchmarks whose table is not on `PAGE`."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 BENCHMARKS: dict[str, dict[str, str]] = {
     "frames": ONE_THREAD, "store": ONE_THREAD, "scale": ONE_THREAD, "temperature": ONE_THREAD,
     "references": {"OMP_NUM_THREADS": "2"}, "prediction": ONE_THREAD, "main_job": ONE_THREAD, "memory": ONE_THREAD, "training": {},
-    "growth": ONE_THREAD, "partitions": ONE_THREAD,
+    "growth": ONE_THREAD, "effects": ONE_THREAD, "partitions": ONE_THREAD,
 }  # fmt: skip
 """Each file here, in order, and the environment it wants."""
-LONG = ("scale", "growth")
+LONG = ("scale", "growth", "effects")
 """What can go on where it was interrupted."""
-HOURS = ("growth",)
+HOURS = ("growth", "effects")
 """What takes hours, and runs only when it is named."""
 ELSEWHERE = {"partitions": ROOT / "build/lsdb/bin/python"}
 """What runs in another environment, which `make build/lsdb/ready` makes, and only when it is named."""
@@ -59,7 +61,7 @@ def filled(page: str, results: dict[str, dict]) -> str:
         page, count = re.subn(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _: block, page, flags=re.DOTALL)  # noqa: B023
         if count != 1:
             raise SystemExit(
-                f"{PAGE.name} has {count} places for {name}, not one: <!-- {name} --> ... <!-- /{name} -->"
+                f"{PAGES.get(name, PAGE).name} has {count} places for {name}, not one: <!-- {name} --> ... <!-- /{name} -->"
             )
     return page
 
@@ -76,7 +78,7 @@ def main() -> None:
     parser.add_argument(
         "--folder",
         type=Path,
-        help="what `scale` and `growth` make is kept there: they go on where they were interrupted",
+        help="what `scale`, `growth` and `effects` make is kept there: they go on where they were interrupted",
     )
     arguments = parser.parse_args()
     slug = re.sub(r"[^a-z0-9]+", "-", machine().lower()).strip("-")
@@ -88,7 +90,8 @@ def main() -> None:
         results = json.loads(path.read_text()) if path.is_file() else {}
         results[name] = measured(name, more)
         path.write_text(json.dumps(results, indent=1) + "\n")
-        PAGE.write_text(filled(PAGE.read_text(), {name: results[name]}))
+        page = PAGES.get(name, PAGE)
+        page.write_text(filled(page.read_text(), {name: results[name]}))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""The page of costs shows what the benchmarks wrote."""
+"""The pages show what the benchmarks wrote."""
 
 import json
 import sys
 
+import pandas as pd
 import pytest
 from helpers import ROOT
 
@@ -17,11 +18,11 @@ def run(monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_every_table_of_the_page_is_one_of_a_committed_result(run):
-    page = run.PAGE.read_text()
+def test_every_table_of_the_pages_is_one_of_a_committed_result(run):
     results = [json.loads(path.read_text()) for path in RESULTS]
     assert results
     for name in run.BENCHMARKS:
+        page = run.PAGES.get(name, run.PAGE).read_text()
         assert page.count(f"<!-- {name} -->\n") == 1
         shown = page.split(f"<!-- {name} -->\n")[1].split(f"<!-- /{name} -->")[0]
         tables = [
@@ -43,3 +44,35 @@ def test_the_machine_has_no_name_in_it(run):
 
     assert "cores" in run.machine()
     assert platform.node() not in run.machine()
+
+
+def test_a_gain_of_images_is_positive_for_every_score_and_bold_where_it_is_certain(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    effects = __import__("effects")
+    rows = [
+        {
+            "model": model,
+            "inputs": inputs,
+            "split": split,
+            "estimate": estimate,
+            "n_train": 60,
+            "n_val": 20,
+            "n_test": 20,
+        }
+        | {"rmse": 0.2 + worse, "crps": 0.1 + worse, "frac_lt_0.1": 0.8 - worse}
+        for split in range(5)
+        for estimate in ("mean", "median")
+        for model, inputs, worse in (
+            ("crossmodal", "phot+img", 0.0),
+            ("crossmodal", "phot+img_gen", 0.01 + 0.001 * split),  # certain
+            ("phot", "phot", 0.01 if split else -0.02),  # not certain
+            ("extra_trees", "phot", -0.01 - 0.001 * split),  # better than images
+        )
+    ]
+    for score, images in (("rmse", "0.2000"), ("crps", "0.1000"), ("frac_lt_0.1", "0.8000")):
+        found = effects.gains(pd.DataFrame(rows), score)
+        assert found["objects"] == "100"
+        assert found["phot+img"] == images
+        assert found["phot+img_gen"].startswith("**+0.0120 [+0.")
+        assert found["phot"].startswith("+0.0040 [-0.")
+        assert found["trees"].startswith("**-0.0120 [-0.")
