@@ -129,7 +129,7 @@ def test_a_long_run_says_how_far_it_is(made, csv, tmp_path, monkeypatch, capsys,
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("name", ["s3:", "\udcff"])
+@pytest.mark.parametrize("name", ["s3:", "\udcff"], ids=["scheme", "no text"])
 def test_a_folder_is_a_folder_whatever_its_name_looks_like(made, csv, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     run("predict", made, csv, f"{name}/x", "--no-page")
