@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from crossz.catalog.formats import kind_of, plain, reading_of
 from crossz.catalog.lists import Reading, UserList, check_needed, log_missing, missing_marks, reading, renamed
 from crossz.catalog.parquet import of_parquet, row_bytes, texts_of
-from crossz.catalog.readers import fields_of, fits_batches, read_all, text_batches
+from crossz.catalog.readers import fields_of, fits_batches, note_last_line, read_all, text_batches
 from crossz.core.errors import CrosszError
 
 ROWS = 1 << 14
@@ -72,6 +72,8 @@ def user_batches(
         first = next(_tables(path, file), None)
         if first is None:
             raise CrosszError(f"{path}: no rows")
+        if kind_of(file) == "text":
+            note_last_line(file)
         how = reading(fields_of(first.schema), str(path), columns, extra_columns, units)
         check_needed(how, needed)
         yield UserBatches(path, file, how)

@@ -162,7 +162,18 @@ def _check_cells(values: int, size: int) -> None:
         raise Refused(f"it announces {printable(f'{values:,}', 40)} values in {size:,} bytes")
 
 
+def note_last_line(path: Path) -> None:
+    """Log if the last line of a table of text has no end."""
+    with open(path, "rb") as handle:
+        handle.seek(-1, 2)
+        if handle.read(1) not in b"\r\n":
+            log.warning(
+                f"{path.name}: its last line has no end; if its download was cut, its last value may be cut, too"
+            )
+
+
 def _read_text(path: Path) -> pa.Table:
+    note_last_line(path)
     return pa.concat_tables(text_batches(path, None))
 
 
@@ -189,12 +200,6 @@ def text_batches(path: Path, rows: int | None) -> Iterator[pa.Table]:
         invalid_row_handler=lambda row: "skip" if row.text.lstrip().startswith("#") else "error",
     )
     read = pa.csv.ReadOptions(column_names=numbered, skip_rows=plan.skip)
-    with open(path, "rb") as handle:
-        handle.seek(-1, 2)
-        if handle.read(1) not in b"\r\n":
-            log.warning(
-                f"{path.name}: its last line has no end; if its download was cut, its last value may be cut, too"
-            )
     if rows is None:
         yield with_fields(pa.csv.read_csv(path, read, parse, convert), plan.fields)
         return

@@ -1,5 +1,9 @@
 """Python's road: any kind of table in, the user's columns and ours out, PDFs in z, plots."""
 
+import os
+import subprocess
+import sys
+
 import matplotlib as mpl
 
 mpl.use("Agg")
@@ -10,6 +14,7 @@ import pyarrow as pa
 import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, QTable, Table
+from helpers import ROOT
 from quasars import QUASARS
 
 import crossz
@@ -120,6 +125,19 @@ def test_a_plot_shows_the_pdf_its_peaks_and_its_estimate(network, frame):
     for row, message in ((0, "no estimate: no_data"), (6, "no row 6"), (-1, "no row -1")):
         with pytest.raises(CrosszError, match=message):
             found.plot(row)
+
+
+def test_a_plot_leaves_matplotlib_the_backend_that_it_has(frame, tmp_path):
+    """In a notebook, nothing would be shown otherwise."""
+    frame.to_parquet(tmp_path / "mine.parquet")
+    code = (
+        "import sys, matplotlib, crossz; crossz.load('sdss-dr5q').predict(sys.argv[1]).plot(0)\n"
+        "print(matplotlib.get_backend())"
+    )
+    environment = os.environ | {"MPLBACKEND": "svg", "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", code, tmp_path / "mine.parquet"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=True)
+    assert done.stdout == "svg\n"
 
 
 def test_what_is_no_table_is_refused_in_words(network, frame):

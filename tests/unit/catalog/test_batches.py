@@ -71,6 +71,14 @@ def test_no_more_than_one_piece_is_read_ahead(rows, tmp_path, monkeypatch):
         assert len(read) <= 2
 
 
+def test_a_last_line_without_an_end_is_told_once(rows, tmp_path, caplog):
+    path = written(tmp_path, "csv", rows)
+    path.write_bytes(path.read_bytes().rstrip())
+    with user_batches(path, NEEDED) as targets:
+        assert sum(len(part.known) for part in targets.lists()) == targets.count() == len(rows)
+    assert caplog.text.count("its last line has no end") == 1
+
+
 def test_errors_name_the_table_and_not_its_temporary_file(rows, tmp_path):
     path = written(tmp_path, "csv.gz", rows)
     path.write_bytes(path.read_bytes()[:-200])
