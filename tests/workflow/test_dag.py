@@ -242,7 +242,7 @@ def test_a_bundle_that_is_no_folder_is_named_before_anything_runs(workdir, key):
     [
         ("ra,dec\n1,2\n", "has no archive to find objects in: give magnitudes"),
         ("name\na\n", "mine.csv: no ra and dec"),
-        (None, "targets: no file mine.csv"),
+        (None, "targets: mine.csv: no such file"),
     ],
 )
 def test_targets_that_cannot_do_are_named_before_anything_runs(workdir, text, words):

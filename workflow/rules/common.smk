@@ -5,12 +5,13 @@ import functools
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from crossz.apply import named_files
 from crossz.apply.networks import place_of
 from crossz.catalog.header import needs_archive
 from crossz.core import names
+from crossz.core.breaches import breaches, read_schema
 from crossz.core.config import crossmatch_radii, extra_columns, gives_pdfs, network, problems, seen_columns
 from crossz.core.cost import cost_in_words
-from crossz.core.errors import CrosszError
 from crossz.core.files import read_json
 from crossz.core.hardware import has_gpu
 from crossz.core.occupied import other_survey
@@ -20,6 +21,15 @@ from crossz.core.runs import RUNS, keep_paths, queries_folder
 from crossz.core.surveys import SURVEYS
 from crossz.core.terminal import short_lines
 
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+
+
+def refuse(messages):
+    if messages:
+        raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
+
+
+refuse(breaches(config, read_schema(SCHEMA)))  # before a folder is made
 if config["run"] is not None:
 
     workdir: ROOT / RUNS / config["run"]
@@ -28,8 +38,9 @@ if config["run"] is not None:
 
 
 QUERIES = queries_folder(Path.cwd(), ROOT)
-if messages := problems(config, ROOT / "workflow/schemas/config.schema.yaml", "."):
-    raise WorkflowError("The configuration has problems:\n  - " + "\n  - ".join(messages))
+refuse(problems(config, SCHEMA, "."))
+if workflow.is_main_process:
+    refuse(named_files.problems(config))
 # A bundle needs nothing of this run.
 if workflow.is_main_process and config["bundle"] is None:
     if message := other_survey(config, "results"):
@@ -91,10 +102,7 @@ def start_of(wildcards):
 
 def start_network(wildcards):
     """The bundle that a training starts from."""
-    try:
-        return local(str(place_of(settings(wildcards)["train"]["start"])))
-    except CrosszError as error:
-        raise WorkflowError(f"train.start: {error}") from None
+    return local(str(place_of(settings(wildcards)["train"]["start"])))
 
 
 def own_training(block):
@@ -142,12 +150,7 @@ def own_targets(wildcards):
 
 @functools.cache
 def header_needs_archive(path):
-    if not Path(path).is_file():
-        raise WorkflowError(f"targets: no file {path}")
-    try:
-        return needs_archive(path, config["catalog"]["columns"])
-    except CrosszError as error:
-        raise WorkflowError(str(error)) from None
+    return needs_archive(path, config["catalog"]["columns"])
 
 
 for key in ("bundle", "class_bundle"):

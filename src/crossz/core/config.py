@@ -1,14 +1,11 @@
 """Check the configuration before anything runs, and report every problem at once."""
 
 import difflib
-import re
+import os.path
 from pathlib import Path
-from typing import cast
 from urllib.parse import urlsplit
 
-import jsonschema
-import yaml
-
+from crossz.core.breaches import breaches, read_schema
 from crossz.core.names import CROSSMODAL, DCR, LABEL_COLUMNS, TAKEN
 from crossz.core.runs import queries_folder
 from crossz.core.surveys import SURVEYS
@@ -19,9 +16,6 @@ BACKBONES = (
     "convnext_large", "vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14",
 )  # fmt: skip
 """Networks that read images: ours, and those of torchvision, whose import takes seconds."""
-_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # thirty times as fast, where libyaml is built in
-_EXPONENT = re.compile(r"^[+-]?\d+(\.\d*)?[eE][+-]?\d+$")
-_PLAIN = re.compile(r"^([+-]?\d+(\.\d*)?|true|false)$", re.IGNORECASE)
 
 
 def problems(config: dict, schema_path: str | Path, root: str | Path) -> list[str]:
@@ -41,9 +35,9 @@ def problems(config: dict, schema_path: str | Path, root: str | Path) -> list[st
     list of str
         One line each, with the dotted key; empty when there is none. Of an unknown key the nearest known name is given.
     """
-    schema = yaml.load(Path(schema_path).read_bytes(), Loader=_YAML)
+    schema = read_schema(schema_path)
     return (
-        _breaches(config, schema)
+        breaches(config, schema)
         or _networks(config, schema)
         or _contradictions(
             config, Path(root), Path(root) / queries_folder(Path(root), Path(schema_path).resolve().parents[2])
@@ -101,11 +95,6 @@ def _blocks(config: dict, name: str) -> dict[str, dict]:
     return {block: config[block] | variant.get(block, {}) for block in ("crossmodal", "train", "cutouts", "photometry")}
 
 
-def _breaches(config: dict, schema: dict) -> list[str]:
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-    return [line for error in sorted(errors, key=lambda e: [*map(str, e.absolute_path)]) for line in _lines(error)]
-
-
 def _networks(config: dict, schema: dict) -> list[str]:
     known = [CROSSMODAL, *config["variants"]]
     problems = [
@@ -118,44 +107,8 @@ def _networks(config: dict, schema: dict) -> list[str]:
             problems.append(f"variants.{name}: that is another model's name")
         else:
             changed = {block: _blocks(config, name)[block] for block in config["variants"][name]}
-            problems += [f"variants.{name}.{line}" for line in _breaches(config | changed, schema)]
+            problems += [f"variants.{name}.{line}" for line in breaches(config | changed, schema)]
     return problems
-
-
-def _lines(error: jsonschema.ValidationError) -> list[str]:
-    key = ".".join(map(str, error.absolute_path))
-    if error.validator == "additionalProperties":
-        known = list(_described(error).get("properties", {}))
-        lines = []
-        for name in cast(dict, error.instance):
-            if name not in known:
-                near = difflib.get_close_matches(str(name), known, 1, 0.6)
-                hint = f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
-                lines.append(f"{key + '.' if key else ''}{name}: unknown key{hint}")
-        return lines
-    return [f"{key or 'configuration'}: {_message(error)}"]
-
-
-def _message(error: jsonschema.ValidationError) -> str:
-    message = error.message
-    if error.validator == "type" and isinstance(error.instance, str) and _EXPONENT.match(error.instance):
-        mantissa, exponent = re.split("[eE]", error.instance)
-        mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
-        sign = exponent if exponent[0] in "+-" else f"+{exponent}"
-        message = f"YAML reads {error.instance} as text, not as a number; write {mantissa}e{sign}"
-    elif error.validator == "type" and isinstance(error.instance, str) and _PLAIN.match(error.instance):
-        message = (
-            f"{error.instance!r} is text; write it without quotes, in a file (--configfile): "
-            "inside a block, --config gives text only"
-        )
-    elif error.validator in ("enum", "type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
-        description = _described(error).get("description")
-        message = f"{message} ({description})" if description else message
-    return message
-
-
-def _described(error: jsonschema.ValidationError) -> dict:
-    return cast(dict, error.schema)  # `true` and `false` are schemas too, but not ones that this error comes from
 
 
 def _contradictions(config: dict, root: Path, queries: Path) -> list[str]:
@@ -218,9 +171,9 @@ def _sources(config: dict, root: Path, queries: Path) -> list[str]:
         if survey in ("cutouts", "photometry") and file is None:
             problems.append(f"catalog.files.{dataset}: survey {survey} needs the finished query of this dataset")
         elif survey != "embedded" and file:
-            if not (root / file).is_file():
+            if not os.path.isfile(root / file):
                 problems.append(f"catalog.files.{dataset}: no file {file}")
-        elif not (queries / f"{dataset}.sql").is_file():
+        elif not os.path.isfile(queries / f"{dataset}.sql"):
             problems.append(f"datasets: {dataset}: its query: no file workflow/sql/{dataset}.sql")
     return problems
 
@@ -232,7 +185,12 @@ def _also(config: dict, root: Path) -> list[str]:
     problems += [
         f"catalog.also.{name}: no file {block['file']}"
         for name, block in also.items()
-        if not (root / block["file"]).is_file()
+        if not os.path.isfile(root / block["file"])
+    ]
+    problems += [
+        f"catalog.also.{name}.z: {block['z']} is no range; write the smaller redshift first"
+        for name, block in also.items()
+        if block["z"] is not None and not block["z"][0] < block["z"][1]
     ]
     return problems
 
@@ -270,7 +228,7 @@ def _frames(config: dict, root: Path) -> list[str]:
         return ["stamps.keep_frames: say in stamps.frames_root where fetched frames are kept"]
     if keep and stamps["fetch"] != "whole":
         return ["stamps.keep_frames: only whole frames are kept; set stamps.fetch: whole"]
-    if not mirrors or (frames_root is not None and not keep):
+    if not mirrors or (frames_root is not None and (not keep or os.path.exists(root / frames_root))):
         return _folder(config, "stamps", "frames_root", root)
     return []
 
@@ -280,7 +238,15 @@ def _addresses(archive: dict) -> list[str]:
     addresses = {name: [archive[name]] for name in ("casjobs", "login", "skyserver", "xmatch")}
     addresses["sas"] = archive["sas"]
     for name, urls in addresses.items():
-        for address in map(urlsplit, urls):
+        for url in urls:
+            try:
+                address = urlsplit(url)
+                named = bool(address.hostname) and address.port != 0  # a port that is no number raises
+            except ValueError:
+                named = False
+            if not named:
+                problems.append(f"archive.{name}: {url} is no address; write https://HOST/PATH")
+                continue
             loopback = address.hostname in ("127.0.0.1", "localhost", "::1")
             if name in ("casjobs", "login") and address.scheme != "https" and not loopback:
                 problems.append(f"archive.{name}: a login goes there, so it has to be https")
@@ -291,6 +257,6 @@ def _addresses(archive: dict) -> list[str]:
 
 def _folder(config: dict, block: str, key: str, root: Path) -> list[str]:
     folder = config[block][key]
-    if folder is not None and (root / folder).is_dir():
+    if folder is not None and os.path.isdir(root / folder):
         return []
     return [f"{block}.{key}: survey {config['survey']} needs a folder there; found {folder}"]
