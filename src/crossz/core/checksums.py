@@ -74,6 +74,12 @@ def check(inputs: Iterable[str | Path]) -> None:
     fail_if(problems, "inputs")
 
 
+def unnoted(inputs: Iterable[str | Path]) -> list[str]:
+    """Those of a job's inputs that lie in the folder results without a checksum: nobody knows whether a job made them so."""
+    noted = ((str(given), path_of(given)) for given in inputs)
+    return [given for given, path in noted if path is not None and not path.exists()]
+
+
 def path_of(output: str | Path) -> Path | None:
     """Where the checksums of an output are; None: it lies in no folder results."""
     path = Path(output)

@@ -35,7 +35,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     begin, end = f".{path.stem}.{socket.gethostname()}.", f".part{path.suffix}"
     for left in path.parent.glob(f"{glob.escape(begin)}*{glob.escape(end)}"):
         pid = left.name.removeprefix(begin).removesuffix(end)
-        if pid.isdigit() and not _alive(int(pid)):
+        if pid.isdecimal() and not _alive(int(pid)):
             left.unlink(missing_ok=True)
     temporary = path.with_name(f"{begin}{os.getpid()}{end}")
     try:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from crossz.core import checksums
 from crossz.core.errors import CrosszError
+from crossz.core.text import printable
 
 _FULL = ": no space is left; free some and rerun, what is finished is kept"
 _READ_ONLY = ": nothing may be written there; make the folder writable, or run elsewhere (--directory), and rerun"
@@ -172,6 +173,15 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
             if error.errno in _REMEDIES and error.filename is None:  # a full disk may not say where it is full
                 error.filename = next(iter(snakemake.output), None)
             raise
+        except Exception as error:
+            strange = checksums.unnoted(snakemake.input)
+            if isinstance(error, CrosszError) or not strange:
+                raise
+            logging.getLogger("crossz").debug(traceback.format_exc())
+            raise CrosszError(
+                f"{', '.join(strange)}: not readable as what a job makes, and without a checksum in results/{checksums.FOLDER} "
+                f"({type(error).__name__}: {printable(str(error), 200)}); delete it and rerun"
+            ) from error
         checksums.note(snakemake.output)
 
 

@@ -119,7 +119,7 @@ def cutouts_by_spectrum(folder: str | Path) -> dict[int, Path]:
     files: dict[int, Path] = {}
     for path in sorted(Path(folder).glob("*.mat")):
         spectrum = path.name.split("_")[0]
-        if not spectrum.isdigit():
+        if not (spectrum.isascii() and spectrum.isdigit()):  # int knows digits of other scripts, and not '²'
             raise CrosszError(f"{path}: expected a name like {{specObjID}}_{{z}}_{{zErr}}.mat")
         if int(spectrum) in files:
             raise CrosszError(f"{path}: a second cutout of spectrum {spectrum}, beside {files[int(spectrum)].name}")

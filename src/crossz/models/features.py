@@ -13,6 +13,7 @@ _FAINTEST = 50.0  # mag: what lies beyond is a mark for a missing value, such as
 _LARGEST_ERROR = 9.9  # mag: errors from here on are such marks, too; SDSS has some of 9.4
 _REFERENCE = [BANDS.index(band) for band in "rigzu"]  # bands that fluxes are divided by, the first that there is
 _FARTHEST = 10.0  # mag between two bands of an object: no flux of any number, however wrong, is infinite
+_BEYOND = 1e30  # no unit makes a measurement so large; sums of squares of such numbers are infinite
 _CLIP = 6.0  # scaled values beyond this say "out of domain" and nothing more
 
 
@@ -57,7 +58,8 @@ def photometry(
     magnitudes
         "dered_model": dered_*, the paper's; "psf": psfMag_* - extinction_*, right for point sources.
     columns
-        k extra columns of the catalog that the models see; NULL, NaN and -9999 are missing there.
+        k extra columns of the catalog that the models see; NULL, NaN, -9999 and what is below, and 1e30 and what is
+        above are missing there.
     complete
         Whether each magnitude needs a value somewhere.
 
@@ -85,7 +87,7 @@ def _extra(catalog: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     if absent := [name for name in columns if name not in catalog]:
         raise CrosszError(f"column {', '.join(absent)} of photometry.columns is not there")
     values = catalog[list(columns)].to_numpy(float)
-    return np.where(np.isfinite(values) & (values > -9999), values, np.nan)
+    return np.where((values > -9999) & (values < _BEYOND), values, np.nan)
 
 
 def _columns(catalog: pd.DataFrame, kind: str, magnitudes: str, complete: bool) -> np.ndarray:

@@ -24,6 +24,10 @@ RESAMPLES = 200
 """Samples of the bootstrap."""
 _LEAST = 5  # objects per bin: scores of fewer mean nothing and stay empty
 _Z_STEP, _NEAR_STEP, _G_STEP = 0.5, 0.05, 1.0
+_FAINTEST, _FARTHEST = (
+    50.0,
+    21.0,
+)  # magnitudes and redshifts beyond are marks of missing values, and estimates of nothing
 _NEAR = 1.0  # a sample whose redshifts all lie below is binned by _NEAR_STEP
 
 
@@ -62,8 +66,8 @@ def _z_step(rows: pd.DataFrame) -> float:
 
 
 def _even(by: str, values: np.ndarray, step: float) -> Iterator[Bin]:
-    """Bins of `step` that hold all positive values [n]."""
-    known = values[np.isfinite(values) & (values > 0)]
+    """Bins of `step` that hold all positive values [n] that can be: a mark such as 1e300 would make as many bins."""
+    known = values[(values > 0) & (values < (_FAINTEST if by == "g" else _FARTHEST))]
     if not len(known):
         return
     place = np.floor(values / step)

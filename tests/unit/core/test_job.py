@@ -162,6 +162,18 @@ def test_a_job_compares_its_inputs_and_notes_its_outputs(tmp_path, monkeypatch):
         pass
 
 
+def test_an_input_without_a_checksum_is_named_where_the_work_fails(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("results").mkdir()
+    Path("results/a").write_text("no table")
+    rule = SimpleNamespace(input=Named(a="results/a"), output=Named(b="results/b"), params=Named(), log=["log"])
+    words = r"crossz: results/a: not readable .* \(KeyError: 'column'\); delete it and rerun"
+    with pytest.raises(SystemExit, match=words), job.job(rule):
+        raise KeyError("column")
+    with pytest.raises(SystemExit, match="crossz: what is wrong"), job.job(rule):
+        raise CrosszError("what is wrong")
+
+
 def test_a_full_disk_that_names_no_file_is_that_of_the_outputs(tmp_path):
     with pytest.raises(SystemExit, match=r"'t\.parquet': no space is left; free some"), job.job(rule(tmp_path)):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -128,3 +128,10 @@ def test_joblib_itself_writes_what_is_read(tmp_path, image):
     path = tmp_path / "1_2.5_0.0001.mat"
     joblib.dump(image, path)
     np.testing.assert_array_equal(mat.read_mat(path), image)
+
+
+@pytest.mark.parametrize("name", ["²_2.5_0.0001.mat", "١_2.5_0.0001.mat", "-1_2.5_0.0001.mat", ".mat"])
+def test_a_name_without_a_number_is_refused(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(CrosszError, match="expected a name like"):
+        mat.cutouts_by_spectrum(tmp_path)

@@ -159,3 +159,9 @@ def test_relative_fluxes_of_any_magnitudes_are_finite(magnitudes):
     table = toy.catalog(1)
     table.loc[0, [f"dered_{band}" for band in BANDS]] = magnitudes
     assert np.isfinite(features.relative_fluxes(features.photometry(table, "dered_model"))).all()
+
+
+def test_an_extra_column_has_no_number_that_no_measurement_is():
+    table = toy.catalog(6).assign(w=[1e300, np.inf, 1e30, -9999.0, np.nan, 15.0])
+    extra = features.photometry(table, "dered_model", ["w"]).extra[:, 0]
+    np.testing.assert_array_equal(extra, [np.nan] * 5 + [15.0])

@@ -36,6 +36,15 @@ def test_every_object_is_in_one_bin_of_each_kind():
     assert (counts["g"][:10] == 0).all()
 
 
+def test_a_mark_of_a_missing_value_makes_no_bins():
+    rows = predictions()
+    rows.loc[:4, "psfMag_g"] = [1e300, np.inf, 99.99, 1e9, -np.inf]
+    rows.loc[:1, "z_phot"] = [1e9, 1e8]
+    scores = one_model(rows, 0).reset_index()
+    assert scores[scores["by"] == "g"]["high"].max() < 24
+    assert scores[scores["by"] == "z_phot"]["high"].max() < 5
+
+
 def test_scores_and_errors_of_a_bin():
     rows = predictions()
     scores = one_model(rows, seed=1)
