@@ -231,12 +231,6 @@ def test_new_objects_are_matched_and_cut_unless_they_have_magnitudes(workdir):
     assert {"archive_match", "target_stamps"} < set(names)
 
 
-@pytest.mark.parametrize("key", ["bundle", "class_bundle"])
-def test_a_bundle_that_is_no_folder_is_named_before_anything_runs(workdir, key):
-    with pytest.raises(WorkflowError, match=f"{key}: sdss-dr5q is no folder with a bundle.json; unpack a zip file"):
-        jobs(workdir, ask=["results/predict/mine.parquet"], targets="mine.csv", **{key: "sdss-dr5q"})
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [

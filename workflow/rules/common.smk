@@ -153,13 +153,6 @@ def header_needs_archive(path):
     return needs_archive(path, config["catalog"]["columns"])
 
 
-for key in ("bundle", "class_bundle"):
-    if workflow.is_main_process and config[key] is not None and not (Path(config[key]) / "bundle.json").is_file():
-        raise WorkflowError(
-            f"{key}: {config[key]} is no folder with a bundle.json; unpack a zip file first, or estimate with `crossz predict`"
-        )
-
-
 def matched(wildcards):
     """Whether the new objects are found in the archive, with their images; their own magnitudes are used otherwise."""
     path = targets_file(wildcards)
