@@ -35,7 +35,9 @@ def problems(config: dict[str, Any]) -> list[str]:
 def _check_facts(bundle: Path) -> None:
     """Return if the graph of jobs can be made of what a bundle says; the jobs check all of its bytes."""
     if not (bundle / FACTS).exists():
-        raise CrosszError(f"{bundle}: no folder of a bundle: it has no {FACTS}; unpack a zip file, or use `crossz predict`")
+        raise CrosszError(
+            f"{bundle}: no folder of a bundle: it has no {FACTS}; unpack a zip file, or use `crossz predict`"
+        )
     try:
         facts = json.loads(read_file(bundle / FACTS, LARGEST_TEXT))
         columns, images = facts.get("columns", []), facts["images"]
