@@ -1,14 +1,17 @@
 """Writes what tutorial.md shows, from a run with the defaults: `make tutorial`, after `make metrics report`.
 
 Outputs of Python blocks, rows of Table 1, and pictures come from the run that lies in results/. The commands of sh blocks
-after the first run are run again. Output of `snakemake -n` stays: tests check it.
+that estimate targets are run again. Output of `snakemake -n` stays. The picture of a page needs a Chromium.
 """
 
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/tutorial.md"
@@ -50,12 +53,33 @@ def with_rows(page: str, table: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def page_picture(page: Path, picture: Path) -> None:
+    """Write what a browser shows of the page of new objects: its top, and below it a row that has an image, opened."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from browser import CHROMIUM, browser
+
+    if CHROMIUM is None:
+        print(f"{picture.name} stays as it is: there is no chromium", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as folder, browser(Path(folder, "profile")) as tab:
+        shots = [Path(folder, name) for name in ("top.png", "row.png")]
+        tab.open(page, 1000, 860)
+        tab.picture(shots[0])
+        tab.run("document.querySelector('#body tr.row:nth-child(2)').click()")
+        tab.picture(shots[1])
+        both = Image.new("RGB", (1000, 1740), "white")
+        for place, shot in zip((0, 880), shots, strict=True):
+            both.paste(Image.open(shot), (0, place))
+        both.quantize(128).save(picture, optimize=True)
+
+
 def main() -> None:
     page = with_outputs(PAGE.read_text())
     head, line, rest = page.partition("| inputs | the network is given |")  # rows of Table 1 stand before it
     PAGE.write_text(with_rows(head.rstrip("\n"), (ROOT / "results/table1.md").read_text()) + "\n" + line + rest)
     for source, picture in PICTURES.items():
         shutil.copy(ROOT / source, ROOT / picture)
+    page_picture(ROOT / "results/predict/places.html", ROOT / "docs/new-objects.png")
 
 
 if __name__ == "__main__":
