@@ -63,10 +63,10 @@ def check_names(names: Iterable[str], path: Path) -> None:
             raise CrosszError(
                 f"{path}: column {printable(name, 40)}...: FITS has no name so long; write .parquet or .csv"
             )
-        if path.suffix in (".fits", ".vot", ".ecsv") and not name.strip():
-            raise CrosszError(f"{path}: a column without a name: write .parquet or .csv, or name it")
-        if path.suffix == ".ecsv" and len(name.splitlines()) > 1:
-            raise CrosszError(f"{path}: column {printable(name, 40)}: ECSV has no such name; write .parquet or .csv")
+        blank = path.suffix in (".fits", ".vot", ".ecsv") and not name.strip()
+        if blank or (path.suffix == ".ecsv" and len(name.splitlines()) > 1):
+            said = printable(name, 40).strip() or "without a name"
+            raise CrosszError(f"{path}: column {said}: {path.suffix} has no such name; write .parquet or .csv")
 
 
 def _fits_name(name: str) -> str:

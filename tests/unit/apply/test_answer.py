@@ -384,6 +384,12 @@ def test_what_python_or_xml_has_not_is_written_too(tmp_path, suffix):
     assert str(read["span"].to_pylist()[0]) == str(1 << 60)
 
 
+def test_times_of_a_zone_that_is_none_are_refused(tmp_path):
+    table = pa.table({"time": pa.array([0], pa.timestamp("us", "Mars/Olympus"))})
+    with pytest.raises(CrosszError, match="dates that cannot be written"):
+        write_table(table, tmp_path / "o.csv")
+
+
 def test_text_of_64_bits_becomes_numbers_too():
     table = pa.table({"a": pa.array([" 5 ", ""], pa.large_string())})
     assert typed(table, column_types([table]))["a"].to_pylist() == [5, None]
@@ -391,7 +397,15 @@ def test_text_of_64_bits_becomes_numbers_too():
 
 @pytest.mark.parametrize(
     ("name", "suffix"),
-    [("x" * 69, ".fits"), ("'" * 35, ".fits"), ("é" * 18, ".fits"), ("", ".ecsv"), ("a\nb", ".ecsv")],
+    [
+        ("x" * 69, ".fits"),
+        ("'" * 35, ".fits"),
+        ("é" * 18, ".fits"),
+        ("", ".ecsv"),
+        ("a\nb", ".ecsv"),
+        (" ", ".fits"),
+        ("", ".vot"),
+    ],
 )
 def test_a_column_that_the_format_cannot_have_is_refused_with_the_first_rows(tmp_path, name, suffix):
     table = pa.table({name: [1.0]})

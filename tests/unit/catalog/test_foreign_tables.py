@@ -87,7 +87,7 @@ def bodies(folder):
             "it announces 1,999,780,002 values",
         ),
         "power.tbl": (ipac.replace("mag    ", POWER).encode(), "has a power"),
-        "bars.tbl": (f"|{'a|' * 20_000}\n {'1 ' * 20_000}\n".encode(), "a table with 20,001 columns"),
+        "bars.tbl": (f"\\\n|{'a|' * 20_000}\n {'1 ' * 20_000}\n".encode(), "a table with 20,001 columns"),
         "text.parquet": ((folder / "bytes.parquet").read_bytes(), "Invalid UTF8"),
         "power.parquet": ((folder / "power.parquet").read_bytes(), "has a power"),
         "columns.fits": (lost, "a table with 2147483647 columns"),

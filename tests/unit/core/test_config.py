@@ -122,9 +122,9 @@ def test_a_mistake_is_named_with_its_key_and_remedy(dotted, value, words):
         ("archive.xmatch", "http://me:secret@example.org", "archive.xmatch: no login in an address"),
         ("archive.sas", ["http://[::1"], "archive.sas: 'http://[::1' is no address"),
         ("archive.sas", ["http://a:99999"], "archive.sas: 'http://a:99999' is no address"),
-        ("archive.skyserver", "http://", "archive.skyserver: 'http://' is no address"),
-        ("archive.skyserver", "http://a b/", "archive.skyserver: 'http://a b/' is no address"),
-        ("archive.skyserver", "http://a\x1b[31m", "archive.skyserver: 'http://a\\x1b[31m' is no address"),
+        ("archive.skyserver", "http://", "archive.skyserver: 'http://' does not match"),
+        ("archive.skyserver", "http://a b/", "archive.skyserver: 'http://a b/' does not match"),
+        ("archive.skyserver", "http://a\x1b[31m", "archive.skyserver: 'http://a\\x1b[31m' has character"),
         ("datasets", ["baseline", "stars"], "datasets: stars: its query: no file workflow/sql/stars.sql"),
     ],
 )
