@@ -131,7 +131,7 @@ def _words() -> dict[str, tuple[Content, str]]:
         "a description with escapes": (said(description="\x1b[31m", ucd="\x9b"), EITHER),
         "a column that claims to be ours": (said(crossz="z_phot"), EITHER),
         "two columns of one name": (named("ra", "ra"), REFUSED),
-        "two columns of one name but for the case": (named("RA", "ra"), REFUSED),
+        "two columns of one name but for the case": (named("RA", "Ra"), REFUSED),
         "columns without names": (named("", ""), EITHER),
         "a name with a dot": (named("a.b"), EITHER),
         "a name with escapes": (named("\x1b[31m"), EITHER),
