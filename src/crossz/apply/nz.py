@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 RESAMPLES = 200
 """Of the bootstrap."""
+_MOST_BINS = 100  # each has all of the resampled n(z) in memory, and a line in the plot
 _AT_ONCE = 2048  # objects whose densities are in memory
 
 
@@ -65,13 +66,15 @@ def write_nz(table: str | Path, out: str | Path, edges: Sequence[float] = (), qp
     Raises
     ------
     CrosszError
-        The table has no PDFs or was changed, the edges do not increase, or qp is not installed.
+        The table has no PDFs or was changed, the edges do not increase or are too many, or qp is not installed.
     """
     out = Path(out)
     if out.suffix != ".csv":
         raise CrosszError(f"{out}: n(z) is written as .csv, and its plot as .png beside it; end its name so")
     if any(not low < high for low, high in pairwise(edges)) or len(edges) == 1:
         raise CrosszError(f"--bins {' '.join(f'{edge:g}' for edge in edges)}: say at least two edges that increase")
+    if len(edges) - 1 > _MOST_BINS:
+        raise CrosszError(f"--bins: {len(edges) - 1} bins, more than {_MOST_BINS}; say fewer edges")
     if out.resolve() == Path(table).resolve():
         raise CrosszError(f"{out}: this is the table of estimates; give n(z) another name")
     if qp:

@@ -103,6 +103,7 @@ def test_what_cannot_be_stacked_is_refused_with_the_remedy(found, tmp_path):
         ((tmp_path / "other.csv", "nz.txt"), "n(z) is written as .csv"),
         ((tmp_path / "other.csv", "nz.csv", [2.0, 1.0]), "at least two edges that increase"),
         ((tmp_path / "other.csv", "nz.csv", [2.0]), "at least two edges that increase"),
+        ((tmp_path / "other.csv", "nz.csv", [number / 100 for number in range(102)]), "101 bins, more than 100"),
     ):
         with pytest.raises(CrosszError) as caught:
             nz.write_nz(*arguments)
