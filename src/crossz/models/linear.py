@@ -16,9 +16,7 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.T
     """
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     if _ONEDNN and plain and torch.is_inference_mode_enabled():
-        whole = (
-            weight.contiguous()
-        )  # a part of a weight's columns sends oneDNN down a path that is a hundred times slower
+        whole = weight.contiguous()  # a part of its columns would take oneDNN a hundred times as long
         product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, whole, bias, "none", [], "")
         return product
     return F.linear(x, weight, bias)

@@ -24,10 +24,7 @@ RESAMPLES = 200
 """Samples of the bootstrap."""
 _LEAST = 5  # objects per bin: scores of fewer mean nothing and stay empty
 _Z_STEP, _NEAR_STEP, _G_STEP = 0.5, 0.05, 1.0
-_FAINTEST, _FARTHEST = (
-    50.0,
-    21.0,
-)  # magnitudes and redshifts beyond are marks of missing values, and estimates of nothing
+_FAINTEST, _FARTHEST = 50.0, 21.0  # beyond, a magnitude is a mark of a missing value, and a redshift none
 _NEAR = 1.0  # a sample whose redshifts all lie below is binned by _NEAR_STEP
 
 
