@@ -75,7 +75,7 @@ def header_of(
     domain = facts.get("domain", {})
     z = domain.get("features", {}).get("z")
     if z:
-        header["training"] = f"{domain['objects']} objects at redshifts {z[0]:g} to {z[-1]:g}"
+        header["training"] = f"{domain['objects']:,} objects at redshifts {z[0]:g} to {z[-1]:g}"
     if text := scores_in_words(facts.get("ensemble", ensemble or {})):
         header["scores"] = text
     if is_synthetic(facts, survey):

@@ -68,9 +68,9 @@ def script_data(sample: Sample, title: str, file: str) -> Markup:
 
 
 def columns(table: pa.Table) -> list[dict[str, Any]]:
-    """The columns in use, those that are read first in front: name, kind (number, text or flag), unit, about, ours, role, values.
+    """The columns in use, those that are read first in front: name, kind, unit, about, ours, role, values.
 
-    The role is our name of a column, also of one of the user's that we read. Columns of PDFs are left out.
+    A kind is number, text, flag or warning, which is a flag of ours that casts doubt on the estimate. The role is our name of a column, also of one of the user's that we read. Columns of PDFs are left out.
     """
     names = [f"{number}" for number in range(table.num_columns)]  # two columns may have one name
     fields = list(table.schema)
@@ -87,6 +87,8 @@ def columns(table: pa.Table) -> list[dict[str, Any]]:
         kind, values = _values(table[name], "%.9g" if place else _FOUR_DECIMALS if ours else "%.6g")
         if not any(value not in (None, "", False) for value in values):
             continue
+        if kind == "flag" and ours and described(role)[1].ucd == "meta.code.qual":
+            kind = "warning"
         about = said.get("description", "")
         column = {"name": field.name, "kind": kind, "unit": said.get("unit", ""), "about": about}
         found.append({key: clean(text)[:_LONGEST] for key, text in column.items()} | {"ours": ours, "role": role})

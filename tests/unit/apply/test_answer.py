@@ -156,7 +156,7 @@ def test_the_header_names_network_version_and_range_and_has_a_date_only_where_it
     header = header_of(FACTS, "abc")
     assert header["network"] == "extended-crossmodal"
     assert header["fingerprint"] == "abc"
-    assert header["training"] == "1234 objects at redshifts 0.1 to 4.25"
+    assert header["training"] == "1,234 objects at redshifts 0.1 to 4.25"
     assert header["warning"] == SYNTHETIC
     assert "date" not in header
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")

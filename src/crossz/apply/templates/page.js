@@ -22,7 +22,7 @@ let order = [], sorted = null, descending = false, opened = -1;
 const textOf = (column, row) => {
   const value = column.values[row];
   if (value === null) return "";
-  return column.kind === "flag" ? (value ? "yes" : "no") : String(value);
+  return typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
 };
 const numberOf = (name, row) => {
   const value = role[name] ? role[name].values[row] : null;
@@ -151,7 +151,7 @@ function drawRows() {
     for (const column of some) {
       const text = textOf(column, row), cell = make("td", text, column.kind === "number" ? "number" : "");
       if (!column.ours) cell.classList.add("theirs");
-      if ((column.kind === "flag" && column.values[row]) || (column === role.status && !isOk(row))) cell.classList.add("bad");
+      if ((column.kind === "warning" && column.values[row]) || (column === role.status && !isOk(row))) cell.classList.add("bad");
       cell.title = text;
       line.append(cell);
     }
@@ -474,7 +474,7 @@ function linksOf(row) {
 }
 
 function flagsOf(row) {
-  const flags = columns.filter((column) => column.ours && column.kind === "flag" && column.values[row]).map((column) => `${column.name}: ${column.about}`);
+  const flags = columns.filter((column) => column.kind === "warning" && column.values[row]).map((column) => `${column.name}: ${column.about}`);
   if (words("missing", row) && isOk(row)) flags.push(`missing: no photometry in ${words("missing", row)}`);
   if (!isOk(row)) flags.unshift(`${words("status", row)}${words("why", row) ? `: ${words("why", row)}` : ": no estimate"}`);
   return flags;
@@ -598,7 +598,7 @@ function drawChips() {
     column.values.forEach((value) => { if (value) values.set(value, (values.get(value) || 0) + 1); });
     for (const [value, number] of [...values].sort((a, b) => b[1] - a[1]).slice(0, 8)) add(column, `=${value}`, value, number);
   }
-  for (const column of columns.filter((one) => one.ours && one.kind === "flag")) {
+  for (const column of columns.filter((one) => one.ours && ["flag", "warning"].includes(one.kind))) {
     const number = column.values.filter(Boolean).length;
     if (number) add(column, "yes", column.name, number);
   }
