@@ -3,9 +3,7 @@
 import json
 import shlex
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
-
-import requests
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 _SECRET = {"x-auth-token": "$TOKEN", "authorization": "$AUTHORIZATION", "cookie": "$COOKIE"}
 
@@ -49,8 +47,9 @@ def line(method: str, url: str, span: tuple[int, int] | None, options: dict[str,
 
 
 def _address(url: str, params: dict[str, str] | None) -> str:
-    parts = urlsplit(str(requests.Request("GET", url, params=params).prepare().url))
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    parts = urlsplit(url)
+    query = "&".join(filter(None, (parts.query, urlencode(params or {}))))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query))
 
 
 def _quoted(text: str) -> str:

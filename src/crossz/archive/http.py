@@ -37,8 +37,10 @@ from crossz.archive.responses import (
     host_name,
     lost,
 )
+from crossz.core.addresses import is_address, without_login
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.foreign import refusing
+from crossz.core.text import printable
 
 log = logging.getLogger(__name__)
 
@@ -192,19 +194,26 @@ class Client:
         Denied
             401 or 403 of the last mirror left.
         errors.CrosszError
-            Another final status, an unknown host or a certificate that is not accepted, of the last mirror left.
+            Another final status, an unknown host or a certificate that is not accepted, of the last mirror left; or none of
+            `urls` is an address.
         Damaged
             The bodies stay refused.
         Unanswered
             Time is up, or the only attempt of `once` failed.
         """
         request = _Request(method, first_byte_s, secret, span, most, consume, options)
+        known = [url for url in urls if is_address(url)]
+        if odd := [url for url in urls if url not in known]:
+            words = f"{what}: {without_login(printable(odd[0], 100))!r} is no address; write https://HOST/PATH"
+            if not known:
+                raise CrosszError(words)
+            log.info(words)
         try:
-            return self._fetch(urls, what, accept, remedy, request, once)
+            return self._fetch(known, what, accept, remedy, request, once)
         except (Missing, Denied, CrosszError) as error:
             # That a file does not exist is an answer; that a service does not, is a wrong address.
             if not secret and (first_byte_s is not None or not isinstance(error, Missing)):
-                log.info(f"{what}: to try the same by hand: {by_hand.line(method, urls[0], span, options)}")
+                log.info(f"{what}: to try the same by hand: {by_hand.line(method, known[0], span, options)}")
             raise
 
     def _fetch(

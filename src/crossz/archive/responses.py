@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from crossz.core.addresses import without_login
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.text import printable
 
@@ -22,6 +23,12 @@ PAGE = 4 << 20
 """Bytes of an answer in JSON or one line: a token, a job's state, the tables of MyDB."""
 _ROW = 4096  # bytes of a row of an SQL answer, at most
 _AGAIN = {408, 425, 429}
+_UNASKED = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.TooManyRedirects,
+    urllib3.exceptions.LocationValueError,
+)  # an address that is none, or leads nowhere
 _UNKNOWN_HOST = {getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_NODATA")}
 
 
@@ -185,15 +192,13 @@ def lost(error: Exception) -> Exception:
         if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return Refused(f"no TLS ({printable(str(cause), 200)})")
     inner = causes[-1]
-    said = re.sub(r"//[^/\s]*@", "//", printable(str(error), 200))  # a proxy's login is a secret
+    said = without_login(printable(str(error), 200))  # a proxy's login is a secret
     words = printable(getattr(inner, "strerror", None) or type(inner).__name__, 200)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
         return Again("silence")
     if isinstance(error, requests.exceptions.InvalidProxyURL):
         return CrosszError(f"the proxy of the environment has no valid address ({said})")
-    if isinstance(
-        error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema | requests.TooManyRedirects
-    ):
+    if isinstance(error, _UNASKED):
         return Refused(f"an address that cannot be asked: a redirect's, a proxy's or its own ({said})")
     if isinstance(error, ValueError):  # its text may hold a header, and that a token
         return Refused(f"headers that cannot be read ({type(error).__name__})")

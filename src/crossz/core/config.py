@@ -5,6 +5,7 @@ import os.path
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from crossz.core.addresses import is_address, without_login
 from crossz.core.breaches import breaches, read_schema
 from crossz.core.names import CROSSMODAL, DCR, LABEL_COLUMNS, TAKEN
 from crossz.core.runs import queries_folder
@@ -239,14 +240,10 @@ def _addresses(archive: dict) -> list[str]:
     addresses["sas"] = archive["sas"]
     for name, urls in addresses.items():
         for url in urls:
-            try:
-                address = urlsplit(url)
-                known = bool(address.hostname) and address.port != 0 and url.isprintable() and " " not in url
-            except ValueError:  # a port or an IPv6 address that is none
-                known = False
-            if not known:
-                problems.append(f"archive.{name}: {url!r} is no address; write https://HOST/PATH")
+            if not is_address(url):
+                problems.append(f"archive.{name}: {without_login(url)!r} is no address; write https://HOST/PATH")
                 continue
+            address = urlsplit(url)
             loopback = address.hostname in ("127.0.0.1", "localhost", "::1")
             if name in ("casjobs", "login") and address.scheme != "https" and not loopback:
                 problems.append(f"archive.{name}: a login goes there, so it has to be https")

@@ -278,3 +278,22 @@ def test_an_outage_shorter_than_the_deadline_is_waited_out(server, fields, tmp_p
     with sas.Frames([], tmp_path, sas.Place(None, archive(server.url), False)) as frames:
         assert frames(fields[0], "r") is not None
     assert len(server.hits) > 3
+
+
+ODD_ADDRESSES = ["http://a:99999/f", "http://[::1/f", "http://a:b/f", "http://\x1b[31m/f", "file:///etc/passwd", "", "http://a b/f", "http://me:canary@[::1/f"]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_ADDRESSES)
+def test_what_is_no_address_is_named_and_the_next_mirror_is_asked(odd, messages):
+    with answering(answer()) as good:
+        assert get([odd, good]) == b"hello"
+    with pytest.raises(CrosszError, match=r"^a frame: '.*' is no address; write https://HOST/PATH$") as caught:
+        get([odd])
+    assert "is no address" in messages.text
+    assert not {"\x1b", "canary"} & {word for word in ("\x1b", "canary") if word in f"{caught.value} {messages.text}"}
+
+
+@pytest.mark.parametrize("odd", ["http://*/f", "http://a..b/f", f"http://{'a' * 64}.b/f"])
+def test_an_address_that_no_request_can_be_made_of_is_one_error(odd):
+    with pytest.raises(CrosszError, match="an address that cannot be asked"):
+        get([odd], block=impatient(odd))
