@@ -128,7 +128,12 @@ class Session(requests.Session):
         return target
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Take the login out of a request that goes to another host. A redirect from https to http is not followed."""
+        """Take login and cookies out of the request that a redirect leads to; from https to http it is not followed.
+
+        requests takes a login out where the host is another one. But a redirect's cookies are in the request, whatever
+        the policy of the session.
+        """
+        prepared_request.headers.pop("Cookie", None)
         if response.url.startswith("https:") and not str(prepared_request.url).startswith("https:"):
             raise requests.exceptions.InvalidSchema("it leads from https to http")
         super().rebuild_auth(prepared_request, response)

@@ -157,6 +157,15 @@ def test_the_endless_body_of_a_redirect_is_not_read(follow):
                 client.fetch([url], "a job", lambda reply: reply, "no remedy", headers={"X-Auth-Token": "canary"})
 
 
+def test_a_cookie_of_a_redirect_is_not_sent():
+    seen = []
+    with answering(HELLO, seen=seen) as target:
+        head = f"HTTP/1.1 302 Found\r\nLocation: {target}/x\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n"
+        with answering(head.encode(), seen=seen) as url:
+            assert get(url) == b"hello"
+    assert [b"cookie" in request.lower() for request in seen] == [False, False]
+
+
 def test_no_cookie_is_kept():
     seen = []
     answer = HELLO.replace(b"Connection", b"Set-Cookie: a=b; Path=/\r\nConnection")
