@@ -176,9 +176,12 @@ def _json(answer: Reply) -> Any:
 
 
 def _names(content: Any) -> set[str]:
-    if not isinstance(content, list) or not all(isinstance(row, dict) and "Name" in row for row in content):
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise Refused("not a list of tables")
-    return {str(row["Name"]).lower() for row in content}
+    names = [row.get("Name") for row in content]
+    if not all(isinstance(name, str) for name in names):
+        raise Refused("not a list of tables with names")
+    return {name.lower() for name in names}
 
 
 def prepare(query: Query, session: Session, state_path: Path, what: str) -> tuple[str, int]:

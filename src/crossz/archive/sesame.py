@@ -15,6 +15,8 @@ _POSITION = re.compile(
     r"^%J +([0-9]{1,3}(?:\.[0-9]{0,20})?) +([+-]?[0-9]{1,2}(?:\.[0-9]{0,20})?) ", re.MULTILINE
 )  # bounded: no answer takes long
 
+_END = re.compile("^#====Done", re.MULTILINE)
+
 
 def position(client: Client, name: str, addresses: Sequence[str] = ADDRESSES) -> tuple[float, float]:
     """Right ascension and declination (ICRS, degrees) of the object `name`.
@@ -31,7 +33,7 @@ def position(client: Client, name: str, addresses: Sequence[str] = ADDRESSES) ->
             ra, dec = float(found[1]), float(found[2])
             if ra < 360 and abs(dec) <= 90:
                 return ra, dec
-        if "#====Done" not in text:  # its last line
+        if "%J" in text or not _END.search(text):  # a position that is none, or no last line
             raise Refused("an answer that is none of Sesame, or cut")
         return None
 

@@ -8,7 +8,7 @@ import time
 
 import pandas as pd
 import pytest
-from fetching import DIGEST, SQL, asked, fetch
+from fetching import DIGEST, SQL, answering, asked, fetch
 from helpers import ROOT, archive
 from local_archive import Fault, serve
 
@@ -33,6 +33,15 @@ def test_every_call_of_casjobs_survives_one_fault(server, honest, tmp_path, path
     server.faults.append(Fault(path, kind, 1))
     pd.testing.assert_frame_equal(fetch(server, tmp_path), honest)
     assert not [fault for fault in server.faults if fault.times]
+
+
+@pytest.mark.parametrize("body", ['[{"Name": 5}]', '[{"Name": null}]', '[{"name": "a"}]', "[1]", "{}", "<html>"])
+def test_tables_without_names_are_refused_and_asked_for_again(monkeypatch, body):
+    monkeypatch.setenv("SCISERVER_TOKEN", "token")
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    with answering((head + body).encode()) as url, Client(limits(archive(url))) as client:
+        with pytest.raises(CrosszError, match=r"not fetched after 2 attempt.*not (a list of tables|JSON)"):
+            casjobs.Session(client, archive(url)).tables()
 
 
 def test_an_expired_token_without_a_password_says_so(server, tmp_path, monkeypatch):

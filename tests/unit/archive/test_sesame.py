@@ -53,6 +53,10 @@ def test_a_name_that_nobody_knows_ends_in_words():
         b"%J 1_0 +2.0 \n",
         b"%J " + b"1" * 100_000,
         "%J ١٠ +2 \n".encode(),
+        UNKNOWN + b"%J 400.0 +2.0 \n",
+        b"%J 40.0 +95.0 = x\n" + UNKNOWN,
+        b"%J nan nan = x\n" + UNKNOWN,
+        b"\x1b[31m#====Done",
     ],
 )
 def test_what_is_no_answer_is_refused_and_asked_for_again(body):
