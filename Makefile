@@ -31,7 +31,7 @@ fuzz: .venv/ready
 	    PYTHONPATH=src:tests $(BIN)/python -m fuzz $$target --cases 1000000000 --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) || exit 1; \
 	done
 
-# Hostile files and calls, each in a process that is watched: GROUPS="zips mat" runs some of them.
+# Hostile files, calls and servers, each in a process that is watched: GROUPS="zips mat" runs some of them.
 attack: .venv/ready
 	OMP_NUM_THREADS=1 PYTHONPATH=src:tests $(BIN)/python -m attacks $(GROUPS)
 

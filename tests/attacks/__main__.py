@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from attacks import (
+    answers,
     calls,
+    downloads,
     ecsv,
     estimates,
     fits,
@@ -15,6 +17,10 @@ from attacks import (
     mat,
     names,
     parquet,
+    queries,
+    ranges,
+    services,
+    surroundings,
     text,
     units,
     votable,
@@ -27,6 +33,8 @@ GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
     "text": text.cases, "ecsv": ecsv.cases, "fits": fits.cases, "votable": votable.cases, "parquet": parquet.cases,
     "names": names.cases, "units": units.cases, "images": images.cases, "mat": mat.cases, "zips": zips.cases,
     "bundles": forged.cases, "weights": weights.cases, "estimates": estimates.cases, "calls": calls.cases,
+    "answers": answers.cases, "ranges": ranges.cases, "downloads": downloads.cases, "services": services.cases, "queries": queries.cases,
+    "surroundings": surroundings.cases,
 }  # fmt: skip
 
 

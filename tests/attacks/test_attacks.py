@@ -2,15 +2,19 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 from helpers import ROOT
 
-from attacks.harness import ACCEPTED, EITHER, REFUSED, Case
+from attacks.harness import ACCEPTED, CANARY, EITHER, REFUSED, Case
+from attacks.server import Kept, answer, asking
 from crossz.core.errors import CrosszError
 
 
@@ -36,6 +40,28 @@ def leaving():
     raise CrosszError("refused")
 
 
+def fetched(of="evil", **headers):
+    """A client that asks one of two servers, and believes it."""
+
+    def ask(urls, folder):
+        return urllib.request.urlopen(urllib.request.Request(getattr(urls, of), headers=headers), timeout=5).read()
+
+    return ask
+
+
+def served(client, evil=b"", **more):
+    more = {"wants": EITHER, "right": lambda found: found == b"good", "good": answer(b"good")} | more
+    return asking("", evil or answer(b"evil"), client, **more)
+
+
+def spinning(urls, folder):
+    threading.Thread(target=burning, daemon=True).start()
+
+
+def unmakeable():
+    raise ValueError("no such bytes")
+
+
 PLANTED = {
     "a traceback": (Case("", lambda: raising(KeyError("x")), wants=EITHER), "traceback"),
     "a bomb": (Case("", lambda: bytearray(b"x") * (2 << 30), wants=EITHER), "memory"),
@@ -48,6 +74,15 @@ PLANTED = {
     "silence": (Case("", lambda: raising(SystemExit(1)), wants=EITHER), "refused without a word"),
     "accepted": (Case("", lambda: None, wants=REFUSED), "accepted, not refused"),
     "refused": (Case("", lambda: raising(CrosszError("x")), wants=ACCEPTED), "refused, not accepted"),
+    "a password": (Case("", lambda: print(CANARY), wants=EITHER), "a secret is shown"),
+    "a connection": (Case("", lambda: socket.create_connection(("127.0.0.1", 9)), wants=EITHER), "forbidden call"),
+    "wrong bytes": (served(fetched()), "wrong thing accepted"),
+    "right bytes": (served(fetched("good"), wants=ACCEPTED), ""),
+    "a login at another server": (served(fetched("good", Token=CANARY)), "wrong thing accepted"),
+    "a cookie": (served(fetched("good", Cookie="a=b")), "wrong thing accepted"),
+    "a secret in a file": (served(lambda urls, folder: (folder / "a").write_text(CANARY)), "wrong thing accepted"),
+    "a thread that goes on": (served(spinning), "wrong thing accepted"),
+    "a server that cannot begin": (served(fetched(), Kept(unmakeable)), "traceback"),
     "what it should be": (Case("", ["predict", "none", "a", "b.csv"]), ""),
     "files": (Case("", lambda: raising(CrosszError(Path("a/b").read_text())), {"a/b": "words"}), ""),
 }
