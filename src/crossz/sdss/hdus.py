@@ -17,6 +17,7 @@ LONGEST_HEADER = 50 * BLOCK
 """Bytes of the longest header that is read; real ones have up to 4 blocks."""
 _MOST = 200  # HDUs of a file; real spectra have 4, and one more for each exposure and arm
 _TEXT = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
+_BEGINNINGS = (b"SIMPLE  =", b"XTENSION=")  # of a header; other bytes are data, which the header before leaves out
 _FIELDS = 1000  # columns of a table; SPALL has 236
 
 
@@ -63,7 +64,7 @@ def hdus(raw: bytes, count: int | None = None) -> list[Hdu]:
     at = 0
     while at < len(raw) and len(found) < (count or _MOST):
         data = header_end(raw, at)
-        if data is None:
+        if data is None or not raw.startswith(_BEGINNINGS, at):
             raise Refused(f"no FITS header at byte {at}")
         with refusing("a FITS header that cannot be read"):
             header = header_in(raw[at:data])

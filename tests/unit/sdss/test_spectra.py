@@ -47,6 +47,17 @@ def test_a_spectrum_that_is_not_complete_or_not_its_own_is_refused(small_sky, da
         spectra.check(body, plate, mjd, fiberID + 1)
 
 
+@pytest.mark.parametrize("lost", [300, 2000])
+def test_a_table_that_leaves_out_blocks_of_its_rows_is_refused(small_sky, lost):
+    path = sorted((small_sky / "spectra").rglob("spec-*.fits"))[0]
+    body = path.read_bytes()
+    at = body.index(b"NAXIS2  =")
+    rows = int(body[at + 10 : at + 30])
+    body = body[: at + 10] + f"{rows - lost:>20}".encode() + body[at + 30 :]
+    with pytest.raises(Refused, match="no FITS header at byte"):
+        spectra.check(body, *(int(part) for part in path.stem.split("-")[1:]))
+
+
 NAMES = (266, 51602, 1)
 
 
