@@ -227,6 +227,7 @@ def _chunks() -> Answers:
         "a trailer of 1 MB": (chunked(whole, end=b"0\r\nX: " + b"a" * (1 << 20) + b"\r\n\r\n"), REFUSED),
         "endless trailers": (forever(to_end, b"X: y\r\n" * 2000), EITHER), "slow endless trailers": (forever(to_end, b"X: y\r\n", 0.2), EITHER),
         "never ending": (forever(begin, chunk(MB)), REFUSED), "never ending, of 1 byte": (forever(begin, chunk(b"a") * 1000), REFUSED), "an endless extension": (forever(begin + b"5;", b"a" * 5000), REFUSED),
+        "in capitals": (answer(whole + b"0\r\n\r\n", Content_Length=None, Transfer_Encoding="CHUNKED"), ACCEPTED), "of identity, too": (answer(whole + b"0\r\n\r\n", Content_Length=None, Transfer_Encoding="chunked, identity"), EITHER), "by HTTP/1.0": (answer(whole + b"0\r\n\r\n", **CHUNKED).replace(b"HTTP/1.1", b"HTTP/1.0", 1), EITHER),
         "said twice": (answer(whole + b"0\r\n\r\n", Content_Length=None, Transfer_Encoding="chunked\r\nTransfer-Encoding: chunked"), EITHER),
         "of another name": (answer(whole + b"0\r\n\r\n", Content_Length=None, Transfer_Encoding="xchunked"), REFUSED), "after the last one": (chunked(whole, end=b"0\r\n\r\n" + chunk(b"more")), ACCEPTED),
     }  # fmt: skip
@@ -256,6 +257,7 @@ def _headers() -> Answers:
         found |= {name: (answer(FRAME, **some), wants) for name, some in headers.items()}
     return found | {
         "endless": (forever(first, b"X: y\r\n" * 1000), REFUSED), "endless line": (forever(first + b"X: ", b"a" * 5000), REFUSED), "endless fold": (forever(first + b"X: a\r\n", b" fold\r\n" * 1000), REFUSED),
+        "a second status line": (begun(b"HTTP/1.1 404 Not Found\r\n"), EITHER), "a second answer within": (begun(b"X: y\r\n\r\n" + answer(b"poison")), REFUSED), "Keep-Alive of -1": (begun(b"Keep-Alive: timeout=-1, max=-1\r\n"), ACCEPTED), "Connection of all": (begun(b"Connection: content-length, upgrade, close\r\n"), ACCEPTED),
         "no colon first": (begun(b"nonsense \x1b[31m\r\n"), EITHER), "a fold first": (begun(b" folded\r\n"), EITHER), "none": (first + b"\r\n" + FRAME, ACCEPTED), "LF only": (answer(FRAME).replace(b"\r\n", b"\n", 3), ACCEPTED),
         "1,000 cookies": (lambda c: c.send(answer(b"", "503 Busy", Set_Cookie="; ".join(["a" * 50] * 1000))), REFUSED),
     }  # fmt: skip

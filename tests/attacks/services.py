@@ -17,7 +17,7 @@ from crossz.sdss.coordinates import separation_arcsec
 Body = bytes | str | Callable[[], bytes]
 Bodies = Mapping[str, tuple[Body, str]]
 ALL = {"SQL": clients.rows, "CrossID": clients.near, "objID": clients.named, "XMatch": clients.sources, "CasJobs": clients.tables, "Sesame": clients.position}  # fmt: skip
-HOSTILE = ("status: 503", "status: 404", "status: 401", "status: 204 with the right body", "redirect: 304 Not Modified", "status: 206 of the whole, unasked", "status: HTTP/0.9", "length: none, endless", f"length: {10**18}, held", "chunks: never ending", "encoding: gzip bomb", "headers: trickle", "connection: reset in the body", "redirect: loop", "redirect: file", "redirect: endless body", "status: endless 103", "headers: no colon at the end", "status: 400 with a reason of an escape", "status: 400 Bad, JSON with escapes", "chunks: endless trailers")  # fmt: skip
+HOSTILE = ("status: 503", "status: 404", "status: 401", "status: 204 with the right body", "redirect: 304 Not Modified", "status: 206 of the whole, unasked", "status: HTTP/0.9", "length: none, endless", f"length: {10**18}, held", "chunks: never ending", "encoding: gzip bomb", "headers: trickle", "connection: reset in the body", "redirect: loop", "redirect: file", "redirect: endless body", "status: endless 103", "headers: no colon at the end", "status: 400 with a reason of an escape", "status: 400 Bad, JSON with escapes", "chunks: endless trailers", "redirect: 307 Temporary Redirect to a good host", "redirect: 303 See Other to a good host", "redirect: other host with a login", "status: HTTP/2 preface", "headers: a fold first", "status: 103 with a length", "connection: talks first")  # fmt: skip
 """Answers that every service meets."""
 COLUMNS = ",".join(crossid.COLUMNS)
 
@@ -129,6 +129,23 @@ def _sources() -> Bodies:
 
     odd = {"another position": cells(ra=11.0), "number 1e300": cells("1e300"), "number -0.5": cells(-0.5), "number NaN": cells("nan"), "number 5": cells(5), "an infinite place": cells(found_ra="inf"), "a place elsewhere": cells(found_ra=10.1), "a place of 400": cells(found_ra=400), "text": cells(first="x"), "an escape": cells(first="&#x1b;[31m"), "a number of 5,000 digits": cells("9" * 5000)}  # fmt: skip
     found: dict[str, tuple[Body, str]] = {name: (text, EITHER if name == "a number of 5,000 digits" else REFUSED) for name, text in odd.items()}  # fmt: skip
+    forms = (
+        "9" * 7_000_000,
+        "0x1p3",
+        "1_0",
+        "１",
+        "1e-400",
+        "1e400",
+        "--1",
+        "1,5",
+        "<b>1</b>",
+        "1<!-- -->2",
+        "<![CDATA[1]]>",
+        "&#49;",
+        "null",
+        " 1 ",
+    )
+    found |= {f"a cell of {form[:20]!r} x {len(form)}": (cells(first=form), EITHER) for form in forms}
     found |= {f"an error of {name}": (failed(text), REFUSED) for name, text in {"an escape": "&#x1b;[31m", "C1": "&#x9b;31m &#x202e;", "1 MB": "a" * (1 << 20), "nothing": ""}.items()}  # fmt: skip
     doctypes = {"an entity of a file": "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>", "many laughs": "<!DOCTYPE a [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]>", "a DOCTYPE": "<!doctype a>"}  # fmt: skip
     found |= {name: (_votable(head=text), REFUSED) for name, text in doctypes.items()}
@@ -136,6 +153,7 @@ def _sources() -> Bodies:
     found |= {f"8 MB of {name}": ((lambda make=make: make().encode()), REFUSED) for name, make in large.items()}
     return found | {
         "honest": (_votable(), ACCEPTED), "no rows": (_votable(rows=0), ACCEPTED), "overflow": (_votable(status="OVERFLOW"), REFUSED), "cut": (_votable()[:-30], REFUSED), "UTF-16": (_votable().encode("utf-16"), REFUSED), "UTF-7": (_votable().replace('"1.0"?', '"1.0" encoding="utf-7"?'), EITHER), "an unknown encoding": (_votable().replace('"1.0"?', '"1.0" encoding="nope"?'), REFUSED), "EBCDIC": (_votable().replace('"1.0"?', '"1.0" encoding="cp037"?').encode("cp037"), EITHER),
+        "two tables": (_votable().replace("</RESOURCE>", "<TABLE/></RESOURCE>"), REFUSED), "a table within a cell": (_votable("<TD><TABLE/></TD>"), REFUSED), "fewer rows than it says": (_votable().replace("<TABLE>", '<TABLE nrows="5">'), REFUSED), "rows of nothing": (_votable().replace("<TABLE>", '<TABLE nrows="9999999999999">'), REFUSED), "a column twice": (_votable().replace('name="asked_ra"', 'name="asked"'), REFUSED), "no columns": (_votable(fields=["x"]), REFUSED), "XML 1.1": (_votable().replace('"1.0"?', '"1.1"?'), EITHER), "another namespace": (_votable().replace("www.ivoa.net", "evil.example"), EITHER),
         "a stream of a file": (_votable().replace("<TABLEDATA>", "<BINARY><STREAM href='file:///etc/passwd'/></BINARY><TABLEDATA>"), EITHER), "XInclude": (_votable(extra='<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd" parse="text"/>'), EITHER), "a stylesheet": (_votable(head='<?xml-stylesheet href="file:///etc/passwd"?>'), EITHER), "html": ("<html><body>\x1b[31m</body></html>", REFUSED), "nothing": ("", REFUSED), "a source 20,000 times": (_votable(rows=20_000), EITHER),
     }  # fmt: skip
 
