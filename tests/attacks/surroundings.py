@@ -114,7 +114,7 @@ def _logins() -> Iterator[Case]:
 
 def _addresses() -> Iterator[Case]:
     """Addresses as a user might write them, of mirrors and of services."""
-    odd = ("http://", "http://[::1", "http://[::1]x", "http://[x]", "http://a:99999", "http://a:-1", "http://a:b", "http://a:\xb2", "http://a b/", "http:/x", "http://\x1b[31m/", "http://ex\xe4mple.invalid/", "https://127.0.0.1:9\\@x", "http://a..b/", f"http://{'a' * 64}.x/", f"http://{'a.' * 200}x/", "http://127.0.0.1:9/?q#f", "http://%zz/", "http://0x7f.1:9/", "http://*/", "", " ", "x", "file:///etc", "ftp://127.0.0.1/", "http://\udcff/", "http://a\0b/", "http://\u202e.x/", "http://127.0.0.1:9/\n")  # fmt: skip
+    odd = (f"http://me:{CANARY}@127.0.0.1:9/", f"http://{CANARY}@[::1", "http://", "http://[::1", "http://[::1]x", "http://[x]", "http://a:99999", "http://a:-1", "http://a:b", "http://a:\xb2", "http://a b/", "http:/x", "http://\x1b[31m/", "http://ex\xe4mple.invalid/", "https://127.0.0.1:9\\@x", "http://a..b/", f"http://{'a' * 64}.x/", f"http://{'a.' * 200}x/", "http://127.0.0.1:9/?q#f", "http://%zz/", "http://0x7f.1:9/", "http://*/", "", " ", "x", "file:///etc", "ftp://127.0.0.1/", "http://\udcff/", "http://a\0b/", "http://\u202e.x/", "http://127.0.0.1:9/\n")  # fmt: skip
     for address in odd:
         for way, client in frame.items():
 
@@ -122,7 +122,7 @@ def _addresses() -> Iterator[Case]:
                 mirrors = [address if url == urls.evil else url for url in urls.mirrors]
                 return client(urls._replace(mirrors=mirrors), folder)
 
-            name = f"mirror {address[:30]!r}, {way}"
+            name = f"mirror {address[:30]!r}, {way}".replace(CANARY, "SECRET")
             yield fetching(name, honest, REFUSED, mirror)
             yield fetching(f"{name}, and an honest mirror", honest, ACCEPTED, mirror, ("evil", "good"))
         for service, client in {**services.ALL, "spectrum": clients.spectrum}.items():
@@ -130,7 +130,7 @@ def _addresses() -> Iterator[Case]:
             def ask(urls: Urls, folder: Path, address: str = address, client: Client = client) -> Any:
                 return client(urls._replace(evil=address, mirrors=[address]), folder)
 
-            yield asking(f"{service} {address[:30]!r}", honest, ask, REFUSED, bool, honest)
+            yield asking(f"{service} {address[:30]!r}".replace(CANARY, "SECRET"), honest, ask, REFUSED, bool, honest)
     v6 = socket.AF_INET6
     busy = answer(b"", "503 X")
     yield fetching("IPv6: honest", Server(honest, family=v6), ACCEPTED)

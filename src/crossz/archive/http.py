@@ -202,9 +202,9 @@ class Client:
             Time is up, or the only attempt of `once` failed.
         """
         request = _Request(method, first_byte_s, secret, span, most, consume, options)
-        known = [url for url in urls if is_address(url)]
+        known = [url for url in urls if is_address(url) and without_login(url) == url]
         if odd := [url for url in urls if url not in known]:
-            words = f"{what}: {without_login(printable(odd[0], 100))!r} is no address; write https://HOST/PATH"
+            words = f"{what}: {without_login(printable(odd[0], 100))!r} is no address, or has a login; write https://HOST/PATH"
             if not known:
                 raise CrosszError(words)
             log.info(words)

@@ -280,14 +280,16 @@ def test_an_outage_shorter_than_the_deadline_is_waited_out(server, fields, tmp_p
     assert len(server.hits) > 3
 
 
-ODD_ADDRESSES = ["http://a:99999/f", "http://[::1/f", "http://a:b/f", "http://\x1b[31m/f", "file:///etc/passwd", "", "http://a b/f", "http://me:canary@[::1/f"]  # fmt: skip
+ODD_ADDRESSES = ["http://a:99999/f", "http://[::1/f", "http://a:b/f", "http://\x1b[31m/f", "file:///etc/passwd", "", "http://a b/f", "http://me:canary@[::1/f", "http://me:canary@127.0.0.1:9/f"]  # fmt: skip
 
 
 @pytest.mark.parametrize("odd", ODD_ADDRESSES)
 def test_what_is_no_address_is_named_and_the_next_mirror_is_asked(odd, messages):
     with answering(answer()) as good:
         assert get([odd, good]) == b"hello"
-    with pytest.raises(CrosszError, match=r"^a frame: '.*' is no address; write https://HOST/PATH$") as caught:
+    with pytest.raises(
+        CrosszError, match=r"^a frame: '.*' is no address, or has a login; write https://HOST/PATH$"
+    ) as caught:
         get([odd])
     assert "is no address" in messages.text
     assert not {"\x1b", "canary"} & {word for word in ("\x1b", "canary") if word in f"{caught.value} {messages.text}"}
