@@ -93,7 +93,7 @@ def fault(case: Case, status: int | str, text: str) -> str:
     if isinstance(status, str):
         return status
     if status < 0:
-        return "hang" if -status == signal.SIGXCPU else f"crash: {signal.Signals(-status).name}"
+        return "hang" if -status in (signal.SIGXCPU, signal.SIGALRM) else f"crash: {signal.Signals(-status).name}"
     if "Traceback (most recent call last)" in text:
         return "traceback"
     if orders := set(text) & ORDERS:

@@ -50,8 +50,8 @@ def _stage(c: Connection) -> str:
     return "bins" if "GROUP BY" in sql else "count" if "AS n" in sql or "SELECT n" in sql else "rows"
 
 
-def _except(given: Mapping[str, str], stage: str, evil: Answer) -> Answer:
-    """Honest answers to all questions but one."""
+def _except(given: Mapping[str, str], stage: str, evil: Answer, makes: bool) -> Answer:
+    """Honest answers to all questions but one; `makes`: whether a job makes its table."""
     made: list[str] = []
 
     def act(c: Connection) -> None:
@@ -62,7 +62,7 @@ def _except(given: Mapping[str, str], stage: str, evil: Answer) -> Answer:
         elif now == stage:
             c.send(evil)
             c.close()
-        elif now == "tables" and "submission" in made:  # which makes a table
+        elif now == "tables" and "submission" in made and makes:
             names = (f"crossz_{DIGEST}{end}" for end in ("_n", "")[: made.count("submission")])
             c.send(answer(json.dumps([{"Name": name} for name in names])))
         else:
@@ -105,7 +105,8 @@ def cases() -> Iterator[Case]:
 
 def _case(backend: str, stage: str, evil: Answer, name: str, wants: str = REFUSED) -> Case:
     given = SKYSERVER if backend == "skyserver" else CASJOBS
-    act = _except(given, stage, evil)
+    makes = not name.startswith(("failed", "canceled"))
+    act = _except(given, stage, evil, makes)
     return asking(f"{backend}, {stage}: {name}", act, _asks(backend), wants, _are_rows, honest, deadline_s=14)
 
 

@@ -244,6 +244,7 @@ def asking(
             listener.close()
         try:
             _set(environment or {}, urls)
+            signal.alarm(int(deadline_s) + 2 * LATE_S)  # ends the process: one that asks again and again is not idle
             start = time.monotonic()
             try:
                 with messages_from(logging.DEBUG):  # what they say must hold, too

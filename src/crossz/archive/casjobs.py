@@ -295,7 +295,8 @@ def _wait(session: Session, job: str, state_path: Path, table: str, what: str) -
 
 def _description(answer: Reply) -> dict[str, Any]:
     content = _json(answer)
-    if not isinstance(content, dict) or content.get("Status") not in _STATUS:
+    status = content.get("Status") if isinstance(content, dict) else None
+    if type(status) is not int or status not in _STATUS:  # true is 1, a job that works
         raise Refused("not a job's description")
     return content
 

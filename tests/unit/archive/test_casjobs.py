@@ -14,8 +14,9 @@ from local_archive import Fault, serve
 
 from crossz.archive import casjobs
 from crossz.archive.http import Client, limits
+from crossz.archive.responses import Reply
 from crossz.archive.sql import archive_query
-from crossz.core.errors import CrosszError
+from crossz.core.errors import CrosszError, Refused
 from crossz.core.files import read_json
 
 pytestmark = pytest.mark.usefixtures("login")
@@ -42,6 +43,13 @@ def test_tables_without_names_are_refused_and_asked_for_again(monkeypatch, body)
     with answering((head + body).encode()) as url, Client(limits(archive(url))) as client:
         with pytest.raises(CrosszError, match=r"not fetched after 2 attempt.*not (a list of tables|JSON)"):
             casjobs.Session(client, archive(url)).tables()
+
+
+@pytest.mark.parametrize("status", ["true", "1.0", '"1"', "[1]", "99", "null", "NaN"])
+def test_a_status_that_is_none_is_no_job_under_way(status):
+    reply = Reply("http://a", f'{{"Status": {status}}}'.encode(), {})
+    with pytest.raises(Refused, match="not a job's description"):
+        casjobs._description(reply)
 
 
 def test_an_expired_token_without_a_password_says_so(server, tmp_path, monkeypatch):
