@@ -334,6 +334,11 @@ def test_training_stops_when_patience_is_over(survey, tmp_path):
 def test_a_training_that_diverges_says_so(survey, tmp_path):
     with pytest.raises(CrosszError, match=r"diverged.*train\.learning_rate"):
         train(survey, tmp_path, optimizer="sgd", learning_rate=1e30, gradient_clip=1e30, schedule="plateau")
+    with pytest.raises(
+        CrosszError, match=r"diverged.*train\.learning_rate"
+    ):  # a finite score, of estimates that are not
+        train(survey, tmp_path, learning_rate=10)
+    assert not (tmp_path / "history.csv").exists()
 
 
 def test_a_split_without_a_usable_test_object_is_refused(survey, tmp_path):
