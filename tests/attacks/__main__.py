@@ -10,6 +10,7 @@ from attacks import (
     ecsv,
     estimates,
     fits,
+    footers,
     forged,
     images,
     mat,
@@ -24,7 +25,7 @@ from attacks import (
 from attacks.harness import Case, Outcome, outcomes
 
 GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
-    "text": text.cases, "ecsv": ecsv.cases, "fits": fits.cases, "votable": votable.cases, "parquet": parquet.cases,
+    "text": text.cases, "ecsv": ecsv.cases, "fits": fits.cases, "votable": votable.cases, "parquet": parquet.cases, "footers": footers.cases,
     "names": names.cases, "units": units.cases, "images": images.cases, "mat": mat.cases, "zips": zips.cases,
     "bundles": forged.cases, "weights": weights.cases, "estimates": estimates.cases, "calls": calls.cases,
 }  # fmt: skip
