@@ -12,10 +12,12 @@ from attacks import (
     fits,
     footers,
     forged,
+    frames,
     images,
     mat,
     names,
     parquet,
+    starts,
     text,
     units,
     votable,
@@ -26,8 +28,8 @@ from attacks.harness import Case, Outcome, outcomes
 
 GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
     "text": text.cases, "ecsv": ecsv.cases, "fits": fits.cases, "votable": votable.cases, "parquet": parquet.cases, "footers": footers.cases,
-    "names": names.cases, "units": units.cases, "images": images.cases, "mat": mat.cases, "zips": zips.cases,
-    "bundles": forged.cases, "weights": weights.cases, "estimates": estimates.cases, "calls": calls.cases,
+    "names": names.cases, "units": units.cases, "images": images.cases, "frames": frames.cases, "mat": mat.cases, "zips": zips.cases,
+    "bundles": forged.cases, "weights": weights.cases, "starts": starts.cases, "estimates": estimates.cases, "calls": calls.cases,
 }  # fmt: skip
 
 
