@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from attacks.harness import ACCEPTED, EITHER, Case
-from attacks.material import ROWS, all_are, parquet_bytes, predicting, sound, table
+from attacks.material import ROWS, all_are, estimates, parquet_bytes, predicting, sound, table
 
 VALUES = (-(1 << 62), -1, 0, 1, ROWS - 1, ROWS + 1, 1 << 20, 1 << 31, 1 << 62)
 _NAMES = {
@@ -42,6 +42,13 @@ def cases() -> Iterator[Case]:
     for rows in (0, 1, 6, 8, 1 << 40):
         forged = _with_number(_with_number(honest, places[4, 0, 3], rows), places[3,], rows + ROWS - 7)
         yield predicting(f"{rows} rows of the first group, and as many of the file", "t.parquet", forged)
+    whole = parquet_bytes(estimates(), row_group_size=7)
+    yield Case("nz: honest", ["nz", "e.parquet", "nz.csv"], {"e.parquet": whole}, ACCEPTED)
+    places = _numbers(_footer(whole))
+    for path in ((3,), (4, 0, 3), (4, 1, 3)):
+        for value in VALUES:
+            forged = _with_number(whole, places[path], value)
+            yield Case(f"nz: {_NAMES[path]}: {value}", ["nz", "e.parquet", "nz.csv"], {"e.parquet": forged})
 
 
 def _footer(content: bytes) -> bytes:

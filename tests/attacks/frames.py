@@ -188,10 +188,10 @@ def _damage() -> dict[str, tuple[Change, str]]:
         "an END too few": (_rewritten(lambda raw: raw.replace(b"END" + b" " * 77, b" " * 80, 1)), REFUSED),
         "half its pixels": (_rewritten(lambda raw: raw[: len(raw) // 2]), REFUSED),
         "3 MB behind its pixels": (_rewritten(lambda raw: raw + bytes(3 << 20)), EITHER),
-        "1 GB behind its pixels": (_bomb(lambda raw: raw), EITHER),
-        "1 GB of header": (_bomb(lambda raw: raw[:2880].replace(b"END" + b" " * 77, b" " * 80)), REFUSED),
-        "1 GB of zeros": (_bomb(lambda raw: b""), REFUSED),
-        "1 GB for the largest frame": (_bomb(lambda raw: _largest(raw)), REFUSED),
+        "256 MB behind its pixels": (_bomb(lambda raw: raw), EITHER),
+        "256 MB of header": (_bomb(lambda raw: raw[:2880].replace(b"END" + b" " * 77, b" " * 80)), REFUSED),
+        "256 MB of zeros": (_bomb(lambda raw: b""), REFUSED),
+        "256 MB for the largest frame": (_bomb(lambda raw: _largest(raw)), REFUSED),
         "17 MB": (bytes_of(lambda body: body + bytes(MOST)), REFUSED),
         "100 GB with holes": (lambda path: os.truncate(path, 100 << 30), REFUSED),
     }
@@ -208,14 +208,14 @@ def _largest(raw: bytes) -> bytes:
 
 
 def _bomb(begin: Callable[[bytes], bytes]) -> Change:
-    """A frame that goes on for a gigabyte of zeros, in some kilobytes."""
+    """A frame that goes on for 256 MB of zeros, in some kilobytes."""
 
     def write(path: Path) -> None:
         packer = bz2.BZ2Compressor()
         head = begin(_raw(path))
         with open(path, "wb") as target:
             target.write(packer.compress(head))
-            for _ in range(1 << 10):
+            for _ in range(256):
                 target.write(packer.compress(bytes(1 << 20)))
             target.write(packer.flush())
 

@@ -36,7 +36,7 @@ def _predict(name: str, folder: Callable[[Path], object], wants: str = REFUSED) 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
     """Put changed bytes into a file."""
-    path.write_bytes(change(path.readdamage()))
+    path.write_bytes(change(path.read_bytes()))
 
 
 def _each(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[bytes], bytes]:
