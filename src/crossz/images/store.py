@@ -102,7 +102,9 @@ class ImageStore:
     """
 
     def __init__(self, index: str | Path, cutouts: Sequence[str | Path]):
-        self._index = read_index(index)
+        images = read_index(index)
+        self._objID, self._shard, self._row = (images[name].to_numpy(np.int64) for name in ("objID", "shard", "row"))
+        self._status = np.append(images["status"].to_numpy(object), "")  # the last one is that of none
         self._shards = [read_arrays(path) for path in cutouts]
         for path, shard in zip(cutouts, self._shards, strict=True):
             check_cutouts(shard, path)
@@ -111,38 +113,37 @@ class ImageStore:
 
     def _other_images(self) -> str:
         """What the index says of images otherwise than the cutout files themselves; "" if nothing."""
-        shard, row = (self._index[name].to_numpy(np.int64) for name in ("shard", "row"))
         count = np.array([len(columns["objID"]) for columns in self._shards])
-        if len(row) != count.sum():
-            return f"it has {len(row):,} images, they {count.sum():,}"
-        if not len(row):
-            return ""
-        if shard.max() >= len(count) or (row >= count[shard]).any():
+        if len(self._row) != count.sum():
+            return f"it has {len(self._row):,} images, they {count.sum():,}"
+        if (self._shard >= len(count)).any() or (self._row >= count[self._shard]).any():
             return "an image lies behind their end"
-        place = (np.cumsum(count) - count)[shard] + row
+        place = (np.cumsum(count) - count)[self._shard] + self._row
         objID, status = (
             np.concatenate([columns[name] for columns in self._shards])[place] for name in ("objID", "status")
         )
-        if (other := objID != self._index["objID"]).any():
+        if (other := objID != self._objID).any():
             return f"{other.sum():,} images are of other objIDs"
-        ours = self._index["status"].to_numpy(object)
+        ours = self._status[:-1]
         if (other := (status != ours) & (ours != NOT_FINITE)).any():  # which only who looked at all pixels knows
             return f"{other.sum():,} images have another status"
         return ""
 
     def rows(self, objID: np.ndarray) -> np.ndarray:
         """Row [n] int64 of each objID, for `gather`; -1 where there is no usable image."""
-        known = self._index["objID"].to_numpy()
-        if not len(known):
-            return np.full(len(objID), -1)
-        row = np.minimum(np.searchsorted(known, objID), len(known) - 1)
-        usable = (known[row] == objID) & (self._index["status"].to_numpy()[row] == OK)
-        return np.where(usable, row, -1)
+        row = self._place(objID)
+        return np.where(self._status[row] == OK, row, -1)
 
     def status(self, objID: np.ndarray) -> np.ndarray:
         """Status [n] of the image of each objID, "" where none was sought."""
-        known = self._index.set_index("objID")["status"]
-        return known.reindex(objID).fillna("").to_numpy(str)
+        return self._status[self._place(objID)].astype(str)
+
+    def _place(self, objID: np.ndarray) -> np.ndarray:
+        """Row [n] of each objID in the index, -1 where it is not there."""
+        if not len(self._objID):
+            return np.full(len(objID), -1)
+        row = np.minimum(np.searchsorted(self._objID, objID), len(self._objID) - 1)
+        return np.where(self._objID[row] == objID, row, -1)
 
     def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images and masks of rows.
@@ -159,8 +160,7 @@ class ImageStore:
         mask : array [n, 64, 64] of uint8
             Bit b of a pixel is set where no frame covered band b.
         """
-        shard = self._index["shard"].to_numpy()[rows]
-        row = self._index["row"].to_numpy()[rows]
+        shard, row = self._shard[rows], self._row[rows]
         image = np.empty((len(rows), *self._shards[0]["image"].shape[1:]), np.float16)
         mask = np.empty((len(rows), *self._shards[0]["mask"].shape[1:]), np.uint8)
         for number in np.unique(shard):

@@ -132,3 +132,11 @@ def test_exchanged_cutout_files_are_refused(stored):
 
 def test_the_status_of_an_image_that_nobody_sought_is_empty(stored):
     assert ImageStore(*stored).status(np.array([30, 99, 10])).tolist() == ["missing_frame", "", "ok"]
+
+
+def test_a_store_without_images_has_none(tmp_path):
+    write_cutout_file(tmp_path / "0.arrow", [], [], np.random.default_rng(0))
+    index(tmp_path, np.array([], np.int64), tmp_path / "0.arrow")
+    store = ImageStore(tmp_path / "images.parquet", [tmp_path / "0.arrow"])
+    assert store.rows(np.array([1, 2])).tolist() == [-1, -1]
+    assert store.status(np.array([1, 2])).tolist() == ["", ""]
