@@ -12,7 +12,9 @@ from attacks import (
     ecsv,
     estimates,
     fits,
+    footers,
     forged,
+    frames,
     images,
     mat,
     names,
@@ -20,6 +22,7 @@ from attacks import (
     queries,
     ranges,
     services,
+    starts,
     surroundings,
     text,
     units,
@@ -30,9 +33,9 @@ from attacks import (
 from attacks.harness import Case, Outcome, outcomes
 
 GROUPS: dict[str, Callable[[], Iterator[Case]]] = {
-    "text": text.cases, "ecsv": ecsv.cases, "fits": fits.cases, "votable": votable.cases, "parquet": parquet.cases,
-    "names": names.cases, "units": units.cases, "images": images.cases, "mat": mat.cases, "zips": zips.cases,
-    "bundles": forged.cases, "weights": weights.cases, "estimates": estimates.cases, "calls": calls.cases,
+    "text": text.cases, "ecsv": ecsv.cases, "fits": fits.cases, "votable": votable.cases, "parquet": parquet.cases, "footers": footers.cases,
+    "names": names.cases, "units": units.cases, "images": images.cases, "frames": frames.cases, "mat": mat.cases, "zips": zips.cases,
+    "bundles": forged.cases, "weights": weights.cases, "starts": starts.cases, "estimates": estimates.cases, "calls": calls.cases,
     "answers": answers.cases, "ranges": ranges.cases, "downloads": downloads.cases, "services": services.cases, "queries": queries.cases,
     "surroundings": surroundings.cases,
 }  # fmt: skip

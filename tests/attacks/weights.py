@@ -17,16 +17,16 @@ WEIGHTS, DOMAIN, TREES = "split-0.safetensors", "domain.safetensors", "trees-0.s
 
 def cases() -> Iterator[Case]:
     for file, network in ((WEIGHTS, "sdss-dr5q"), (DOMAIN, "sdss-dr5q"), (TREES, OF_IMAGES)):
-        for name, change in {**_arrays(), **_bytes()}.items():
+        for name, change in {**arrays(), **damage()}.items():
             wants = ACCEPTED if name == "as they are" else EITHER
             yield _predict(
                 f"{file}: {name}",
-                forged(lambda folder, file=file, change=change: _rewrite(folder / file, change), network),
+                forged(lambda folder, file=file, change=change: rewrite(folder / file, change), network),
                 wants,
             )
     for name, change in _trees().items():
         yield _predict(
-            f"trees: {name}", forged(lambda folder, change=change: _rewrite(folder / TREES, change), OF_IMAGES), EITHER
+            f"trees: {name}", forged(lambda folder, change=change: rewrite(folder / TREES, change), OF_IMAGES), EITHER
         )
 
 
@@ -34,7 +34,8 @@ def _predict(name: str, folder: Callable[[Path], object], wants: str = REFUSED) 
     return predicting(name, "t.csv", CSV, wants, files={"b": folder}, network="b")
 
 
-def _rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
+def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Put changed bytes into a file."""
     path.write_bytes(change(path.read_bytes()))
 
 
@@ -50,7 +51,9 @@ def _filled(value: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda array: np.full_like(array, value) if array.dtype.kind == "f" else array
 
 
-def _arrays() -> dict[str, Callable[[bytes], bytes]]:
+def arrays() -> dict[str, Callable[[bytes], bytes]]:
+    """Changes of the arrays of a safetensors file."""
+
     def first(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Arrays], Arrays]:
         def changed(arrays: Arrays) -> Arrays:
             name = min(arrays)
@@ -105,7 +108,8 @@ def _first(said: dict) -> dict:
     return said[min(name for name in said if name != "__metadata__")]
 
 
-def _bytes() -> dict[str, Callable[[bytes], bytes]]:
+def damage() -> dict[str, Callable[[bytes], bytes]]:
+    """Damage to the bytes of a safetensors file."""
     return {
         "nothing": lambda content: b"",
         "8 bytes": lambda content: content[:8],

@@ -22,7 +22,7 @@ def cases() -> Iterator[Case]:
     yield predicting(
         "packed anew", "t.csv", CSV, ACCEPTED, files={"b.zip": zipped()}, network="b.zip", check=all_are("ok")
     )
-    for name, (content, wants) in {**_entries(), **_damage()}.items():
+    for name, (content, wants) in {**entries(), **damage()}.items():
         yield predicting(name, "t.csv", CSV, wants, files={"b.zip": content}, network="b.zip")
         yield Case(f"info: {name}", ["info", "b.zip"], {"b.zip": content}, wants)
     others = {"nothing": b"", "text": b"a bundle", "a tar": b"b/bundle.json" + bytes(1000), "FIFO": lambda path: __import__("os").mkfifo(path), "link to a device": lambda path: path.symlink_to("/dev/zero"), "link in a circle": lambda path: path.symlink_to("b.zip"), "a link to an honest one": lambda path: path.symlink_to(FOLDER / f"{NETWORK}.zip"), "a copy": copied(FOLDER / f"{NETWORK}.zip")}  # fmt: skip
@@ -53,7 +53,8 @@ def _info(name: str, mode: int = 0o644 | stat.S_IFREG) -> zipfile.ZipInfo:
     return entry
 
 
-def _entries() -> dict[str, tuple[bytes, str]]:
+def entries() -> dict[str, tuple[bytes, str]]:
+    """Zip files with other entries."""
     paths = ("../hacked", "/tmp/hacked", "b/../../hacked", "b\\..\\hacked", "b/../b/hacked", "C:/hacked", "b/c/hacked", "hacked", "c/hacked", "b/.hidden", "b/a b", "b/\x1b[31m", "b/ä", "b/" + "x" * 300, "b/", "./b/x", "b//x", "b/-x", "b/\0x", "b/CON")  # fmt: skip
     found = {
         f"an entry {path[:20]!r}": (zipped(more={path: b"x"}), EITHER if path in ("b/", "b/\0x") else REFUSED)
@@ -96,7 +97,8 @@ def _bomb(name: str, size: int) -> bytes:
     return sink.getvalue()
 
 
-def _damage() -> dict[str, tuple[bytes, str]]:
+def damage() -> dict[str, tuple[bytes, str]]:
+    """Damaged zip files."""
     size, central = len(HONEST), HONEST.index(b"PK\x01\x02")
     lied = bytearray(_bomb("b/card.md", 50 << 20))
     place = lied.index(b"PK\x01\x02")

@@ -244,8 +244,16 @@ def test_targets_that_cannot_do_are_named_before_anything_runs(workdir, text, wo
     (workdir / "data/cutouts/catalog.csv").touch()
     if text is not None:
         (workdir / "mine.csv").write_text(text)
-    with pytest.raises(WorkflowError, match=words):
+    with pytest.raises((WorkflowError, SystemExit), match=words):
         jobs(workdir, ROOT / "config/cutouts.yaml", ask=["results/predict/mine.parquet"], targets="mine.csv")
+
+
+@pytest.mark.parametrize("file", ["mine.parquet", "mine.html", "mine/targets.parquet"])
+def test_new_objects_without_a_table_of_them_end_with_one_line(workdir, file):
+    with pytest.raises(SystemExit, match="which objects") as ended:
+        jobs(workdir, ask=[f"results/predict/{file}"])
+    assert str(ended.value).startswith("crossz: ")
+    assert "\n" not in str(ended.value)
 
 
 @pytest.mark.parametrize(

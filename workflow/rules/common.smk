@@ -1,6 +1,7 @@
 # Shared: the checked configuration and the names that files are made of.
 
 import functools
+import sys
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -135,10 +136,15 @@ def is_large(path):
     return Path(path).is_file() and Path(path).stat().st_size > 10_000_000
 
 
+def stop(message):
+    """End with one line. Of an exception in a function of a rule, Snakemake shows the stack, too."""
+    sys.exit(f"crossz: {message}")
+
+
 def targets_file(wildcards):
     """The table of new objects."""
     if config["targets"] is None:
-        raise WorkflowError(
+        stop(
             f"which objects? --config targets=FILE names their table; it gives results/predict/{wildcards.name}.parquet"
         )
     return config["targets"]
@@ -157,7 +163,7 @@ def matched(wildcards):
     """Whether the new objects are found in the archive, with their images; their own magnitudes are used otherwise."""
     path = targets_file(wildcards)
     if header_needs_archive(path) and config["survey"] not in ("embedded", "sdss"):
-        raise WorkflowError(f"{path}: survey {config['survey']} has no archive to find objects in: give magnitudes")
+        stop(f"{path}: survey {config['survey']} has no archive to find objects in: give magnitudes")
     return header_needs_archive(path)
 
 

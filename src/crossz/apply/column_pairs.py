@@ -1,14 +1,13 @@
 """The option --columns: which column of a user's table is which of crossz."""
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from crossz.catalog.naming import expanded
+from crossz.catalog.naming import expanded, unknown
 from crossz.core.errors import CrosszError
 
 
-def column_pairs(texts: Sequence[str], known: set[str]) -> dict[str, str]:
+def column_pairs(texts: Sequence[str], known: Collection[str]) -> dict[str, str]:
     """The pairs of --columns: what crossz calls each column of a user's table.
 
     Parameters
@@ -46,15 +45,12 @@ def _check_shared(pairs: dict[str, str]) -> None:
             raise CrosszError(f"--columns: {theirs} would be {other} and {ours}; a column has one meaning")
 
 
-def _pair(text: str, known: set[str]) -> tuple[str, str]:
+def _pair(text: str, known: Collection[str]) -> tuple[str, str]:
     ours, mark, theirs = (part.strip() for part in text.partition("="))
     if not (ours and mark and theirs):
         raise CrosszError(f"--columns {text}: say OURS=THEIRS, for example dered_u=umag or 'dered_*=*mag'")
-    if ours.replace("*", "u") not in known:
-        if theirs.replace("*", "u") in known:
+    if problem := unknown(ours, known):
+        if not unknown(theirs, known):
             raise CrosszError(f"--columns {text}: ours comes first: {theirs}={ours}")
-        near = difflib.get_close_matches(ours, sorted(known), 1, 0.5)
-        raise CrosszError(
-            f"--columns {text}: crossz has no column {ours}" + (f"; did you mean {near[0]}?" if near else "")
-        )
+        raise CrosszError(f"--columns {text}: {problem}")
     return ours, theirs

@@ -1,21 +1,19 @@
 """Cutout files that come without an index, as those of users do: checked, and indexed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from crossz.core.constants import BANDS, CUTOUT_SIZE, OK
+from crossz.core.constants import OK
 from crossz.core.errors import CrosszError, Refused
 from crossz.core.foreign import refusing
 from crossz.core.names import NOT_FINITE
 from crossz.images.arrow import read_arrays
-from crossz.images.arrow_layout import refuse_compressed
+from crossz.images.store import check_cutouts
 
 _AT_ONCE = 128  # images in memory
-_LONGEST_STATUS = 100
 
 
 def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
@@ -32,11 +30,8 @@ def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
             raise CrosszError(f"{path}: no such cutout file")
         try:
             with refusing("not a cutout file"):
-                with pa.memory_map(str(path)) as source:
-                    refuse_compressed(source)
-                    pa.ipc.open_file(source).read_all().validate(full=True)  # texts would be read out of bounds
                 columns = read_arrays(path)
-                _check_cutouts(columns, str(path))
+                check_cutouts(columns, path)
         except Refused as error:
             raise CrosszError(f"{path}: {error}") from error
         row = np.arange(len(columns["objID"]), dtype=np.int32)
@@ -50,25 +45,6 @@ def index_of(cutouts: Sequence[str | Path]) -> pd.DataFrame:
         names = ", ".join(map(str, cutouts))
         raise CrosszError(f"{names}: two images of objID {repeated.iloc[0]}; name only one of the files")
     return index
-
-
-def _check_cutouts(columns: Mapping[str, np.ndarray], path: str) -> None:
-    made = "cutout files are made as results/cutouts/*.arrow"
-    if absent := {"objID", "status", "image", "mask"} - columns.keys():
-        raise CrosszError(f"{path}: no column {', '.join(sorted(absent))}; {made}")
-    size = (CUTOUT_SIZE, CUTOUT_SIZE)
-    for name, shape, dtype in (("image", (len(BANDS), *size), np.float16), ("mask", size, np.uint8)):
-        found = columns[name]
-        if found.shape[1:] != shape or found.dtype != dtype:
-            raise CrosszError(
-                f"{path}: {name} is {found.dtype} {found.shape[1:]}, wanted {np.dtype(dtype)} {shape}; {made}"
-            )
-    if {*map(type, columns["status"])} - {str} or max(map(len, columns["status"]), default=0) > _LONGEST_STATUS:
-        raise CrosszError(f"{path}: a status that is no word; {made}")
-    if {len(columns[name]) for name in ("status", "image", "mask")} - {len(columns["objID"])}:
-        raise CrosszError(f"{path}: its rows lie in several batches; write them in one")
-    if columns["objID"].dtype != np.int64:
-        raise CrosszError(f"{path}: objID is {columns['objID'].dtype}, wanted int64; {made}")
 
 
 def _finite(image: np.ndarray) -> np.ndarray:

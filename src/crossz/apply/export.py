@@ -25,6 +25,7 @@ from crossz.core.errors import CrosszError
 from crossz.core.files import read_json, sha256
 from crossz.core.provenance import versions
 from crossz.core.version import VERSION
+from crossz.images.store import read_index
 from crossz.models import features as ft
 from crossz.models.inference import Networks, for_estimates, load_networks
 from crossz.models.info import ModelInfo
@@ -192,7 +193,7 @@ def domain(catalog: str | Path, splits: Sequence[str | Path], index: str | Path,
         objects: how many trained them; quantiles: QUANTILES; features: these quantiles of redshift, photometry and extra
         columns, None where there is no value; missing: the share of objects that lacks each band.
     """
-    usable = pd.read_parquet(index).loc[lambda rows: rows["status"] == OK, "objID"]
+    usable = read_index(index).loc[lambda rows: rows["status"] == OK, "objID"]
     trained: list[pd.Series] = []
     for path in splits:
         split = pd.read_parquet(path)

@@ -13,7 +13,9 @@ from crossz.apply.answer import counted, finished, header_of, summary
 from crossz.apply.bundle import Bundle
 from crossz.apply.predict import Images, predict
 from crossz.apply.user_images import images_from
+from crossz.catalog.columns import with_extra
 from crossz.catalog.lists import check_needed, note_missing, reading, renamed
+from crossz.catalog.naming import unknown
 from crossz.catalog.readers import fields_of, of_astropy, read_all
 from crossz.core.constants import OK
 from crossz.core.errors import CrosszError
@@ -150,7 +152,10 @@ def estimated(
         raise CrosszError(f"images are an array, or what images_in gave, not {type(images).__name__}")
     if images is not None and len(images.row) != len(given):
         raise CrosszError(f"{len(images.row):,} images for a table of {len(given):,} rows: wanted one a row")
-    how = reading(fields_of(given.schema), _TABLE, columns, bundle.splits[0].info.columns, units)
+    extra_columns = bundle.splits[0].info.columns
+    if wrong := [problem for ours in columns or {} if (problem := unknown(ours, with_extra(extra_columns)))]:
+        raise CrosszError(f"columns: {wrong[0]}")
+    how = reading(fields_of(given.schema), _TABLE, columns, extra_columns, units)
     check_needed(how, bundle.columns if images is None else [])
     known = renamed(given, how)
     note_missing(given, how)

@@ -67,8 +67,7 @@ def images_of(objID: pd.Series, index: str | Path, cutouts: Sequence[str | Path]
     """
     store = ImageStore(index, cutouts)
     known = objID.fillna(-1).to_numpy(np.int64)
-    status = pd.read_parquet(index).set_index("objID")["status"]
-    return Images(store, store.rows(known), status.reindex(known).fillna("").to_numpy(str))
+    return Images(store, store.rows(known), store.status(known))
 
 
 def images_in(cutouts: Sequence[str | Path], objID: Sequence[int | str | None] | pd.Series) -> Images:
@@ -91,17 +90,15 @@ def images_in(cutouts: Sequence[str | Path], objID: Sequence[int | str | None] |
 
 def image_finder(cutouts: Sequence[str | Path]) -> Callable[[Sequence[int | str | None] | pd.Series], Images]:
     """What finds images as `images_in` does, for one batch of targets after the other; the cutout files are read once."""
-    rows = index_of(cutouts)
     with tempfile.TemporaryDirectory() as scratch:
         index = Path(scratch) / "images.parquet"
-        rows.to_parquet(index, index=False)
+        index_of(cutouts).to_parquet(index, index=False)
         store = ImageStore(index, cutouts)
-    status = rows.set_index("objID")["status"]
 
     def find(objID: Sequence[int | str | None] | pd.Series) -> Images:
         numbers = [int(text) if _is_id(text) else -1 for text in map(str, objID)]
         known = np.array(numbers, np.int64)
-        return Images(store, store.rows(known), status.reindex(known).fillna("").to_numpy(str))
+        return Images(store, store.rows(known), store.status(known))
 
     return find
 

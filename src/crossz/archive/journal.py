@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from crossz.core.files import atomic_path
+from crossz.core.foreign import read_file
+
+_MOST = 1 << 30  # bytes of a journal: a line for each frame has some 700
 
 
 class Journal:
@@ -22,11 +25,12 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()
         self.entries: dict[str, dict[str, Any]] = {}
-        if path.exists():
-            lines = path.read_text(errors="replace").splitlines()
+        if os.path.lexists(path):
+            content = read_file(path, _MOST)
+            lines = content.decode(errors="replace").splitlines()
             known = [entry for entry in map(_entry, lines) if entry is not None]
             self.entries = {entry["path"]: entry for entry in known}
-            if len(known) < len(lines) or not path.read_bytes().endswith(b"\n"):
+            if len(known) < len(lines) or not content.endswith(b"\n"):
                 with atomic_path(path) as temporary:
                     temporary.write_text("".join(f"{json.dumps(entry)}\n" for entry in known))
 

@@ -10,6 +10,7 @@ anything of the part does not hold, the complete file is fetched and decides.
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -140,7 +141,7 @@ class Frames:
     def _get(self, key: _Key, way: str) -> Frame | None:
         for folder, status in ((self._root, "local"), (self._own, "fetched")):
             path = None if folder is None else folder / key.name
-            if path is not None and path.exists():
+            if path is not None and os.path.lexists(path):  # a link that leads nowhere is no missing frame
                 frame = None if way == "whole" else self._read_part(path, key, way, status)
                 return self._read(path, key, status) if frame is None else frame
         if self._mirrors is None or self._journal.status(key.name) in ("missing", "damaged"):

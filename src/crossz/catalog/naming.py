@@ -3,6 +3,7 @@
 It needs nothing but Python: the graph of jobs asks it too.
 """
 
+import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 from crossz.catalog.formats import Field
@@ -57,6 +58,21 @@ def expanded(columns: Mapping[str, str]) -> dict[str, str]:
         for band in BANDS if "*" in ours else "-":
             pairs[ours.replace("*", band)] = theirs.replace("*", band)
     return pairs
+
+
+def unknown(ours: str, known: Collection[str]) -> str:
+    """Why `ours`, which may be a pattern, is no column of ours: the nearest name, and all names; "" if it is one."""
+    if ours.replace("*", BANDS[0]) in known:
+        return ""
+    near = difflib.get_close_matches(ours, sorted(known), 1, 0.5)
+    names = dict.fromkeys(_pattern(name, known) for name in known)
+    return f"crossz has no column {ours}{f'; did you mean {near[0]}?' if near else ''}; there are {', '.join(names)}"
+
+
+def _pattern(name: str, known: Collection[str]) -> str:
+    """The name, with a star for the band where there are all five."""
+    kind = name[:-1]
+    return f"{kind}*" if kind.endswith("_") and all(f"{kind}{band}" in known for band in BANDS) else name
 
 
 def taken(fields: Sequence[Field], columns: Mapping[str, str], known: Collection[str], source: str) -> dict[str, str]:

@@ -20,13 +20,19 @@ def row_bytes(path: Path) -> int:
     Raises
     ------
     Refused
-        They are so many that some rows fill the memory.
+        They are so many that some rows fill the memory. Or the file says two numbers of rows: readers believe one of them.
     """
-    said, most = pq.read_metadata(path), 0
+    said, most, rows = pq.read_metadata(path), 0, 0
+    flat = [number for number in range(said.num_columns) if not said.schema.column(number).max_repetition_level]
     for group in map(said.row_group, range(said.num_row_groups)):
-        columns = map(group.column, range(group.num_columns))
+        columns = [group.column(number) for number in range(group.num_columns)]
         size = sum(max(column.total_uncompressed_size, 8 * column.num_values) for column in columns)
         most = max(most, size // max(group.num_rows, 1))
+        rows += group.num_rows
+        if flat and group.num_rows not in {columns[number].num_values for number in flat}:
+            raise Refused(f"it says that {group.num_rows:,} rows follow, and of no column so many values")
+    if rows != said.num_rows:
+        raise Refused(f"it says that it has {said.num_rows:,} rows, and its groups that they have {rows:,}")
     if most > _WIDEST:
         raise Refused(f"its rows have {most:,} bytes each; leave out columns of long arrays and texts")
     return most

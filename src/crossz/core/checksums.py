@@ -4,6 +4,7 @@
 reads them. No rule declares these files: they change no result and rerun nothing.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import NamedTuple
 
 from crossz.core.errors import CrosszError, fail_if
 from crossz.core.files import atomic_path, sha256
+from crossz.core.foreign import read_file
 
 FOLDER = ".checksums"
 STAMP = ".snakemake_timestamp"
 """What the engine puts into a folder that a job made."""
 _SUFFIX = ".sha256"
+_MOST = 1 << 30  # bytes of a file of checksums: those of some million files
 _HEADER = "# files: {}\n"
 _TEXT = re.compile(r"# files: (\d+)\n((?:[0-9a-f]{64}  [^\n]+\n)*)")
 
@@ -30,8 +33,9 @@ class Checksum(NamedTuple):
 
     def problem(self) -> str | None:
         """What is wrong with the file as it lies on disk; None: nothing."""
-        if not self.path.exists():
-            return f"{self.path}: gone; {_remedy(self.output)}"
+        if not self.path.is_file():  # a pipe or a device may never end
+            what = "not a regular file" if os.path.lexists(self.path) else "gone"
+            return f"{self.path}: {what}; {_remedy(self.output)}"
         if sha256(self.path) != self.sha256:
             return f"{self.path}: damaged since its job wrote it; {_remedy(self.output)}"
         return None
@@ -65,7 +69,7 @@ def check(inputs: Iterable[str | Path]) -> None:
     problems = []
     for given in map(Path, inputs):
         noted = path_of(given)
-        if noted is None or not noted.exists():
+        if noted is None or not os.path.lexists(noted):
             continue
         found = (sum_.problem() for sum_ in read(noted, given))
         problems += [f"{problem} (or {noted}, if you put the file there)" for problem in found if problem]
@@ -98,7 +102,7 @@ def files_of(output: Path) -> list[Path]:
 def read(noted: Path, output: Path) -> list[Checksum]:
     """The checksums of an output. Raises CrosszError where the file that holds them is damaged itself."""
     try:
-        found = _TEXT.fullmatch(noted.read_text())
+        found = _TEXT.fullmatch(read_file(noted, _MOST).decode())
     except ValueError:
         found = None
     lines = found[2].splitlines() if found else []

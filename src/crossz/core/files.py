@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crossz.core.errors import CrosszError
+from crossz.core.foreign import read_file
+
+_MOST = 4 << 30  # bytes of a JSON file
 
 
 @contextmanager
@@ -75,7 +78,9 @@ def read_json(path: str | Path) -> dict:
         It is damaged, or holds something else.
     """
     try:
-        content = json.loads(Path(path).read_bytes())
+        content = json.loads(read_file(path, _MOST))
+    except CrosszError:  # which is a ValueError
+        raise
     except (ValueError, RecursionError) as error:
         raise CrosszError(f"{path}: damaged ({type(error).__name__}); delete it and rerun") from error
     if not isinstance(content, dict):

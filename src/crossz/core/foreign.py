@@ -13,6 +13,8 @@ from crossz.core.text import printable
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_MOST_ROWS = 64 << 30  # bytes of a file of rows
+
 
 @contextmanager
 def refusing(what: str, besides: tuple[type[Exception], ...] = (), secret: bool = False) -> Iterator[None]:
@@ -38,8 +40,10 @@ def size_of(path: str | Path, most: int) -> int:
     Raises
     ------
     CrosszError
-        It is no regular file, which may never end, or has more than `most` bytes; the message names it.
+        It is a link that leads nowhere or no regular file, which may never end, or has more than `most` bytes; the message names it.
     """
+    if os.path.islink(path) and not os.path.exists(path):
+        raise CrosszError(f"{path}: a link that leads nowhere; mend it or delete it, and rerun")
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise CrosszError(f"{path}: not a regular file; put a file there, or delete it")
@@ -67,6 +71,7 @@ def read_rows(path: str | Path) -> "pa.Table":
     """
     import pyarrow.parquet as pq
 
+    size_of(path, _MOST_ROWS)
     try:
         with refusing("damaged"):
             return pq.read_table(path)

@@ -29,6 +29,7 @@ _REMEDIES = {
     errno.EPERM: _DENIED,
 }
 _INTERRUPTED = "interrupted; what is finished is kept, and a rerun goes on from there"
+_NAMED = 3  # inputs without a checksum, in a message
 _LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 
 
@@ -142,7 +143,8 @@ def _ended_by_sigterm(log: int) -> Iterator[None]:
 def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
     """Run one job as `logged` does, and yield its arguments by name.
 
-    Before it, the checksums of its inputs are compared; after it, those of its outputs are kept (`crossz.core.checksums`).
+    Before it, the checksums of its inputs are compared, and inputs without one are named; after it, those of its outputs are
+    kept (`crossz.core.checksums`).
 
     Yields
     ------
@@ -166,6 +168,11 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
                 if name != "code":
                     arguments[name] = part[name]
         checksums.check(snakemake.input)
+        if strange := checksums.unnoted(snakemake.input):
+            more = f" and {len(strange) - _NAMED:,} more" if len(strange) > _NAMED else ""
+            logging.getLogger("crossz").warning(
+                f"{', '.join(strange[:_NAMED])}{more}: used without a checksum; did a job make it?"
+            )
         checksums.forget(snakemake.output)
         try:
             yield arguments
@@ -174,7 +181,6 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
                 error.filename = next(iter(snakemake.output), None)
             raise
         except Exception as error:
-            strange = checksums.unnoted(snakemake.input)
             if isinstance(error, CrosszError) or not strange:
                 raise
             logging.getLogger("crossz").debug(traceback.format_exc())

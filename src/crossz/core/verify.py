@@ -11,6 +11,7 @@ from typing import NamedTuple
 from crossz.core import checksums
 from crossz.core.errors import CrosszError, fail_if
 from crossz.core.files import sha256_of_ranges
+from crossz.core.foreign import read_file
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,7 @@ _UNNOTED = ("cache", "checkpoints", "frames", checksums.FOLDER)
 """Folders of results that no rule declares: what is in them is checked when it is used."""
 _CACHES = ("spectra/*/", "predict/*/frames/")
 """The same, as patterns."""
+_MOST = 4 << 30  # bytes of a list of frames
 _NAMED = 20  # files that no job made, named in a message
 
 
@@ -33,8 +35,10 @@ class Frame(NamedTuple):
 
     def problem(self) -> str | None:
         """What is wrong with the frame as it lies on disk; None: nothing."""
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return f"{self.path}: gone" if self.required else None
+        if not self.path.is_file():  # a pipe or a device may never end
+            return f"{self.path}: not a regular file; delete it and rerun"
         whole = [[0, self.path.stat().st_size]]
         if sha256_of_ranges(self.path, self.ranges or whole) != self.sha256:
             return f"{self.path}: damaged; delete it and rerun"
@@ -72,7 +76,7 @@ def frames(frames_root: Path | None, keep: bool) -> Iterator[Frame]:
 
 def _listed(manifest: Path, roots: list[Path], keep: bool) -> Iterator[Frame]:
     try:
-        entries = [json.loads(line) for line in manifest.read_text().splitlines()]
+        entries = [json.loads(line) for line in read_file(manifest, _MOST).splitlines()]
     except ValueError:
         raise CrosszError(f"{manifest}: damaged, and with it the account of its frames; delete it and rerun") from None
     for entry in entries:
@@ -80,7 +84,7 @@ def _listed(manifest: Path, roots: list[Path], keep: bool) -> Iterator[Frame]:
             continue
         ranges = entry.get("ranges")
         name = f"{entry['path']}.part" if ranges and entry["status"] == "fetched" else entry["path"]
-        places = [root / name for root in roots if (root / name).exists()]
+        places = [root / name for root in roots if os.path.lexists(root / name)]
         for place in places or [roots[0] / name]:
             yield Frame(place, entry["sha256"], ranges, keep or entry["status"] == "local")
 
@@ -137,7 +141,7 @@ def _hashed(files: Sequence[checksums.Checksum | Frame]) -> list[str]:
     for file in files:
         if problem := file.problem():
             problems.append(problem)
-        if file.path.exists():
+        if file.path.is_file():
             checked += 1
             size += file.path.stat().st_size
             if checked % 1000 == 0:

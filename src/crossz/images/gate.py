@@ -26,7 +26,7 @@ def write_gate(*, counts: str | Path, missing: str | Path, gate: str | Path, max
     """
     account = read_json(counts)
     loss = 1 - account["status"].get(OK, 0) / max(account["objects"], 1)
-    if loss > max_loss:
+    if not loss <= max_loss:  # NaN is no share
         raise CrosszError(
             f"{loss:.1%} of {account['objects']:,} objects have no usable image ({account['status']}); "
             f"{missing} lists them; the gate is cutouts.max_loss = {max_loss:g}: find the missing frames or files and "

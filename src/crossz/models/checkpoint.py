@@ -33,7 +33,7 @@ class Checkpoint:
 
     def read(self) -> dict[str, Any] | None:
         """What an earlier run left, or None. A damaged file is set aside under the name *.damaged."""
-        if not self.path.exists():
+        if not self.path.is_file():
             return None
         content = self.path.read_bytes()
         digest, content = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]

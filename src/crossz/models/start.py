@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from crossz.core.errors import CrosszError
+
 log = logging.getLogger(__name__)
 
 Weights = Mapping[str, torch.Tensor]
@@ -18,9 +20,14 @@ def read(path: str | Path) -> tuple[Weights, ...]:
 
 
 def begin_from(net: nn.Module, weights: Weights) -> None:
-    """Set the parameters of `net` that `weights` has with the same name and shape; say which it has not."""
+    """Set the parameters of `net` that `weights` has with the same name and shape; say which it has not.
+
+    Raises CrosszError if it has none.
+    """
     own = net.state_dict()
     fitting = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    if not fitting:
+        raise CrosszError("train.start: none of its arrays fits the network that trains; name another bundle, or null")
     net.load_state_dict(own | fitting)
     parts = sorted({name.split(".")[0] for name in own.keys() - fitting.keys()})
     log.info(

@@ -305,7 +305,7 @@ def _validate(networks: Networks, val: Part, losses: dict[str, float], epoch: in
     estimates = raw_estimate(networks, val.inputs, info.inputs)
     errors = {f"val {pattern}": estimate.error(val.truth) for pattern, estimate in estimates.items()}
     score = float(np.mean([estimates[name].score(val.truth) for name in info.trained_inputs]))
-    if not math.isfinite(score + losses["loss"]):
+    if not np.isfinite([score, losses["loss"], *errors.values()]).all():
         raise CrosszError(f"training diverged in epoch {epoch}; lower train.learning_rate")
     return losses | {"score": score} | errors
 

@@ -37,6 +37,11 @@ def frame():
     return pd.DataFrame(rows).set_index(pd.Index(range(10, 10 + len(rows)), name="mine"))
 
 
+def test_a_column_that_crossz_has_not_is_refused(network, frame):
+    with pytest.raises(CrosszError, match=r"columns: crossz has no column psfMagg_u; did you mean psfMag_u\?"):
+        network.predict(frame, columns={"psfMagg_u": "psfMag_u"})
+
+
 def test_a_dataframe_keeps_its_columns_and_index_and_gets_ours(network, frame):
     frame["class"] = pd.Categorical(["QSO"] * len(frame))
     frame["odd"] = [{"a": 1}, (1, 2), "x", None, 1.5, b"y"]

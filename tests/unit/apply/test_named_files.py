@@ -43,3 +43,35 @@ def test_files_that_are_right_are_no_problem(tmp_path):
     config = copy.deepcopy(DEFAULT) | {"targets": str(tmp_path / "mine.csv")}
     config["train"]["start"] = "sdss-dr5q"
     assert problems(config) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"psfmag_u": "umag"}, "psfmag_u; did you mean psfMag_u?; there are objID, "),
+        ({"zz_top": "a"}, "zz_top"),
+        ({"nonsense*": "*mag"}, "nonsense*"),
+        ({"": "a"}, ""),
+        ({"w1mpro": "w1", "psfMag_*": "*mag"}, "w1mpro"),
+    ],
+)
+def test_a_column_that_crossz_has_not_is_refused(columns, words):
+    config = copy.deepcopy(DEFAULT)
+    config["catalog"]["columns"] = columns
+    config["catalog"]["also"] = {"more": {"columns": columns}}
+    lines = problems(config)
+    assert [line.split(": ")[0] for line in lines] == ["catalog.columns", "catalog.also.more.columns"]
+    for line in lines:
+        assert f": crossz has no column {words}" in line
+        assert "psfMag_*, psfMagErr_*, extinction_*, rerun" in line
+
+
+def test_a_column_that_some_network_reads_may_be_mapped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/bundle.json").write_text('{"columns": ["w2mpro"], "images": null}')
+    config = copy.deepcopy(DEFAULT) | {"bundle": "b"}
+    config["photometry"] |= {"columns": ["w1mpro", "dcr"], "crossmatch": ["gaia"]}
+    names = ["objID", "psfMag_*", "rowc_*", "dcr_u", "offsetRa_*", "TAI_r", "w1mpro", "w2mpro", "gaia_g"]
+    config["catalog"]["columns"] = {name: name.replace("_", "") for name in names}
+    assert problems(config) == []

@@ -1,10 +1,12 @@
 """The journal of a shard's frames."""
 
 import json
+import os
 
 import pytest
 
 from crossz.archive.journal import Journal, release
+from crossz.core.errors import CrosszError
 
 GOOD = {"path": "a", "status": "fetched"}
 
@@ -17,6 +19,12 @@ def test_a_line_that_is_none_is_dropped(tmp_path, line):
     path.write_text(f"{json.dumps(GOOD)}\n{line}\n")
     assert Journal(path).entries == {"a": GOOD}
     assert path.read_text() == f"{json.dumps(GOOD)}\n"
+
+
+def test_a_journal_that_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with pytest.raises(CrosszError, match=r"journal\.jsonl: not a regular file"):
+        Journal(tmp_path / "journal.jsonl")
 
 
 def test_what_waited_is_deleted_with_its_journal_and_may_be_absent(tmp_path):

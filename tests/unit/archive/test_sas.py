@@ -71,6 +71,16 @@ def test_what_is_on_disk_is_not_fetched(small_sky, server, fields, tmp_path):
     assert not frame_path(local, fields[0], "g").exists()
 
 
+def test_a_link_that_leads_nowhere_is_no_missing_frame(fields, tmp_path):
+    path = frame_path(tmp_path / "mine", fields[0], "r")
+    path.parent.mkdir(parents=True)
+    path.symlink_to("nowhere")
+    with sas.Frames([], tmp_path / "cache", sas.Place(tmp_path / "mine", None, False)) as frames:
+        assert frames(fields[0], "g") is None
+        with pytest.raises(CrosszError, match=r"frame-r-.*: a link that leads nowhere; mend it or delete it"):
+            frames(fields[0], "r")
+
+
 def test_frames_are_kept_where_the_user_wants_them(server, fields, tmp_path):
     place = sas.Place(tmp_path / "mine", archive(server.url), True)
     with sas.Frames(fields[:2], tmp_path / "cache", place) as frames:

@@ -1,5 +1,6 @@
 """Checksums of what jobs made: written beside the results, compared by whoever reads them."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,9 @@ from crossz.core import checksums
 from crossz.core.errors import CrosszError
 
 PLAN, SKY = "results/plan/0000.parquet", "results/sky/sas"
+
+NO_FILES = (os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path.name))
+"""What makes a pipe, a folder, a device, and a link to itself."""
 
 
 @pytest.fixture
@@ -35,6 +39,7 @@ def test_what_is_as_it_was_passes(made):
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "damaged since its job wrote it"),
         (lambda path: path.write_bytes(b"s" + path.read_bytes()[1:]), "damaged since its job wrote it"),
         (Path.unlink, "gone"),
+        *((lambda path, make=make: (path.unlink(), make(path)), "not a regular file") for make in NO_FILES),
     ],
 )
 @pytest.mark.parametrize(("name", "output"), [(PLAN, PLAN), (f"{SKY}/301/b.bz2", SKY)])
@@ -59,6 +64,15 @@ def test_all_that_is_damaged_is_listed(made):
 def test_damaged_checksums_are_named(made, text):
     noted = checksums.path_of(PLAN)
     noted.write_text(text, encoding="latin-1")
+    with pytest.raises(CrosszError, match=re.escape(f"{noted}: damaged; delete it and {PLAN}, and rerun")):
+        checksums.check([PLAN])
+
+
+@pytest.mark.parametrize("make", NO_FILES)
+def test_checksums_that_are_no_file_are_named(made, make):
+    noted = checksums.path_of(PLAN)
+    noted.unlink()
+    make(noted)
     with pytest.raises(CrosszError, match=re.escape(f"{noted}: damaged; delete it and {PLAN}, and rerun")):
         checksums.check([PLAN])
 

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from crossz.core.errors import CrosszError, Refused
-from crossz.core.foreign import read_file, refusing
+from crossz.core.files import read_json
+from crossz.core.foreign import read_file, read_rows, refusing
 
 
 class Odd(Exception):
@@ -42,7 +43,17 @@ def test_a_file_is_read_within_its_bound(tmp_path):
     with pytest.raises(CrosszError, match="a: 5 bytes, more than the 4"):
         read_file(path, 4)
     os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "nowhere").symlink_to("none")
+    for name in ("loop", "nowhere"):
+        with pytest.raises(CrosszError, match=f"{name}: a link that leads nowhere; mend it or delete it"):
+            read_file(tmp_path / name, 5)
     with pytest.raises(CrosszError, match="fifo: not a regular file"):
         read_file(tmp_path / "fifo", 5)
+    for name in ("fifo", "loop", "nowhere"):
+        with pytest.raises(CrosszError, match=name):
+            read_rows(tmp_path / name)
+        with pytest.raises(CrosszError, match=name):
+            read_json(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         read_file(tmp_path / "none", 5)

@@ -160,6 +160,7 @@ def test_a_job_compares_its_inputs_and_notes_its_outputs(tmp_path, monkeypatch):
         raise KeyError
     with job.job(second):
         pass
+    assert Path("log").read_text() == "results/a: used without a checksum; did a job make it?\n"
 
 
 def test_an_input_without_a_checksum_is_named_where_the_work_fails(tmp_path, monkeypatch):

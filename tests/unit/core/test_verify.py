@@ -1,6 +1,7 @@
 """What lies in results, hashed again."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,15 @@ def test_every_damaged_or_lost_file_is_listed(results):
     assert "2 problem(s)" in str(caught.value)
     assert "0000.arrow: damaged since its job wrote it; delete results/stamps/0000.arrow and rerun" in str(caught.value)
     assert "dr17/a.bz2: gone" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", [STAMPS, LIST, Path("sas/dr17/a.bz2")])
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_named(results, path, make):
+    path.unlink()
+    make(path)
+    with pytest.raises(CrosszError, match=f"{path}: not a regular file"):
+        verify.verify("sas", False, 1)
 
 
 def test_a_kept_frame_that_is_gone_is_missed(results):

@@ -19,3 +19,6 @@ def test_the_gate_stops_the_run_and_names_the_list_of_the_missing(tmp_path):
     assert not files["gate"].exists()
     write_gate(**files, max_loss=0.25)
     assert json.loads(files["gate"].read_text())["loss"] == 0.25
+    files["counts"].write_text('{"objects": 4, "status": {"ok": NaN}}')
+    with pytest.raises(CrosszError, match="nan% of 4 objects"):
+        write_gate(**files, max_loss=1)

@@ -6,6 +6,7 @@ import pytest
 import torch
 import toy
 
+from crossz.core.errors import CrosszError
 from crossz.core.names import PATTERNS
 from crossz.images.store import ImageStore
 from crossz.models import training
@@ -113,5 +114,7 @@ def test_a_training_starts_from_other_weights_where_the_shapes_agree(survey, pla
     same = {name for name, value in found.items() if kept[name].shape == value.shape and torch.equal(kept[name], value)}
     assert {"encode_phot.fusion.0.weight", "encode_img.cnn.apertures", "redshift.0.weight"} <= same
     assert "random: discriminate_img, discriminate_phot, redshift" in messages.text
-    begin_from(torch.nn.Linear(2, 2), {"weight": torch.zeros(3, 3)})
-    assert "0 of 2 arrays are set; random: bias, weight" in messages.text
+    begin_from(torch.nn.Linear(2, 2), {"weight": torch.zeros(3, 3), "bias": torch.zeros(2)})
+    assert "1 of 2 arrays are set; random: weight" in messages.text
+    with pytest.raises(CrosszError, match=r"train\.start: none of its arrays fits"):
+        begin_from(torch.nn.Linear(2, 2), {"weight": torch.zeros(3, 3)})

@@ -1,5 +1,7 @@
 """A checkpoint is whole, or it is left aside."""
 
+import os
+
 import pytest
 import torch
 
@@ -34,3 +36,11 @@ def test_one_flipped_bit_begins_anew(checkpoint, place, messages):
 def test_a_cut_checkpoint_begins_anew(checkpoint, length):
     checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:length])
     assert checkpoint.read() is None
+
+
+def test_a_checkpoint_that_is_no_file_is_left_aside_and_replaced(checkpoint):
+    checkpoint.path.unlink()
+    os.mkfifo(checkpoint.path)
+    assert checkpoint.read() is None
+    checkpoint.write([], RUNNING)
+    assert checkpoint.read()["running"] == RUNNING

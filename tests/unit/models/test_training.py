@@ -55,15 +55,15 @@ def rmse(table):
 
 
 def shuffled(survey, folder):
-    """The survey with each usable image given to another object."""
-
-    def change(index):
-        usable = index.index[index["status"] == "ok"]
-        moved = np.random.default_rng(1).permutation(usable)
-        index.loc[usable, ["shard", "row"]] = index.loc[moved, ["shard", "row"]].to_numpy()
-        return index
-
-    return survey._replace(index=toy.rewrite(survey.index, folder, change))
+    """The survey with each usable image given to another object: in its file, since an index that says so is refused."""
+    folder.mkdir()
+    for path in survey.cutouts:
+        columns = read_arrays(path)
+        usable = np.flatnonzero(columns["status"] == "ok")
+        image = columns["image"].copy()
+        image[usable] = image[np.random.default_rng(1).permutation(usable)]
+        write_arrays(folder / path.name, columns | {"image": image, "status": columns["status"].tolist()})
+    return survey._replace(cutouts=[folder / path.name for path in survey.cutouts])
 
 
 @pytest.fixture(scope="module")
@@ -334,6 +334,11 @@ def test_training_stops_when_patience_is_over(survey, tmp_path):
 def test_a_training_that_diverges_says_so(survey, tmp_path):
     with pytest.raises(CrosszError, match=r"diverged.*train\.learning_rate"):
         train(survey, tmp_path, optimizer="sgd", learning_rate=1e30, gradient_clip=1e30, schedule="plateau")
+    with pytest.raises(
+        CrosszError, match=r"diverged.*train\.learning_rate"
+    ):  # a finite score, of estimates that are not
+        train(survey, tmp_path, learning_rate=10)
+    assert not (tmp_path / "history.csv").exists()
 
 
 def test_a_split_without_a_usable_test_object_is_refused(survey, tmp_path):
