@@ -20,6 +20,7 @@ from crossz.core.errors import CrosszError
 ROWS = 1 << 14
 """So many rows are in memory together; fewer if they are wide."""
 _BYTES = 1 << 27  # of rows in memory
+_BUFFER = 1 << 16  # bytes of each column of a Parquet file that are read together
 _MARKS = 1000  # different values that count as missing; of more of them, the rarest are counted together
 
 
@@ -102,7 +103,8 @@ def _pieces(file: Path, texts_alone: bool) -> Iterator[pa.Table]:
     kind = kind_of(file)
     if kind == "parquet":
         rows = max(1, min(ROWS, _BYTES // max(row_bytes(file), 1)))
-        with pq.ParquetFile(file, buffer_size=1 << 20, read_dictionary=texts_of(file)) as source:
+        # Unless told otherwise, pyarrow reads all of the file ahead.
+        with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, read_dictionary=texts_of(file)) as source:
             schema = source.schema_arrow
             names = [
                 field.name

@@ -2,6 +2,7 @@
 
 import gzip
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,6 +70,20 @@ def test_no_more_than_one_piece_is_read_ahead(rows, tmp_path, monkeypatch):
         read.clear()
         next(targets.lists())
         assert len(read) <= 2
+
+
+@pytest.mark.parametrize("row_groups", [1, 20])
+def test_a_parquet_file_is_not_read_ahead(rows, row_groups, tmp_path):
+    count = 400_000
+    noise = np.random.default_rng(0).normal(size=(len(NEEDED), count))  # which nothing compresses
+    path = tmp_path / "mine.parquet"
+    table = pa.table(dict(zip(NEEDED, 20 + noise, strict=True)))
+    pq.write_table(table, path, row_group_size=count // row_groups, use_dictionary=False)
+    before, most = pa.total_allocated_bytes(), 0
+    with user_batches(path, NEEDED) as targets:
+        for _ in targets.given():
+            most = max(most, pa.total_allocated_bytes() - before)
+    assert most < path.stat().st_size / 2
 
 
 def test_a_last_line_without_an_end_is_told_once(rows, tmp_path, caplog):
