@@ -4,8 +4,10 @@ Parquet, FITS and tables of text are read piece by piece. VOTable, ECSV and IPAC
 """
 
 import contextlib
+import functools
+import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,11 +19,17 @@ from crossz.catalog.parquet import of_parquet, row_bytes, texts_of
 from crossz.catalog.readers import fields_of, fits_batches, note_last_line, read_all, text_batches
 from crossz.core.errors import CrosszError
 
+log = logging.getLogger(__name__)
+
 ROWS = 1 << 14
 """So many rows are in memory together; fewer if they are wide."""
 _BYTES = 1 << 27  # of rows in memory
 _BUFFER = 1 << 16  # bytes of each column of a Parquet file that are read together
+_ANNOUNCED = 100_000_000  # bytes of a table that is read whole
 _MARKS = 1000  # different values that count as missing; of more of them, the rarest are counted together
+
+Pieces = Callable[[bool], Iterator[pa.Table]]
+"""Gives the rows of a table in pieces: all columns, or those of text alone."""
 
 
 class UserBatches:
@@ -33,13 +41,13 @@ class UserBatches:
         What was taken for what.
     """
 
-    def __init__(self, path: str | Path, file: Path, how: Reading):
-        self._path, self._file = path, file
+    def __init__(self, path: str | Path, pieces: Pieces, how: Reading):
+        self._path, self._pieces = path, pieces
         self.how = how
 
     def given(self, texts_alone: bool = False) -> Iterator[pa.Table]:
         """The user's columns, at most ROWS rows at a time; with `texts_alone`, only those of text."""
-        return _tables(self._path, self._file, texts_alone)
+        return _tables(self._path, self._pieces, texts_alone)
 
     def count(self) -> int:
         """How many rows it has: it is read for this."""
@@ -70,23 +78,24 @@ def user_batches(
     with contextlib.ExitStack() as stack:
         with reading_of(path):
             file = stack.enter_context(plain(Path(path)))
-        first = next(_tables(path, file), None)
+            pieces = _pieces_of(path, file)
+        first = next(_tables(path, pieces), None)
         if first is None:
             raise CrosszError(f"{path}: no rows")
         if kind_of(file) == "text":
             note_last_line(file)
         how = reading(fields_of(first.schema), str(path), columns, extra_columns, units)
         check_needed(how, needed)
-        yield UserBatches(path, file, how)
+        yield UserBatches(path, pieces, how)
 
 
-def _tables(path: str | Path, file: Path, texts_alone: bool = False) -> Iterator[pa.Table]:
+def _tables(path: str | Path, pieces: Pieces, texts_alone: bool = False) -> Iterator[pa.Table]:
     """Tables of at most ROWS rows, none empty; `path` is the name for messages."""
-    pieces = _pieces(file, texts_alone)
+    parts = pieces(texts_alone)
     waiting: list[pa.Table] = []
     while True:
         with reading_of(path):
-            piece = next(pieces, None)
+            piece = next(parts, None)
         if piece is not None and len(piece):
             waiting.append(piece)
         wide = sum(table.nbytes for table in waiting) >= _BYTES
@@ -99,25 +108,35 @@ def _tables(path: str | Path, file: Path, texts_alone: bool = False) -> Iterator
             return
 
 
-def _pieces(file: Path, texts_alone: bool) -> Iterator[pa.Table]:
+def _pieces_of(path: str | Path, file: Path) -> Pieces:
     kind = kind_of(file)
     if kind == "parquet":
-        rows = max(1, min(ROWS, _BYTES // max(row_bytes(file), 1)))
-        # Unless told otherwise, pyarrow reads all of the file ahead.
-        with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, read_dictionary=texts_of(file)) as source:
-            schema = source.schema_arrow
-            names = [
-                field.name
-                for field in of_parquet(schema.empty_table()).schema
-                if not texts_alone or _is_text(field.type)
-            ]
-            for batch in source.iter_batches(rows, columns=names) if names else ():
-                # What pandas writes for itself would be applied again to a table with other columns.
-                yield of_parquet(pa.Table.from_batches([batch])).replace_schema_metadata(None)
-        return
+        return functools.partial(_parquet_pieces, file)
     parts = {"text": text_batches, "fits": fits_batches}.get(kind)
-    for table in [read_all(file)] if parts is None else parts(file, ROWS):
-        yield table.select([field.name for field in table.schema if _is_text(field.type)]) if texts_alone else table
+    if parts is not None:
+        return lambda texts_alone: (_columns(table, texts_alone) for table in parts(file, ROWS))
+    if (size := file.stat().st_size) > _ANNOUNCED:
+        log.warning(
+            f"{path}: a table of this format ({kind}, {size / 1e9:.1f} GB) is held in memory as a whole; "
+            "save a long one as Parquet, FITS or CSV"
+        )
+    whole = read_all(file)  # once: it takes longest
+    return lambda texts_alone: iter([_columns(whole, texts_alone)])
+
+
+def _columns(table: pa.Table, texts_alone: bool) -> pa.Table:
+    return table.select([field.name for field in table.schema if _is_text(field.type)]) if texts_alone else table
+
+
+def _parquet_pieces(file: Path, texts_alone: bool) -> Iterator[pa.Table]:
+    rows = max(1, min(ROWS, _BYTES // max(row_bytes(file), 1)))
+    # Unless told otherwise, pyarrow reads all of the file ahead.
+    with pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, read_dictionary=texts_of(file)) as source:
+        schema = of_parquet(source.schema_arrow.empty_table()).schema
+        names = [field.name for field in schema if not texts_alone or _is_text(field.type)]
+        for batch in source.iter_batches(rows, columns=names) if names else ():
+            # What pandas writes for itself would be applied again to a table with other columns.
+            yield of_parquet(pa.Table.from_batches([batch])).replace_schema_metadata(None)
 
 
 def _is_text(kind: pa.DataType) -> bool:

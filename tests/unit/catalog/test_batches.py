@@ -94,6 +94,21 @@ def test_a_last_line_without_an_end_is_told_once(rows, tmp_path, caplog):
     assert caplog.text.count("its last line has no end") == 1
 
 
+def test_what_is_held_whole_is_read_once_and_announced_where_it_is_large(rows, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(batches, "_ANNOUNCED", 1000)
+    reads, read_all = [], batches.read_all
+    monkeypatch.setattr(batches, "read_all", lambda file: reads.append(file) or read_all(file))
+    for form in ("fits", "vot"):
+        path = written(tmp_path, form, rows)
+        with user_batches(path, NEEDED) as targets:
+            parts = [*targets.given(texts_alone=True), *targets.lists(), *targets.lists()]
+        assert len(parts) == 3
+        assert len(reads) == (form == "vot")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        f"{path}: a table of this format (votable, 0.0 GB) is held in memory as a whole; save a long one as Parquet, FITS or CSV"
+    ]
+
+
 def test_errors_name_the_table_and_not_its_temporary_file(rows, tmp_path):
     path = written(tmp_path, "csv.gz", rows)
     path.write_bytes(path.read_bytes()[:-200])
