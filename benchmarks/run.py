@@ -23,7 +23,7 @@ PAGES = {"effects": ROOT / "docs/ablations.md"}
 """Pages of the benchmarks whose table is not on `PAGE`."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 BENCHMARKS: dict[str, dict[str, str]] = {
-    "frames": ONE_THREAD, "store": ONE_THREAD, "scale": ONE_THREAD, "temperature": ONE_THREAD,
+    "frames": ONE_THREAD, "stamps": ONE_THREAD, "store": ONE_THREAD, "scale": ONE_THREAD, "temperature": ONE_THREAD,
     "references": {"OMP_NUM_THREADS": "2"}, "prediction": ONE_THREAD, "main_job": ONE_THREAD, "memory": ONE_THREAD, "training": {},
     "growth": ONE_THREAD, "effects": ONE_THREAD, "partitions": ONE_THREAD,
 }  # fmt: skip
