@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 from crossz.core.addresses import is_address, without_login
 from crossz.core.breaches import breaches, read_schema
-from crossz.core.names import CROSSMODAL, DCR, LABEL_COLUMNS, TAKEN
+from crossz.core.names import APERTURES, CROSSMODAL, DCR, LABEL_COLUMNS, TAKEN
 from crossz.core.runs import queries_folder
 from crossz.core.surveys import SURVEYS
 
 BACKBONES = (
-    "small", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
+    *APERTURES, "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
     "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2", "convnext_tiny", "convnext_small", "convnext_base",
     "convnext_large", "vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14",
 )  # fmt: skip

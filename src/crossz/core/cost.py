@@ -3,6 +3,7 @@
 from typing import Any
 
 from crossz.core.config import network
+from crossz.core.names import APERTURES
 
 RATES = {"resnet18": 94.0, "resnet50": 38.0, "resnet101": 22.0}
 """Images a second in training, on one core with the published stem, of 64 pixels (docs/performance.md)."""
@@ -22,7 +23,7 @@ def cost_in_words(config: dict[str, Any]) -> list[str]:
         blocks = network(config, name)
         settings, train = blocks["crossmodal"], blocks["train"]
         backbone = settings["backbone"]
-        if backbone == "small" or settings["z_patterns"] == "phot":
+        if backbone in APERTURES or settings["z_patterns"] == "phot":
             continue
         rate = RATES.get(backbone, RATES["resnet18"]) / (_SMALL_STEM if settings["stem"] == "small" else 1)
         trainings = config["splits"]["count"] * len(config["datasets"]) * train["members"]

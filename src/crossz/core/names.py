@@ -13,6 +13,11 @@ STACKED = "stacked"
 TAKEN = (CROSSMODAL, MML, STACKED, *REFERENCES)
 """Names that no variant of the network may take."""
 
+GROWTH = "growth"
+"""The backbone of learned apertures and the curve of growth."""
+APERTURES = (GROWTH, "small")
+"""Backbones that are as small as a processor needs: `small` has no curve of growth."""
+
 # Inputs
 
 PATTERNS = ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")

@@ -12,6 +12,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from crossz.core.constants import BANDS
 from crossz.core.errors import CrosszError
+from crossz.core.names import APERTURES
 from crossz.models import backbones
 from crossz.models.crossmodal import TOKEN
 from crossz.models.data import IMAGE_BYTES
@@ -106,7 +107,7 @@ def require(info: ModelInfo, device: torch.device, processes: int = 1) -> int:
     CrosszError
         It needs more than is free.
     """
-    if device.type == "cpu" and info.crossmodal["backbone"] == "small":
+    if device.type == "cpu" and info.crossmodal["backbone"] in APERTURES:
         return 0  # less than torch itself; the measurement would take seconds of every job
     objects = math.ceil(info.train["batch_size"] / processes)
     need, there = needed(info, objects, device), free(device)
@@ -131,7 +132,7 @@ def _remedy(info: ModelInfo, need: Need, there: int, device: torch.device, proce
         math.floor((there / MARGIN - fixed) / a_object) - 1
     ) * processes  # a part of the activations is of no object
     ways = [f"set train.batch_size to {most} or less"] if most >= 2 * processes else []
-    if info.crossmodal["stem"] == "small" and info.crossmodal["backbone"] != "small":
+    if info.crossmodal["stem"] == "small" and info.crossmodal["backbone"] not in APERTURES:
         published = info.with_fields(crossmodal=info.crossmodal | {"stem": "imagenet"})
         less = needed(published, math.ceil(info.train["batch_size"] / processes), device)
         ways.append(f"set crossmodal.stem: imagenet, which needs {less.total / _GIB:.2g} GiB")

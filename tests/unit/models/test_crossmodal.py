@@ -194,12 +194,64 @@ def test_without_the_adversary_the_printed_eq6_never_trains_the_decoders(net):
 
 @pytest.mark.parametrize(
     ("name", "stem"),
-    [("small", "small"), ("resnet18", "small"), ("resnet18", "imagenet"), ("convnext_tiny", "small"), ("vit_b_32", "small"), ("vit_b_32", "imagenet")],
+    [("growth", "small"), ("small", "small"), ("resnet18", "small"), ("resnet18", "imagenet"), ("convnext_tiny", "small"), ("vit_b_32", "small"), ("vit_b_32", "imagenet")],
 )  # fmt: skip
 def test_backbones_take_five_bands_and_say_how_many_features_they_give(name, stem):
     backbone, features = backbones.build(name, stem)
     with torch.no_grad():
         assert backbone.eval()(torch.zeros(2, 5, 64, 64)).shape == (2, features)
+
+
+def gaussians(width, flux, places):
+    """Images [n, 5, 32, 32] of round Gaussians at `places` [n, 2]."""
+    axis = torch.arange(32.0)
+    rows, columns = (torch.exp(-((axis - places[:, one, None]) ** 2) / 2 / width**2) for one in (0, 1))
+    image = flux / (2 * torch.pi * width**2) * rows[:, :, None] * columns[:, None, :]
+    return image[:, None].expand(-1, 5, -1, -1)
+
+
+@pytest.mark.parametrize("flux", [1e4, 1e6])
+@pytest.mark.parametrize("width", [1.5, 2.5])
+def test_the_curve_of_growth_of_a_gaussian_is_its_formula_wherever_it_lies(width, flux):
+    places = torch.tensor([[15.5, 15.5], [16.3, 15.6], [14.6, 16.9]])
+    found = backbones.curve_of_growth(gaussians(width, flux, places))
+    aperture = 8 ** torch.linspace(0, 1, 6)
+    expected = torch.log(aperture / (aperture**2 + width**2)).diff().expand_as(found)
+    torch.testing.assert_close(found[..., :4], expected[..., :4], atol=2e-3, rtol=0)
+    torch.testing.assert_close(found, expected, atol=2e-2, rtol=0)  # the image ends two of its widths from the widest
+
+
+def test_turns_and_flips_and_other_bands_do_not_change_a_curve_of_growth():
+    generator = torch.Generator().manual_seed(1)
+    pixels = gaussians(1.6, 300.0, 15 + torch.rand(16, 2, generator=generator))
+    pixels = pixels + torch.randn(pixels.shape, generator=generator)
+    found = backbones.curve_of_growth(pixels)
+    assert found.std() > 0.05
+    for turned in (pixels.flip(2), pixels.flip(3), pixels.transpose(2, 3), pixels.rot90(1, (2, 3))):
+        torch.testing.assert_close(backbones.curve_of_growth(turned), found, atol=1e-4, rtol=0)
+    hidden = pixels.clone()
+    hidden[:, [0, 4]] = 0
+    torch.testing.assert_close(backbones.curve_of_growth(hidden)[:, 1:4], found[:, 1:4], atol=1e-4, rtol=0)
+
+
+def test_a_curve_of_growth_is_finite_where_there_is_no_light_and_0_where_there_are_no_pixels():
+    noise = torch.randn(8, 5, 32, 32, generator=torch.Generator().manual_seed(2))
+    noise[:, 2] = 0
+    for pixels in (noise, -100 * noise.abs(), 0 * noise, 1e6 * noise):
+        found = backbones.curve_of_growth(pixels)
+        assert found.isfinite().all()
+        assert (found[:, 2] == 0).all()
+
+
+def test_a_small_network_has_the_weights_of_older_bundles_and_growth_only_adds_features():
+    nets = {name: backbones.build(name, "small")[0].eval() for name in ("small", "growth")}
+    shapes = {name: {key: tuple(value.shape) for key, value in net.state_dict().items()} for name, net in nets.items()}
+    assert shapes["small"]["apertures"] == (5, 6, 32, 32)
+    assert shapes["small"]["normalise.weight"] == (30,)
+    assert shapes["growth"].keys() == shapes["small"].keys()
+    with torch.no_grad():
+        image = batch()["image"]
+        torch.testing.assert_close(nets["growth"](image)[:, :30], nets["small"](image))
 
 
 def test_the_small_stem_keeps_the_resolution_of_a_small_image():

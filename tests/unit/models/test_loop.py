@@ -98,7 +98,7 @@ class Kernels(TorchDispatchMode):
         return found
 
 
-@pytest.mark.parametrize(("backbone", "budget"), [("small", 750), ("resnet101", 1750)])
+@pytest.mark.parametrize(("backbone", "budget"), [("growth", 850), ("small", 750), ("resnet101", 1750)])
 def test_a_step_launches_few_kernels_whatever_its_batch(backbone, budget, monkeypatch):
     """Forward and backward; what clips the gradient and the optimizer are few, below."""
     monkeypatch.setattr(training, "float", lambda value: value, raising=False)
