@@ -16,10 +16,11 @@ import numpy as np
 from common import table
 
 from crossz.core.provenance import versions
-from crossz.estimates import classes, ensemble, pdf
+from crossz.estimates import classes, pdf
 from crossz.estimates.ensemble import HeldOut
 from crossz.estimates.estimates import Pdf
 from crossz.estimates.pdf import Mixture
+from crossz.scores import ensemble
 
 COMPONENTS, SPLITS, CLASSES = (4, 12), 5, 3
 
