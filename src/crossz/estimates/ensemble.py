@@ -72,7 +72,7 @@ def fit_temperature(parts: Sequence[HeldOut]) -> float | None:
     if not parts or isinstance(parts[0].estimate, Point):
         return None
     count = sum(len(part.truth) for part in parts)
-    some = sample(parts)
+    some = sample(parts, _ENOUGH)
 
     def score(limit: float, step: int) -> float:
         chosen = [part.every(step).recalibrated(limit) for part in some]
@@ -81,7 +81,7 @@ def fit_temperature(parts: Sequence[HeldOut]) -> float | None:
     return best_of(_LIMITS, score, min(count, _ENOUGH))
 
 
-def sample(parts: Sequence[HeldOut]) -> list[HeldOut]:
-    """At most some ten thousand of the objects, which are enough for one number."""
-    step = -(-sum(len(part.truth) for part in parts) // _ENOUGH)
+def sample(parts: Sequence[HeldOut], most: int) -> list[HeldOut]:
+    """Every k-th object, so that they are some `most` at most."""
+    step = -(-sum(len(part.truth) for part in parts) // most)
     return [part.every(step) for part in parts]
