@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/temperature.py [--rows 93000] [--output temperature.json]
 
 93,000 objects are a validation part of DR17. PDFs are simulated, and too narrow. The temperature of all splits together is
-fitted to 10,000 objects of a mean over five splits, which has five times as many components. Processor time, the best of three.
+fitted to a part of 10,000 objects of a mean over five splits, which has five times as many components. Processor time, the best of three.
 """
 
 import argparse
@@ -16,10 +16,11 @@ import numpy as np
 from common import table
 
 from crossz.core.provenance import versions
-from crossz.estimates import classes, ensemble, pdf
+from crossz.estimates import classes, pdf
 from crossz.estimates.ensemble import HeldOut
 from crossz.estimates.estimates import Pdf
 from crossz.estimates.pdf import Mixture
+from crossz.scores import ensemble
 
 COMPONENTS, SPLITS, CLASSES = (4, 12), 5, 3
 

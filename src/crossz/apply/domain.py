@@ -1,14 +1,19 @@
 """How far an object lies from the objects that networks were trained on, as a false-alarm rate.
 
-The distance is the mean distance of the five nearest of some training objects. It is compared with that of objects of the
-validation part, which the training did not see: `domain_p` is the share of these that lie at least as far. So of objects
-like the training ones, a share t has domain_p <= t, whatever the distance is.
+The distance is the mean distance of the five nearest of some training objects. It is compared with that of objects that the
+training did not see, those of the validation and test part: `domain_p` is the share of these that lie at least as far. So of
+objects like the training ones, a share t has domain_p <= t, whatever the distance is.
 
-Photometry counts by its magnitudes, its fluxes over one band's, and extra columns; an image by the flux in its middle over
-the noise. Distances are measured twice: of the scaled features, which sees galaxies best, and of the same ones without their
-correlations, which sees redshifts beyond the training range best (docs/real-data.md has the measurements, those of features
-of the network, too). The smaller of the two shares counts, and of an object with both kinds of data the smallest of the
-four; the share of validation objects whose smallest one is as small makes it a false-alarm rate again.
+Where training objects are few, as those of high redshift mostly are, everything lies far from them. So a distance is
+measured in units of the usual one at the redshift of the five nearest, if the networks estimate redshifts. Otherwise nearly
+all false alarms would be rare redshifts.
+
+Photometry counts by its magnitudes, at most `DEPTH`, its fluxes over one band's, and extra columns; an image by the flux in
+its middle over the noise. Distances are measured twice: of the scaled features, which sees galaxies best, and of the same
+ones without their correlations, which sees redshifts beyond the training range best (docs/real-data.md has the
+measurements, those of features of the network, too). The smaller of the two shares counts, and of an object with both kinds
+of data the smallest of the four; the share of held-out objects whose smallest one is as small makes it a false-alarm rate
+again.
 """
 
 import functools
@@ -37,29 +42,34 @@ log = logging.getLogger(__name__)
 THRESHOLD = 0.05
 """`domain_p` at and below which an object is flagged: the share of false alarms."""
 ROWS = 2000
-"""At most so many objects of the training part, and of the validation part, are kept in a bundle."""
+"""At most so many training objects, and as many that were held out, are kept in a bundle."""
+DEPTH = np.array([22.15, 23.13, 22.70, 22.20, 20.71])
+"""Magnitudes of ugriz at which a point source has 5 sigma in an SDSS frame. Fainter ones are mostly noise."""
 _NEIGHBOURS = 5
 _FEWEST = 20  # of objects of either part with the same bands: 1 / (1 + 19) is the threshold
 _CLIP = 20.0  # widths: how much farther than this something is does not matter
 _CORE = 4.0  # widths: correlations are those of the objects within
 _LEAST_VARIANCE = 0.01
+_USUAL = 100  # held-out objects of similar redshift: their median distance is the usual one
 _PARTS = ("train", "val")
+_Y = "y_train"
 _AT_ONCE = 512
 _GROUP = 32  # distances of which the smallest is sought first
 
 
 @dataclass(frozen=True, repr=False)
 class Domain:
-    """Objects of the training and the validation part that distances are measured from."""
+    """Objects of the training part that distances are measured from, and others that it did not see."""
 
     rows: Mapping[str, np.ndarray]
-    """phot_train, phot_val [n, 5 + k]: magnitudes and extra columns; img_train, img_val [n, 5]: `image_features`. NaN: missing."""
+    """phot_train, phot_val [n, 5 + k]: magnitudes and extra columns; img_train, img_val [n, 5]: `image_features`. NaN: missing.
+    Of networks that estimate redshifts also y_train [n], ln(1 + z). val: held out, of the validation and the test part."""
     threshold: float = THRESHOLD
     """The share of false alarms at which an object is flagged."""
     _views: dict[tuple, "_View | None"] = field(default_factory=dict)
 
     def p(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The share [n] of validation objects that lie at least as far as each object; NaN where nothing can be compared.
+        """The share [n] of held-out objects that lie at least as far as each object; NaN where nothing can be compared.
 
         Parameters
         ----------
@@ -83,7 +93,7 @@ class Domain:
             begin += value.shape[1]
             key = (name, observed.tobytes())
             if key not in self._views:
-                self._views[key] = _view(name, self.rows[f"{name}_train"], self.rows[f"{name}_val"], observed)
+                self._views[key] = _view(name, self.rows, observed)
             if (view := self._views[key]) is not None:
                 views[name] = view
         if not views:
@@ -97,9 +107,9 @@ class Domain:
 
 
 class _View:
-    """Distances by the features `observed`, of one kind of data."""
+    """Distances by the features `observed`, of one kind of data; `y` [n] are ln(1 + z) of the training objects."""
 
-    def __init__(self, kind: str, train: np.ndarray, val: np.ndarray, observed: np.ndarray):
+    def __init__(self, kind: str, train: np.ndarray, val: np.ndarray, observed: np.ndarray, y: np.ndarray | None):
         self._columns = functools.partial(_derived, kind, observed)
         features = self._columns(train)
         low, self._middle, high = np.percentile(features, [16, 50, 84], axis=0)
@@ -111,61 +121,93 @@ class _View:
         variance, axes = np.linalg.eigh(correlation)
         self._metrics = [np.eye(scaled.shape[1]), axes / np.sqrt(np.maximum(variance, 0) + _LEAST_VARIANCE)]
         self._train = [torch.from_numpy(scaled @ metric) for metric in self._metrics]
+        self._y = np.zeros(len(train)) if y is None else y
         whole = np.isfinite(val[:, observed]).all(1)
-        self._limits = [np.sort(distance) for distance in self._distances(val[whole])]
+        nearest = self._nearest(val[whole])
+        self._usual = [_usual(*near) for near in nearest]
+        self._limits = [np.sort(distance) for distance in self._in_units(nearest)]
         self.of_val = np.full(len(val), np.nan)
         self.of_val[whole] = self.share(val[whole], themselves=1)
 
     def share(self, values: np.ndarray, themselves: int = 0) -> np.ndarray:
-        """The share [n] of validation objects that are as far, by the distance by which they are fewer.
+        """The share [n] of held-out objects that are as far, by the distance by which they are fewer.
 
         Beyond the farthest of them the share goes on to 0 as one over the distance. An object that is one of them is not
         compared with itself: so many as `themselves` are left out.
         """
         shares = []
-        for limits, distance in zip(self._limits, self._distances(values), strict=True):
+        for limits, distance in zip(self._limits, self._in_units(self._nearest(values)), strict=True):
             as_far = len(limits) - themselves - np.searchsorted(limits, distance * (1 - 1e-9), side="left")
             beyond = limits[-1 - themselves] / np.maximum(distance, 1e-9)
             shares.append(np.where(as_far > 0, as_far, beyond) / (len(limits) - themselves))
         return np.min(shares, axis=0)
 
+    def _in_units(self, nearest: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
+        # Distances [n] over the usual ones.
+        pairs = zip(nearest, self._usual, strict=True)
+        return [distance / np.interp(y, *usual) for (distance, y), usual in pairs]
+
     def _scaled(self, features: np.ndarray) -> np.ndarray:
         scaled = (features - self._middle) / self._width
         return np.clip(scaled, -_CLIP, _CLIP)[:, self._varies]
 
-    def _distances(self, values: np.ndarray) -> list[np.ndarray]:
+    def _nearest(self, values: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        # By either metric, the mean distance [n] of the nearest training objects, and their mean y [n].
         scaled = self._scaled(self._columns(values))
         found = []
         for metric, train in zip(self._metrics, self._train, strict=True):
             square = (train**2).sum(1)
-            near = []
+            near, of = [np.zeros(0)], [np.zeros((0, _NEIGHBOURS), int)]
             memory = torch.empty(_AT_ONCE, len(train), dtype=square.dtype)  # new memory takes as long as the product
             for some in torch.from_numpy(scaled @ metric).split(_AT_ONCE):
-                squares = _smallest(torch.addmm(square, some, train.T, alpha=-2, out=memory[: len(some)]))
-                near.append((squares + (some**2).sum(1, keepdim=True)).clamp(min=0).sqrt().mean(1))
-            found.append(torch.cat(near).numpy() if near else np.zeros(0))
+                squares, which = _smallest(torch.addmm(square, some, train.T, alpha=-2, out=memory[: len(some)]))
+                near.append((squares + (some**2).sum(1, keepdim=True)).clamp(min=0).sqrt().mean(1).numpy())
+                of.append(which.numpy())
+            found.append((np.concatenate(near), self._y[np.concatenate(of)].mean(1)))
         return found
 
 
-def _smallest(values: torch.Tensor) -> torch.Tensor:
-    """The _NEIGHBOURS smallest of each row of `values` [b, n]. They lie in the groups whose own smallest are smallest."""
+def _usual(distance: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Medians of y and of the distances of held-out objects, of each _USUAL of them that are neighbours in y."""
+    order = np.argsort(y, kind="stable")
+    size = min(_USUAL, len(order))
+    middle, usual = (
+        np.median(np.lib.stride_tricks.sliding_window_view(values[order], size), axis=1) for values in (y, distance)
+    )
+    return middle, np.maximum(usual, 1e-9)
+
+
+def _smallest(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The _NEIGHBOURS smallest of each row of `values` [b, n], and their columns.
+
+    They lie in the groups whose own smallest are smallest.
+    """
     whole = values.shape[1] // _GROUP * _GROUP
     if whole <= _GROUP * _NEIGHBOURS:
-        return values.topk(_NEIGHBOURS, largest=False).values
+        nearest = values.topk(_NEIGHBOURS, largest=False)
+        return nearest.values, nearest.indices
     groups = values[:, :whole].unflatten(1, (-1, _GROUP))
     best = np.argpartition(groups.amin(2).numpy(), _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
-    near = groups[torch.arange(len(values))[:, None], torch.from_numpy(best)].flatten(1)
-    candidates = torch.cat([near, values[:, whole:]], 1).numpy()
-    return torch.from_numpy(np.partition(candidates, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS])
+    columns = (best[:, :, None] * _GROUP + np.arange(_GROUP)).reshape(len(values), -1)
+    rest = np.broadcast_to(np.arange(whole, values.shape[1]), (len(values), values.shape[1] - whole))
+    columns = np.concatenate([columns, rest], axis=1)
+    candidates = np.take_along_axis(values.numpy(), columns, axis=1)
+    which = np.argpartition(candidates, _NEIGHBOURS, axis=1)[:, :_NEIGHBOURS]
+    found, columns = (np.take_along_axis(array, which, axis=1) for array in (candidates, columns))
+    return torch.from_numpy(found), torch.from_numpy(columns)
 
 
-def _view(kind: str, train: np.ndarray, val: np.ndarray, observed: np.ndarray) -> _View | None:
-    """Distances by the features that are `observed`; None if too few training or validation objects have them."""
-    here = train[np.isfinite(train[:, observed]).all(1)]
+def _view(kind: str, rows: Mapping[str, np.ndarray], observed: np.ndarray) -> _View | None:
+    """Distances by the features that are `observed`; None if too few training or held-out objects have them."""
+    train, val, y = rows[f"{kind}_train"], rows[f"{kind}_val"], rows.get(_Y)
+    have = np.isfinite(train[:, observed]).all(1)
+    here = train[have]
     held_out = np.isfinite(val[:, observed]).all(1).sum()
     if not observed.any() or len(here) < _FEWEST or held_out < _FEWEST - 1:
         return None
-    return _View(kind, here, val, observed) if np.ptp(_derived(kind, observed, here), axis=0).any() else None
+    if not np.ptp(_derived(kind, observed, here), axis=0).any():
+        return None
+    return _View(kind, here, val, observed, None if y is None else y[have])
 
 
 def _derived(kind: str, observed: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -173,6 +215,7 @@ def _derived(kind: str, observed: np.ndarray, values: np.ndarray) -> np.ndarray:
     if kind == "img":
         return values[:, observed]
     bands = observed[: len(BANDS)]
+    values = np.concatenate([np.minimum(values[:, : len(BANDS)], DEPTH), values[:, len(BANDS) :]], axis=1)
     mag = np.where(bands, values[:, : len(BANDS)], np.nan)
     nothing = np.zeros((len(mag), 0))
     phot = ft.Photometry(mag, np.ones_like(mag), mag[:, :-1] - mag[:, 1:], np.isnan(mag), mag, nothing)
@@ -214,10 +257,12 @@ def write_domain(
     rows = load_rows(catalog, split, store)
     arrays: dict[str, np.ndarray] = {}
     for part in _PARTS:
-        chosen = rows[rows["subset"] == part]
+        chosen = rows[(rows["subset"] == "train") == (part == "train")]
         if part == "train":
             chosen = subsample(chosen, networks.train["share"])
         chosen = subsample(chosen, min(1.0, ROWS / len(chosen)))
+        if part == "train" and not networks.classes:
+            arrays[_Y] = np.log1p(chosen["z"].to_numpy(np.float32))
         for name, values in _features(chosen, store, networks).items():
             arrays[f"{name}_{part}"] = np.ascontiguousarray(
                 values, np.float32
@@ -248,7 +293,11 @@ def read_domain(path: str | Path, info: ModelInfo) -> Domain:
     """
     widths = {"phot": len(BANDS) + len(info.columns), "img": len(BANDS)}
     seen = {"phot": info.sees_photometry, "img": info.sees_images}
-    wanted = {f"{name}_{part}": widths[name] for name in widths if seen[name] for part in _PARTS}
+    wanted: dict[str, tuple] = {
+        f"{name}_{part}": ("F32", widths[name]) for name in widths if seen[name] for part in _PARTS
+    }
+    if not info.classes:
+        wanted[_Y] = ("F32",)
     try:
         with safe_open(path, "np") as source:
             slices = {name: source.get_slice(name) for name in source.keys()}  # noqa: SIM118 (no mapping)
@@ -256,10 +305,13 @@ def read_domain(path: str | Path, info: ModelInfo) -> Domain:
             rows = {
                 part: {one.get_shape()[0] for name, one in slices.items() if name.endswith(part)} for part in _PARTS
             }
-            if found != {name: ("F32", width) for name, width in wanted.items()}:
+            if found != wanted:
                 raise CrosszError(f"{path}: not the arrays that a domain is measured from; get the bundle again")
             if any(len(counts) > 1 or max(counts) > ROWS for counts in rows.values()):
                 raise CrosszError(f"{path}: other numbers of objects than a domain has; get the bundle again")
-            return Domain({name: source.get_tensor(name).astype(np.float64) for name in wanted})
+            arrays = {name: source.get_tensor(name).astype(np.float64) for name in wanted}
     except (SafetensorError, OSError) as error:
         raise CrosszError(f"{path}: not readable ({error}); get it again") from error
+    if not np.isfinite(arrays.get(_Y, 0.0)).all():
+        raise CrosszError(f"{path}: redshifts that are no numbers; get the bundle again")
+    return Domain(arrays)

@@ -1,6 +1,7 @@
 """The model card of a bundle: training data, scores, calibration, training domain, limits, and how to use it."""
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -91,6 +92,7 @@ def markdown(
         notes=notes and notes.strip(),
         ensemble=_ensemble(plain.get("ensemble", {})),
         stacked=_ensemble(plain.get("stack", {}).get("ensemble", {})),
+        coverage_error=_coverage_error(plain.get("ensemble", {})),
         domain=_domain(plain["domain"]),
         missing=", ".join(f"{band} {share:.2%}" for band, share in plain["domain"]["missing"].items()),
         made=_made(plain),
@@ -139,6 +141,12 @@ def _ensemble(content: Mapping[str, Any]) -> Table | None:
         cells = [format(found[name], digits.get(name, ".4f")) for name in shown]
         rows.append([inputs, *cells, format(temperature[inputs], ".3f") if inputs in temperature else "—"])
     return ["inputs", *(names[name] for name in shown), "temperature"], rows
+
+
+def _coverage_error(content: Mapping[str, Any]) -> str | None:
+    """The standard deviation of the share of n objects that 68 % sets cover, if the sets are right."""
+    counts = [found["n"] for found in content.get("scores", {}).values() if "coverage_68" in found]
+    return format(math.sqrt(0.68 * 0.32 / min(counts)), ".3f") if counts else None
 
 
 def _binned(binned: pd.DataFrame, facts: Mapping[str, Any]) -> Table:

@@ -28,9 +28,16 @@ class HeldOut(NamedTuple):
     splits: int
     """Their number, at least two."""
 
-    def recalibrated(self, limit: float | None) -> Estimate:
-        """The estimate at the temperature of so many splits."""
-        return self.estimate if limit is None else self.estimate.recalibrated(temperature(limit, self.splits))
+    def recalibrated(self, limit: float | None) -> "HeldOut":
+        """The same objects with the estimate at the temperature of so many splits."""
+        if limit is None:
+            return self
+        return self._replace(estimate=self.estimate.recalibrated(temperature(limit, self.splits)))
+
+    def every(self, step: int, first: int = 0) -> "HeldOut":
+        """Every step-th object from the `first` on."""
+        rows = np.arange(first, len(self.truth), step)
+        return HeldOut(self.estimate.take(rows), self.truth[rows], self.splits)
 
 
 def temperature(limit: float, splits: int) -> float:
@@ -65,17 +72,16 @@ def fit_temperature(parts: Sequence[HeldOut]) -> float | None:
     if not parts or isinstance(parts[0].estimate, Point):
         return None
     count = sum(len(part.truth) for part in parts)
-    some = _every(parts, -(-count // _ENOUGH))
+    some = sample(parts, _ENOUGH)
 
     def score(limit: float, step: int) -> float:
-        return sum(len(part.truth) * part.recalibrated(limit).score(part.truth) for part in _every(some, step))
+        chosen = [part.every(step).recalibrated(limit) for part in some]
+        return sum(len(part.truth) * part.estimate.score(part.truth) for part in chosen)
 
     return best_of(_LIMITS, score, min(count, _ENOUGH))
 
 
-def _every(parts: Sequence[HeldOut], step: int) -> list[HeldOut]:
-    # Every step-th object of each part.
-    return [
-        HeldOut(part.estimate.take(np.arange(0, len(part.truth), step)), part.truth[::step], part.splits)
-        for part in parts
-    ]
+def sample(parts: Sequence[HeldOut], most: int) -> list[HeldOut]:
+    """Every k-th object, so that they are some `most` at most."""
+    step = -(-sum(len(part.truth) for part in parts) // most)
+    return [part.every(step) for part in parts]

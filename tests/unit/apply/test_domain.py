@@ -19,10 +19,10 @@ from crossz.images.store import ImageStore
 from crossz.models.info import ModelInfo
 
 
-def quasars(count, seed=0):
-    """Magnitudes [n, 5] of objects whose colours depend on one number."""
+def quasars(count, seed=0, z=None):
+    """Magnitudes [n, 5] of objects whose colours depend on one number, z."""
     rng = np.random.default_rng(seed)
-    z = rng.uniform(0, 1, count)
+    z = rng.uniform(0, 1, count) if z is None else z
     colours = np.stack([z, -0.5 * z, 0.5 * z**2, 0.2 * z], axis=1) + rng.normal(0, 0.05, (count, 4))
     return np.cumsum(np.c_[rng.uniform(18, 20, count), -colours], axis=1)
 
@@ -49,6 +49,20 @@ def test_an_object_of_other_colours_is_far_although_each_magnitude_is_common(mea
     mag[:, 4] = np.roll(mag[:, 4], 1) * 0.2 + 0.8 * mag[:, 0] + 0.6
     assert np.mean(measured.p({"phot": mag}) <= 0.05) > 0.9
     assert (np.abs(mag - mag.mean()) < 4).all()
+
+
+def test_false_alarms_are_no_more_where_training_objects_are_few():
+    rng = np.random.default_rng(4)
+    z = [rng.uniform(0, 1, count) ** 4 * 3 for count in (2000, 1500, 6000)]  # one in ten has z > 2
+    train, val, new = (quasars(len(one), seed, one) for seed, one in enumerate(z))
+    rows = {"phot_train": train, "phot_val": val}
+    rare = (z[2] > 2) & (z[2] < 2.8)
+    even = Domain(rows | {"y_train": np.log1p(z[0])}).p({"phot": new}) <= 0.05
+    assert even.mean() == pytest.approx(0.05, abs=0.02)
+    assert even[rare].mean() < 0.12
+    assert (Domain(rows).p({"phot": new}) <= 0.05)[rare].mean() > 0.2  # without the redshifts
+    beyond = quasars(200, 5, rng.uniform(4, 5, 200))
+    assert (Domain(rows | {"y_train": np.log1p(z[0])}).p({"phot": beyond}) <= 0.05).mean() > 0.95
 
 
 def test_what_an_object_lacks_does_not_count(measured):
@@ -96,17 +110,19 @@ def test_the_flux_around_the_middle_is_that_of_the_star_there(survey):
     assert np.isnan(aperture_flux(image, mask)[0, 2])
 
 
-def test_the_objects_of_a_bundle_are_those_of_its_training_and_validation_part(survey, networks, made):
+def test_the_objects_of_a_bundle_are_those_that_trained_and_those_that_did_not(survey, networks, made):
     split, catalog = pd.read_parquet(survey.split), pd.read_parquet(survey.catalog)
     rows = split.merge(catalog, on="objID")[3:]  # the first three have no image
     arrays = load_file(made / DOMAIN)
-    for part in ("train", "val"):
-        mag = rows.loc[rows["subset"] == part, [f"dered_{band}" for band in "ugriz"]].to_numpy(np.float32)
+    trained = rows["subset"] == "train"
+    assert arrays["y_train"] == pytest.approx(np.log1p(rows.loc[trained, "z"]))
+    for part, chosen in (("train", trained), ("val", ~trained)):
+        mag = rows.loc[chosen, [f"dered_{band}" for band in "ugriz"]].to_numpy(np.float32)
         assert arrays[f"phot_{part}"].tolist() == mag.tolist()
         assert arrays[f"img_{part}"].shape == mag.shape
     info = ModelInfo.read(networks[1][0])
     store = ImageStore(survey.index, survey.cutouts)
-    flux = aperture_flux(*store.gather(store.rows(rows.loc[rows["subset"] == "val", "objID"].to_numpy())))
+    flux = aperture_flux(*store.gather(store.rows(rows.loc[~trained, "objID"].to_numpy())))
     assert arrays["img_val"] == pytest.approx(image_features(flux, info.sky_noise), rel=1e-6)
 
 
@@ -165,10 +181,17 @@ def test_a_bundle_that_was_made_without_says_so(made, copy, targets, change_fact
     ("change", "words"),
     [
         (lambda arrays: arrays.pop("img_val"), "not the arrays"),
+        (lambda arrays: arrays.pop("y_train"), "not the arrays"),
+        (lambda arrays: arrays["y_train"].fill(np.nan), "redshifts that are no numbers"),
         (lambda arrays: arrays.update(phot_val=arrays["phot_val"][:, :4].copy()), "not the arrays"),
         (lambda arrays: arrays.update(phot_val=arrays["phot_val"].astype(np.int32)), "not the arrays"),
         (lambda arrays: arrays.update(phot_val=arrays["phot_val"][:-1].copy()), "other numbers"),
-        (lambda arrays: arrays.update({name: np.zeros((3000, 5), np.float32) for name in arrays}), "other numbers"),
+        (
+            lambda arrays: arrays.update(
+                {name: np.resize(arrays[name], (3000, *arrays[name].shape[1:])) for name in arrays}
+            ),
+            "other numbers",
+        ),
     ],
 )
 def test_arrays_that_are_none_of_a_domain_are_refused(made, networks, tmp_path, change, words):
@@ -213,5 +236,6 @@ def test_missing_columns_of_a_survey_count_where_they_are_known(survey, networks
 def test_the_smallest_distances_are_found_in_groups(count):
     values = torch.from_numpy(np.random.default_rng(count).normal(size=(40, count)))
     values[3] = 1.0
-    found = module._smallest(values).sort(1).values
-    torch.testing.assert_close(found, values.sort(1).values[:, :5], rtol=0, atol=0)
+    found, which = module._smallest(values)
+    torch.testing.assert_close(found, values.gather(1, which), rtol=0, atol=0)
+    torch.testing.assert_close(found.sort(1).values, values.sort(1).values[:, :5], rtol=0, atol=0)
