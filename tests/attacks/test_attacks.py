@@ -92,7 +92,7 @@ OUTCOMES = """
 import json
 from attacks import harness
 from attacks.test_attacks import PLANTED
-harness.CPU_S, harness.IDLE_S, harness.MOST_MB = 1, 1, 1000
+harness.CPU_S, harness.IDLE_S, harness.MOST_MB = 4, 1, 1000
 groups = {name: [case] for name, (case, _) in PLANTED.items()}
 print(json.dumps({outcome.group: outcome.fault for outcome in harness.outcomes(groups, 2)}))
 """

@@ -145,7 +145,7 @@ def _ensemble(content: Mapping[str, Any]) -> Table | None:
 
 def _coverage_error(content: Mapping[str, Any]) -> str | None:
     """The standard deviation of the share of n objects that 68 % sets cover, if the sets are right."""
-    counts = [found["n"] for found in content.get("scores", {}).values() if "coverage_68" in found]
+    counts = [found["n"] for found in content.get("scores", {}).values() if {"n", "coverage_68"} <= found.keys()]
     return format(math.sqrt(0.68 * 0.32 / min(counts)), ".3f") if counts else None
 
 

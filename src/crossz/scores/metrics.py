@@ -17,7 +17,6 @@ from crossz.core.files import atomic_path, read_json
 from crossz.core.paths import parse_model, parse_split
 from crossz.estimates.estimates import dz
 from crossz.estimates.predictions import mixtures_of, read_predictions
-from crossz.images.store import read_index
 from crossz.scores import classes as class_scores
 from crossz.scores import pdf_scores
 from crossz.scores.summary import Summary, over_splits, text
@@ -176,7 +175,7 @@ def train_size(split: str | Path, index: str | Path) -> int:
         Paths of a split and of the index of images.
     """
     subsets = pq.read_table(split).to_pandas()
-    images = read_index(index)
+    images = pq.read_table(index).to_pandas()
     usable = images.loc[images["status"] == OK, "objID"]
     return int((subsets["subset"].eq("train") & subsets["objID"].isin(usable)).sum())
 

@@ -55,7 +55,7 @@ def test_the_default_is_valid():
             "resnet81",
             "crossmodal.backbone: no network is called resnet81; did you mean resnet18?",
         ),
-        ("crossmodal.backbone", "xyzzy", "no network is called xyzzy; there are small, resnet18"),
+        ("crossmodal.backbone", "xyzzy", "no network is called xyzzy; there are growth, small, resnet18"),
         ("crossmodal.alpha", 0.9, "leaves no weight for the redshift"),
         ("datasets", ["baseline", "other"], "datasets: other: its query: no file workflow/sql/other.sql"),
         ("datasets", [], "datasets: [] should be non-empty"),
