@@ -66,7 +66,9 @@ def sample(folder: Path, train: int) -> None:
     catalog.to_parquet(folder / "catalog.parquet", index=False)
     subset = np.array(["train", "val", "train", "test", "train"])[np.arange(count) % 5]
     catalog[["objID"]].assign(subset=subset).to_parquet(folder / "split.parquet", index=False)
-    catalog[["objID"]].assign(shard=0, row=np.arange(count), status="ok").to_parquet(folder / "index.parquet", index=False)
+    catalog[["objID"]].assign(shard=0, row=np.arange(count), status="ok").to_parquet(
+        folder / "index.parquet", index=False
+    )
 
 
 def job(folder: Path, threads: int, unbounded: bool, models: list[str], queue: multiprocessing.Queue) -> None:

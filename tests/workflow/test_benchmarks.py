@@ -1,6 +1,7 @@
 """The pages show what the benchmarks wrote."""
 
 import json
+import subprocess
 import sys
 
 import pandas as pd
@@ -37,6 +38,15 @@ def test_a_table_replaces_the_one_before_and_leaves_the_rest(run):
     assert found == page.replace("old", "M, 2 cores.\n\n| x |\n| --- |")
     with pytest.raises(SystemExit, match="0 places for frames"):
         run.filled(page, {"frames": {"machine": "M", "table": []}})
+
+
+def test_the_benchmark_of_references_runs(tmp_path):
+    small = ["--train", "300", "--models", "mean", "knn", "--output", tmp_path / "found.json"]
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks/references.py", *small], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.startswith("| reference | 300 rows |")
+    assert [row["model"] for row in json.loads((tmp_path / "found.json").read_text())["jobs"]["300"]] == ["mean", "knn"]
 
 
 def test_the_machine_has_no_name_in_it(run):

@@ -13,6 +13,7 @@ from crossz.core.paths import parse_predictions
 from crossz.estimates import classes, ensemble, pdf
 from crossz.estimates.ensemble import HeldOut
 from crossz.estimates.estimates import ClassProbabilities, Estimate, Pdf, Point
+from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import mixtures_of, read_predictions
 from crossz.scores import metrics, pdf_scores
 
@@ -23,6 +24,7 @@ SHARE = 0.68
 _ENOUGH = 4000  # objects: they tell a coverage to 0.7 %
 _LIMITS = 0.3, 2.0
 _HALVINGS = 8  # of the logarithm: to 0.7 %
+_POINTS = 128  # of each PDF: 68 % are 87.04, where two more points of a symmetric PDF rise above a density
 
 
 def write_ensemble(*, predictions: Iterable[str | Path], ensemble: str | Path) -> None:
@@ -80,7 +82,16 @@ def _covered(parts: Sequence[HeldOut], limit: float) -> float:
     # The share of the objects that 68 % sets hold. It grows with the limit.
     found = [part.recalibrated(limit) for part in parts]
     pdfs = [(part.estimate.mixture, np.log1p(part.truth)) for part in found if isinstance(part.estimate, Pdf)]
-    return float(np.mean(np.concatenate([pdf_scores.credible_level(mixture, y) for mixture, y in pdfs]) <= SHARE))
+    return float(np.mean(np.concatenate([_levels(mixture, y) for mixture, y in pdfs]) <= SHARE))
+
+
+def _levels(mixtures: Mixture, y: np.ndarray) -> np.ndarray:
+    # pdf_scores.credible_level to some 1 %, ten times as fast: the share of points whose density is above that of y.
+    found = np.empty(len(y))
+    for rows, block in pdf.blocks(mixtures):
+        own = pdf.density(block, y[rows])
+        found[rows] = (pdf.density(block, pdf.points(block, _POINTS)) > own[:, None]).mean(1)
+    return found
 
 
 def cross_fitted(parts: Sequence[HeldOut]) -> list[HeldOut]:

@@ -26,6 +26,19 @@ def test_density_and_cdf_are_the_mixture_s():
         )
 
 
+@pytest.mark.parametrize("components", [1, 3, 12])
+def test_each_point_stands_for_the_same_probability(components):
+    pdfs = mixtures(200, components)
+    found = np.sort(pdf.points(pdfs, 128), axis=1)
+    # A component has its share of the points, to one at each of its ends.
+    np.testing.assert_allclose(
+        pdf.cdf(pdfs, found), np.tile((np.arange(128) + 0.5) / 128, (200, 1)), atol=components / 128
+    )
+    np.testing.assert_allclose(found.mean(1), pdf.mean(pdfs), atol=0.02)
+    alone = Mixture(*(np.array([values]) for values in ([1e-12, 1 - 2e-12, 1e-12], [0.0, 1.0, 9.0], [0.1, 0.1, 0.1])))
+    assert pdf.points(alone, 128).mean() == pytest.approx(1.0)
+
+
 def test_crps_is_the_integral_that_defines_it():
     pdfs, y = mixtures(5), np.array([0.7, 0.9, 1.1, 1.3, 2.0])
     for row in range(5):

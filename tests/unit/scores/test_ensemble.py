@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from mixtures import draw, mixtures
 
+from crossz.estimates import pdf
 from crossz.estimates.ensemble import HeldOut
 from crossz.estimates.ensemble import fit_temperature as by_score
 from crossz.estimates.estimates import ClassProbabilities, Pdf, Point
@@ -33,6 +35,15 @@ def test_68_percent_sets_hold_68_percent_of_new_objects_although_some_are_far_ou
     assert coverage(ours) == pytest.approx(0.68, abs=0.02)
     assert coverage(of_crps) > 0.71
     assert ours.estimate.score(ours.truth) < 1.01 * of_crps.estimate.score(of_crps.truth)
+
+
+@pytest.mark.parametrize("components", [1, 2, 20])
+def test_sets_of_any_number_of_components_hold_68_percent_when_measured_to_rounding(components):
+    pdfs = mixtures(4000, components)
+    narrow = pdf.temperature_scaled(pdfs, 0.8)
+    part = HeldOut(Pdf(narrow), np.expm1(draw(pdfs)), 2)
+    found = part.recalibrated(ensemble.fit_temperature([part])).estimate.mixture
+    assert np.mean(pdf_scores.credible_level(found, draw(pdfs)) <= 0.68) == pytest.approx(0.68, abs=0.006)
 
 
 def test_an_object_is_scored_at_the_temperature_of_the_other_half():
