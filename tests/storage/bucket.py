@@ -13,8 +13,8 @@ def contents(bucket):
 
 
 def files(where):
-    """Bytes of each file of a run, by its place in the run."""
-    paths = [*where.glob("results/**/*"), *where.glob("logs/**/*")]
+    """Bytes of each file of a run that its rules declare, by its place in the run."""
+    paths = [*where.glob("results/[!.]*/**/*"), *where.glob("results/*"), *where.glob("logs/**/*")]
     return {path.relative_to(where).as_posix(): path.read_bytes() for path in paths if path.is_file()}
 
 
