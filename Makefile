@@ -2,6 +2,9 @@
 CORES ?= 8
 # 0.5.1 of the plugin for Kubernetes ends the run at a failed container instead of trying it again.
 PLUGINS := 'snakemake-executor-plugin-kubernetes==0.5.0' 'snakemake-storage-plugin-s3==0.3.6'
+# What `make test-storage` and `make test-lsdb` need besides.
+STORAGE_TESTS := 'moto[server]==5.2.5' 'kubernetes-validate==1.37.0'
+LSDB_TESTS := hatchling hypothesis pytest pytest-xdist
 PYTHON ?= python3
 BIN := .venv/bin
 export NO_MKDOCS_2_WARNING := 1
@@ -41,22 +44,23 @@ test-slurm: .venv/ready
 
 # S3 and Kubernetes as this machine can play them: docs/clusters.md. The plugins go into an environment of their own,
 # since one of them needs an older version of a package than the lock has.
-build/storage/ready: .venv/ready Makefile
+build/storage/ready: .venv/ready requirements-storage.txt
 	rm -rf build/storage
 	$(BIN)/python -m venv build/storage
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 	    > $$(build/storage/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/crossz.pth
-	build/storage/bin/pip install --quiet --disable-pip-version-check $(PLUGINS) 'moto[server]==5.2.5' 'kubernetes-validate==1.37.0'
+	build/storage/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-storage.txt
 	touch $@
 
 test-storage: build/storage/ready
 	PATH=$(CURDIR)/build/storage/bin:$$PATH build/storage/bin/python -m pytest -n 0 tests/storage
 
 # Bundles over HATS catalogs, in an environment of their own: hats-import and Snakemake want different versions of packaging.
-build/lsdb/ready: .venv/ready pyproject.toml
+build/lsdb/ready: .venv/ready requirements-lsdb.txt
 	rm -rf build/lsdb
 	$(PYTHON) -m venv build/lsdb
-	$(BIN)/uv pip install --quiet --python build/lsdb/bin/python --editable '.[lsdb]' pytest pytest-xdist hypothesis
+	$(BIN)/uv pip install --quiet --python build/lsdb/bin/python --require-hashes -r requirements-lsdb.txt
+	$(BIN)/uv pip install --quiet --python build/lsdb/bin/python --no-deps --no-build-isolation --editable .
 	touch $@
 
 test-lsdb: build/lsdb/ready
@@ -122,14 +126,15 @@ tutorial: .venv/ready
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
     --custom-compile-command 'make lock' $(UPGRADE)
 
-# All extras but lsdb, which `make test-lsdb` installs elsewhere.
+# All extras but lsdb, which has a file of its own.
 EXTRAS = --extra workflow --extra progress --extra reproject --extra qp --extra dev
 
 lock:
 	$(COMPILE) pyproject.toml requirements.in $(EXTRAS) -o requirements.txt
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements-uv.txt
-	cp requirements.txt requirements-container.txt # the plugins' own needs have these versions where they can
-	printf '%s\n' $(PLUGINS) \
-	    | $(COMPILE) - -o requirements-container.txt
+	for name in container storage lsdb; do cp requirements.txt requirements-$$name.txt; done # the same versions where they can be
+	printf '%s\n' $(PLUGINS) | $(COMPILE) - -o requirements-container.txt
+	printf '%s\n' $(PLUGINS) $(STORAGE_TESTS) | $(COMPILE) - -o requirements-storage.txt
+	printf '%s\n' $(LSDB_TESTS) | $(COMPILE) pyproject.toml requirements.in - --extra lsdb -o requirements-lsdb.txt
 
 .PHONY: metrics report test test-fast fuzz attack test-slurm test-lsdb test-storage benchmarks networks tutorial lint docs lock

@@ -20,7 +20,7 @@ ROWS, COLUMNS, STEP = 300, 260, 172  # adjacent fields share 128 rows
 def wcs_of(field=0, dx=0.0, dy=0.0):
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.crpix = COLUMNS / 2 + 1 + dx, 1 + dy - field * STEP
+    wcs.wcs.crpix = COLUMNS / 2 + 1 + dx, ROWS / 2 + 1 + dy - field * STEP
     wcs.wcs.cd = np.array([[0, 1], [1, 0]]) * 1.1e-4
     return wcs
 

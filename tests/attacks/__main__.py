@@ -51,15 +51,18 @@ def main() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")
     if unknown := set(options.groups) - GROUPS.keys():
         parser.error(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
-    chosen = {
-        name: [case for case in GROUPS[name]() if fnmatch.fnmatch(case.name, options.only)]
-        for name in options.groups or GROUPS
-    }
     found = []
-    for outcome in outcomes(chosen, options.jobs):
-        found.append(outcome)
-        if outcome.fault or options.verbose:
-            print(f"{outcome.group} / {outcome.name}: {outcome.fault or 'fine'}\n    {outcome.said[:400]}", flush=True)
+    for name in (
+        options.groups or GROUPS
+    ):  # one at a time: a process inherits the files of all cases, and they count as its memory
+        chosen = {name: [case for case in GROUPS[name]() if fnmatch.fnmatch(case.name, options.only)]}
+        for outcome in outcomes(chosen, options.jobs):
+            found.append(outcome)
+            if outcome.fault or options.verbose:
+                print(
+                    f"{outcome.group} / {outcome.name}: {outcome.fault or 'fine'}\n    {outcome.said[:400]}", flush=True
+                )
+        chosen.clear()
     print(summary(found))
     sys.exit(any(outcome.fault for outcome in found))
 

@@ -149,6 +149,11 @@ def _others() -> dict[str, tuple[Change, str]]:
         "of two pixels a side": (_anew(np.zeros((2, 2), ">f4")), REFUSED),
         "of one row": (_anew(np.zeros((1, COLUMNS), ">f4")), EITHER),
         "a row more than any": (_anew(np.zeros((1490, 8), ">f4")), REFUSED),
+        "transposed": (_anew(PIXELS.T), REFUSED),
+        "transposed with its WCS": (
+            _anew(PIXELS.T, CRPIX1=ROWS / 2 + 1, CRPIX2=COLUMNS / 2 + 1, CD1_1=1.1e-4, CD1_2=0, CD2_1=0, CD2_2=1.1e-4),
+            REFUSED,
+        ),
         "of three axes": (_anew(np.zeros((2, ROWS, COLUMNS), ">f4")), REFUSED),
         "of doubles": (_anew(PIXELS.astype(">f8")), REFUSED),
         "of integers": (_anew(PIXELS.astype(">i4")), REFUSED),

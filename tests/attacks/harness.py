@@ -69,6 +69,7 @@ def outcomes(groups: Mapping[str, Sequence[Case]], jobs: int = 2) -> Iterator[Ou
     _cases = [(group, case) for group, cases in groups.items() for case in cases]
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
         yield from pool.imap(_outcome, range(len(_cases)))
+    _cases = []
 
 
 _cases: list[tuple[str, Case]] = []  # which the processes of the pool inherit: calls cannot be sent to them

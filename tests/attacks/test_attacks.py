@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
-from attacks.harness import ACCEPTED, CANARY, EITHER, REFUSED, Case
+from attacks import __main__ as program
+from attacks.harness import ACCEPTED, CANARY, EITHER, REFUSED, Case, Outcome
 from attacks.server import Kept, answer, asking
 from crossz.core.errors import CrosszError
 
@@ -112,3 +113,27 @@ def found():
 @pytest.mark.parametrize("name", PLANTED)
 def test_what_is_planted_is_seen(found, name):
     assert found[name] == PLANTED[name][1]
+
+
+def test_the_cases_of_a_group_are_made_when_the_group_before_has_run(monkeypatch, capsys):
+    steps = []
+
+    def group(name):
+        def cases():
+            steps.append(f"{name} made")
+            yield Case("one", ["info"])
+
+        return cases
+
+    def run(groups, jobs):
+        for name, cases in groups.items():
+            steps.append(f"{name} run")
+            yield from (Outcome(name, case.name, "", "", 1, 1) for case in cases)
+
+    monkeypatch.setattr(program, "GROUPS", {name: group(name) for name in "ab"})
+    monkeypatch.setattr(program, "outcomes", run)
+    monkeypatch.setattr(sys, "argv", ["attacks"])
+    with pytest.raises(SystemExit, match=r"^False$"):
+        program.main()
+    assert steps == ["a made", "a run", "b made", "b run"]
+    assert capsys.readouterr().out.splitlines()[-1].split()[:3] == ["all", "2", "0"]

@@ -78,10 +78,14 @@ def check(inputs: Iterable[str | Path]) -> None:
     fail_if(problems, "inputs")
 
 
+def of_results(inputs: Iterable[str | Path]) -> list[str]:
+    """Those of a job's inputs that lie in the folder results."""
+    return [str(given) for given in inputs if path_of(given) is not None]
+
+
 def unnoted(inputs: Iterable[str | Path]) -> list[str]:
-    """Those of a job's inputs that lie in the folder results without a checksum: nobody knows whether a job made them so."""
-    noted = ((str(given), path_of(given)) for given in inputs)
-    return [given for given, path in noted if path is not None and not path.exists()]
+    """Those of them without a checksum: nobody knows whether a job made them so."""
+    return [given for given in of_results(inputs) if (noted := path_of(given)) is not None and not noted.exists()]
 
 
 def path_of(output: str | Path) -> Path | None:

@@ -10,9 +10,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from crossz.core import checksums
 from crossz.core.errors import CrosszError
@@ -29,7 +29,7 @@ _REMEDIES = {
     errno.EPERM: _DENIED,
 }
 _INTERRUPTED = "interrupted; what is finished is kept, and a rerun goes on from there"
-_NAMED = 3  # inputs without a checksum, in a message
+_NAMED = 3  # inputs, in a message
 _LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 
 
@@ -66,23 +66,25 @@ def message_of(error: CrosszError | OSError) -> str:
 
 
 @contextlib.contextmanager
-def logged(log_path: str | Path) -> Iterator[None]:
+def logged(log_path: str | Path, inputs: Sequence[str] = ()) -> Iterator[None]:
     """Run one job's work: messages of the logger `crossz` go to the terminal and to the job's log.
 
     An error that the user can mend (CrosszError, or an operating system's such as a full disk) ends the job with its
-    message alone. Any other error keeps its traceback. SIGTERM ends the job at once, with a message and with the
-    processes that it has started. The environment variable CROSSZ_LOG sets what the terminal shows: `quiet`, warnings
-    and errors; `verbose`, details too.
+    message alone. Any other error ends it with one line, and the log has the traceback. SIGTERM ends the job at once, with
+    a message and with the processes that it has started. The environment variable CROSSZ_LOG sets what the terminal
+    shows: `quiet`, warnings and errors; `verbose`, details and tracebacks too.
 
     Parameters
     ----------
     log_path
         The job's log. Lines on the terminal begin with its folders and name below the folder `logs`.
+    inputs
+        What the job reads: an error that nobody foresaw names them.
 
     Raises
     ------
     SystemExit
-        After an error that the user can mend, or after Ctrl-C, with its message.
+        After an error, or after Ctrl-C, with its message.
     """
     name = re.split("(?:^|/)logs/", Path(log_path).with_suffix("").as_posix(), maxsplit=1)[-1].replace("/", " ")
     logger = logging.getLogger("crossz")
@@ -99,21 +101,41 @@ def logged(log_path: str | Path) -> Iterator[None]:
         try:
             with _ended_by_sigterm(log.fileno()):
                 yield
-        except (CrosszError, OSError) as error:
-            with contextlib.suppress(OSError):  # where the disk is full, the log may not be written either
-                log.write(f"error: {message_of(error)}\n")
-            sys.exit(f"crossz: {message_of(error)}")
         except KeyboardInterrupt:
             log.write(f"error: {_INTERRUPTED}\n")
             sys.exit(f"crossz: {_INTERRUPTED}")
-        except Exception:
-            log.write(traceback.format_exc())
-            raise
+        except Exception as error:
+            message = message_of(error) if _foreseen(error) else None
+            with contextlib.suppress(OSError):  # where the disk is full, the log may not be written either
+                log.write(traceback.format_exc() if message is None else f"error: {message}\n")
+            if message is None and shown == logging.DEBUG:
+                raise
+            sys.exit(f"crossz: {message or _of_unforeseen(error, inputs, log_path)}")
         finally:
             for handler in handlers:
                 logger.removeHandler(handler)
             logger.propagate = before
             logger.setLevel(level)
+
+
+def _foreseen(error: Exception) -> TypeGuard[CrosszError | OSError]:
+    """Whether it says by itself what is wrong: an OSError without a number is a library's, of contents that it cannot read."""
+    return isinstance(error, CrosszError) or (isinstance(error, OSError) and error.errno is not None)
+
+
+def _of_unforeseen(error: Exception, inputs: Sequence[str], log_path: str | Path) -> str:
+    """What a user reads of another error: an input that was changed may be to blame, first of all one without a checksum."""
+    suspects = checksums.unnoted(inputs) or checksums.of_results(inputs)
+    one = "one of " if len(suspects) > 1 else ""
+    remedy = f"if {one}{_some(suspects)} was changed by hand, delete it and rerun; else " if suspects else ""
+    words = f"{type(error).__name__}: {printable(str(error), 200)}"
+    return harmless(f"{words}; {remedy}report it with {log_path}, which has the traceback")
+
+
+def _some(paths: Sequence[str]) -> str:
+    """The first few of some paths, and how many more."""
+    more = f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
+    return f"{', '.join(paths[:_NAMED])}{more}"
 
 
 @contextlib.contextmanager
@@ -154,12 +176,10 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
 
     Raises
     ------
-    TypeError
-        Two of them have one name.
     SystemExit
         An input is not as its job wrote it, or as `logged` says.
     """
-    with logged(snakemake.log[0]):
+    with logged(snakemake.log[0], snakemake.input):
         arguments: dict[str, Any] = {}
         for part in (snakemake.input, snakemake.output, snakemake.params):
             for name in part.keys():  # noqa: SIM118 - the engine's lists yield their values, not their names
@@ -169,10 +189,7 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
                     arguments[name] = part[name]
         checksums.check(snakemake.input)
         if strange := checksums.unnoted(snakemake.input):
-            more = f" and {len(strange) - _NAMED:,} more" if len(strange) > _NAMED else ""
-            logging.getLogger("crossz").warning(
-                f"{', '.join(strange[:_NAMED])}{more}: used without a checksum; did a job make it?"
-            )
+            logging.getLogger("crossz").warning(f"{_some(strange)}: used without a checksum; did a job make it?")
         checksums.forget(snakemake.output)
         try:
             yield arguments
@@ -180,14 +197,6 @@ def job(snakemake: Snakemake) -> Iterator[dict[str, Any]]:
             if error.errno in _REMEDIES and error.filename is None:  # a full disk may not say where it is full
                 error.filename = next(iter(snakemake.output), None)
             raise
-        except Exception as error:
-            if isinstance(error, CrosszError) or not strange:
-                raise
-            logging.getLogger("crossz").debug(traceback.format_exc())
-            raise CrosszError(
-                f"{', '.join(strange)}: not readable as what a job makes, and without a checksum in results/{checksums.FOLDER} "
-                f"({type(error).__name__}: {printable(str(error), 200)}); delete it and rerun"
-            ) from error
         checksums.note(snakemake.output)
 
 

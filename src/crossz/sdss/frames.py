@@ -187,8 +187,8 @@ def wcs_of(header: fits.Header) -> WCS:
     Raises
     ------
     Refused
-        The projection is another one; a number is none, or not finite; the reference pixel lies outside the frame, or its
-        position off the sphere; the pixels are not squares of 0.396 arcsec within 5 %.
+        The projection is another one; a number is none, or not finite; the reference pixel is not the middle of the frame, or
+        its position off the sphere; the pixels are not squares of 0.396 arcsec within 5 %, or the sky is mirrored.
     """
     with refusing("no WCS in its header"):
         types = [header.get(f"CTYPE{axis}") for axis in (1, 2)]
@@ -201,13 +201,15 @@ def wcs_of(header: fits.Header) -> WCS:
     if not all(type(value) in (int, float) and abs(value) < 1e9 for value in values.values()):
         raise Refused(f"a WCS that is not finite numbers: {values}")
     crpix, crval, cd = np.split(np.array(list(values.values()), float), [2, 4])
-    if not (0.5 <= crpix[0] <= shape[0] + 0.5 and 0.5 <= crpix[1] <= shape[1] + 0.5):
-        raise Refused(f"CRPIX {tuple(map(float, crpix))} outside its {shape[0]} x {shape[1]} pixels")
+    if not (abs(crpix - (np.array(shape) + 1) / 2) <= 1).all():
+        raise Refused(f"CRPIX {tuple(map(float, crpix))} is not the middle of its {shape[0]} x {shape[1]} pixels")
     if not (abs(crval[0]) <= 360 and abs(crval[1]) <= 90):
         raise Refused(f"CRVAL {tuple(map(float, crval))} is no position")
     edges = 3600 * np.linalg.svd(cd.reshape(2, 2), compute_uv=False)
     if not np.allclose(edges, PIXEL_ARCSEC, rtol=0.05):
         raise Refused(f"pixels of {edges[0]:.4g} x {edges[1]:.4g} arcsec; a frame has {PIXEL_ARCSEC}")
+    if np.linalg.det(cd.reshape(2, 2)) > 0:  # the camera scans along rows, with the columns on one and the same side
+        raise Refused("a WCS that shows the sky mirrored; its pixels may be transposed")
     with refusing("no WCS in its header"):
         wcs = WCS(naxis=2)
         wcs.wcs.ctype, wcs.wcs.crpix, wcs.wcs.crval, wcs.wcs.cd = types, crpix, crval, cd.reshape(2, 2)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from helpers import ROOT
 
-from crossz.core import job
+from crossz.core import checksums, job
 from crossz.core.errors import CrosszError
 
 log = logging.getLogger("crossz.tests")
@@ -49,7 +49,7 @@ def test_the_environment_sets_what_the_terminal_shows(setting, logged, shown, tm
 def test_the_logger_is_as_it_was_behind_a_job(tmp_path):
     logger = logging.getLogger("crossz")
     before = (logger.level, logger.propagate, list(logger.handlers))
-    with pytest.raises(KeyError), job.logged(tmp_path / "log"):
+    with pytest.raises(SystemExit), job.logged(tmp_path / "log"):
         raise KeyError
     assert (logger.level, logger.propagate, list(logger.handlers)) == before
 
@@ -76,10 +76,24 @@ def test_an_error_that_the_user_can_mend_ends_a_job_with_its_message_alone(error
     assert (tmp_path / "log").read_text() == f"working\nerror: {text.removeprefix('crossz: ')}\n"
 
 
-def test_any_other_error_keeps_its_traceback(tmp_path):
+@pytest.mark.parametrize("error", [KeyError("oops"), OSError("oops, no Parquet file")])
+def test_any_other_error_ends_a_job_with_one_line_and_keeps_its_traceback_in_the_log(error, tmp_path):
+    with pytest.raises(SystemExit) as caught, job.logged(tmp_path / "log"):
+        raise error
+    text = str(caught.value.code)
+    assert text.startswith(f"crossz: {type(error).__name__}: ")
+    assert text.endswith(f"; report it with {tmp_path / 'log'}, which has the traceback")
+    assert "oops" in text
+    assert "\n" not in text
+    assert (tmp_path / "log").read_text().startswith("Traceback")
+
+
+def test_a_verbose_job_shows_the_traceback_of_any_other_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("CROSSZ_LOG", "verbose")
     with pytest.raises(KeyError), job.logged(tmp_path / "log"):
         raise KeyError("oops")
-    assert "Traceback" in (tmp_path / "log").read_text()
+    with pytest.raises(SystemExit, match="what is wrong"), job.logged(tmp_path / "log"):
+        raise CrosszError("what is wrong")
 
 
 def test_an_interrupt_ends_a_job_with_one_line(tmp_path):
@@ -156,22 +170,30 @@ def test_a_job_compares_its_inputs_and_notes_its_outputs(tmp_path, monkeypatch):
     ):
         pytest.fail("the job began")
     Path("results/b").write_text("3")
-    with pytest.raises(KeyError), job.job(first):  # whose output is unknown from here on
+    with pytest.raises(SystemExit), job.job(first):  # whose output is unknown from here on
         raise KeyError
     with job.job(second):
         pass
     assert Path("log").read_text() == "results/a: used without a checksum; did a job make it?\n"
 
 
-def test_an_input_without_a_checksum_is_named_where_the_work_fails(tmp_path, monkeypatch):
+def test_inputs_that_may_have_been_changed_are_named_where_the_work_fails(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("results").mkdir()
-    Path("results/a").write_text("no table")
-    rule = SimpleNamespace(input=Named(a="results/a"), output=Named(b="results/b"), params=Named(), log=["log"])
-    words = r"crossz: results/a: not readable .* \(KeyError: 'column'\); delete it and rerun"
+    paths = {name: f"results/{name}" for name in "abcde"}
+    for path in paths.values():
+        Path(path).write_text("no table")
+    checksums.note(paths.values())
+    files = {"input": Named(mine="mine.csv", **paths), "output": Named(out="results/out")}
+    rule = SimpleNamespace(**files, params=Named(), log=["log"])
+    end = "was changed by hand, delete it and rerun; else report it with log, which has the traceback"
+    words = rf"^crossz: KeyError: 'column'; if one of results/a, results/b, results/c and 2 more {end}$"
     with pytest.raises(SystemExit, match=words), job.job(rule):
         raise KeyError("column")
-    with pytest.raises(SystemExit, match="crossz: what is wrong"), job.job(rule):
+    checksums.forget(["results/d"])
+    with pytest.raises(SystemExit, match=f"^crossz: KeyError: 'column'; if results/d {end}$"), job.job(rule):
+        raise KeyError("column")
+    with pytest.raises(SystemExit, match=r"^crossz: what is wrong$"), job.job(rule):
         raise CrosszError("what is wrong")
 
 
@@ -183,7 +205,7 @@ def test_a_full_disk_that_names_no_file_is_that_of_the_outputs(tmp_path):
 
 
 def test_two_values_of_one_name_are_an_error(tmp_path):
-    with pytest.raises(TypeError, match="two values of the name table"), job.job(rule(tmp_path, table=1)):
+    with pytest.raises(SystemExit, match="two values of the name table"), job.job(rule(tmp_path, table=1)):
         pass
 
 

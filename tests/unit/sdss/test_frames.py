@@ -114,7 +114,7 @@ ODD = {
     "scaling": [{"BSCALE": v} for v in ("2.0", "0.0", "'abc'", "nan")] + [{"BZERO": "32768"}],
     "projection": [{"CTYPE1": v} for v in ("'-TAB'", "'RA---TAB'", "'DEC--TAN'", "'RA---TAN-SIP'", "5", "T", "''")],
     "position": [{"CRVAL2": v} for v in ("95.0", "NaN", "inf", "1e400", "'abc'", "T")] + [{"CRVAL1": "-1E300"}],
-    "reference pixel": [{"CRPIX1": v} for v in ("1e300", "-1000", "5000", "NaN", "'1'", "(1, 2)", "T")],
+    "reference pixel": [{"CRPIX1": v} for v in ("1e300", "-1000", "1", "5000", "NaN", "'1'", "(1, 2)", "T")],
     "matrix": [{"CD1_2": v} for v in ("0.0", "1.1E-3", "1.1E-5", "nan", "1e300", "'x'")] + [{"CD1_1": "1.1E-4"}],
     "numbers": [{"RUN": "T"}, {"BITPIX": "-64"}, {"NAXIS": "999"}, {"CAMCOL": "5.5"}, {"FRAME": "9" * 5000}],
 }
@@ -125,9 +125,20 @@ def test_a_header_of_another_sense_is_refused_every_way(tmp_path, kind, cards):
     body = bz2.compress(raw_frame(tmp_path, **cards))
     with pytest.raises(Refused):
         decode(body, FIELD, "r")
-    if cards != {"NAXIS1": "256"}:  # only what stands behind the pixels tells
-        with pytest.raises(Refused):
-            read_part(body, "prefix")
+    with pytest.raises(Refused):
+        read_part(body, "prefix")
+
+
+@pytest.mark.parametrize(
+    ("cards", "words"),
+    [
+        ({}, r"CRPIX \(131.0, 151.0\) is not the middle of its 300 x 260 pixels"),
+        ({"CRPIX1": 151.0, "CRPIX2": 131.0, "CD1_1": 1.1e-4, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 1.1e-4}, "mirrored"),
+    ],
+)
+def test_a_transposed_frame_is_refused(tmp_path, cards, words):
+    with pytest.raises(CrosszError, match=words):
+        read_frame(write_frame(tmp_path, data=image_of(0).T, **cards), FIELD, "r")
 
 
 def test_whole_numbers_and_no_scaling_are_accepted(tmp_path):
