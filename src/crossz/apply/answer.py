@@ -31,6 +31,7 @@ PREFIX = "crossz_"
 SYNTHETIC = "SYNTHETIC NETWORK: it was trained on an invented sky; its estimates say nothing about real objects"
 _FLAGS = {
     "not_quasar": "probably no quasars",
+    "z_at_end": "at an end of the redshifts of the training",
     "photometry_suspect": "with suspect photometry",
     "faint": "faint",
     "edge": "at the edge of a frame",

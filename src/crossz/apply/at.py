@@ -130,7 +130,8 @@ def in_words(row: pd.Series) -> str:
     if "z_peak_1" in row:
         peaks = [(row[f"z_peak_{k}"], row[f"p_peak_{k}"]) for k in (1, 2)]
         lines.append("peaks " + ", ".join(f"{z:.3f} (probability {p:.2f})" for z, p in peaks if p > 0))
-    flags = [name for name in ("not_quasar", "out_of_domain", "photometry_suspect", "faint", "edge") if row.get(name)]
+    names = ("not_quasar", "out_of_domain", "z_at_end", "photometry_suspect", "faint", "edge")
+    flags = [name for name in names if row.get(name)]
     if row["missing"]:
         flags.append(f"no photometry in {row['missing']}")
     return "\n".join([*lines, *([f"flags: {', '.join(flags)}"] if flags else [])])

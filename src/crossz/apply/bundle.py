@@ -1,6 +1,7 @@
 """The networks of all splits together: of a run, or of a bundle."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,6 +64,8 @@ class Bundle:
     """Trees that are pooled with the networks, if there are any."""
     domain: Domain | None = None
     """What the distance of new objects is measured from; None of a bundle that was made without."""
+    ends: tuple[float, float] | None = None
+    """The lowest and the highest redshift that the networks know (scores.ensemble); None of a bundle that was made without."""
 
     @property
     def columns(self) -> list[str]:
@@ -127,9 +130,10 @@ def trained_networks(
     """The networks of a run: model.pt and model.json of each split, ensemble.json, the files of `stacking.of_run`, and domain.safetensors."""
     device = choose_device()
     splits = tuple(load_networks(model, info, device) for model, info in zip(models, infos, strict=True))
-    temperature = {} if ensemble is None else read_json(ensemble)["temperature"]
+    together = {"temperature": {}} if ensemble is None else read_json(ensemble)
+    ends = tuple(together["ends"]) if "ends" in together else None
     measured = None if domain is None else read_domain(domain, splits[0].info)
-    return Bundle(splits, temperature=temperature, stack=stacking.of_run(stack), domain=measured)
+    return Bundle(splits, temperature=together["temperature"], stack=stacking.of_run(stack), domain=measured, ends=ends)
 
 
 def load_bundle(network: str | Path, device: torch.device | None = None) -> Bundle:
@@ -173,7 +177,7 @@ def _read(folder: Path, device: torch.device) -> Bundle:
         splits.append(Networks([on_device(net, device) for net in networks.members], networks.info))
     features = tree_features(len(splits[0].info.columns))
     stack, domain = stacking.of_bundle(folder, facts, features), _domain(Path(folder), facts, splits[0].info)
-    return Bundle(tuple(splits), facts, _temperature(folder, facts), stack, domain)
+    return Bundle(tuple(splits), facts, _temperature(folder, facts), stack, domain, _ends(folder, facts))
 
 
 def _domain(folder: Path, facts: Mapping[str, Any], info: ModelInfo) -> Domain | None:
@@ -204,6 +208,20 @@ def _temperature(folder: str | Path, facts: Mapping[str, Any]) -> dict[str, floa
             f"{Path(folder) / FACTS}: ensemble: no temperature of {', '.join(wrong)}; get the bundle again"
         )
     return found
+
+
+def _ends(folder: Path, facts: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The lowest and the highest redshift that the networks know; None of a bundle that was made without."""
+    ends = facts.get("ensemble", {}).get("ends")
+    if ends is None:
+        return None
+    try:
+        low, high = map(float, ends)
+    except _MALFORMED as error:
+        raise CrosszError(f"{folder / FACTS}: ensemble: no two ends ({error!r}); get the bundle again") from error
+    if not -1 < low < high < math.inf:
+        raise CrosszError(f"{folder / FACTS}: ensemble: ends that are no redshifts; get the bundle again")
+    return low, high
 
 
 def _split(path: Path, facts: Mapping[str, Any], number: int) -> tuple[Networks, float]:

@@ -31,6 +31,7 @@ _BINNED = {
     for name in ("rmse", "frac_lt_0.1", "bias_median", "sigma_nmad", "outlier_0.15")
 }
 _CLASS_SCORES = {"accuracy": "accuracy", "log_loss": "log loss", "roc_auc": "ROC-AUC"}
+_AT_ENDS = {"at_low_end": "at the low end", "at_high_end": "at the high end"}
 _CALIBRATION = {"coverage_68": "68 % sets cover", "coverage_95": "95 % sets cover", "pit_ks": "PIT, KS distance"}
 
 
@@ -76,6 +77,7 @@ def markdown(
         facts=plain | {"classes": plain.get("classes"), "columns": plain.get("columns")},
         z_min=f"{ends[0]:.2f}",
         z_max=f"{ends[-1]:.2f}",
+        ends=[f"{z:.2f}" for z in plain.get("ensemble", {}).get("ends", ())],
         shell_name=shlex.quote(clean(name)),
         python_name=json.dumps(clean(name)),
         columns=_columns(plain),
@@ -130,7 +132,7 @@ def _temperatures(splits: Sequence[Mapping[str, Any]]) -> Table | None:
 
 
 def _ensemble(content: Mapping[str, Any]) -> Table | None:
-    names = {"n": "objects", "splits": "splits", **_CLASS_SCORES, **_SCORES, **_CALIBRATION}
+    names = {"n": "objects", "splits": "splits", **_CLASS_SCORES, **_SCORES, **_CALIBRATION, **_AT_ENDS}
     scores, temperature = content.get("scores", {}), content.get("temperature", {})
     if not scores:
         return None

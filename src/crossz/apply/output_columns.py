@@ -44,6 +44,11 @@ COLUMNS: dict[str, Column] = {
     "out_of_domain": Column(
         _FLAG, "domain_p is at most 0.05: unlike the training objects, do not trust the estimate", ucd="meta.code.qual"
     ),
+    "z_at_end": Column(
+        _FLAG,
+        "the 95 % interval reaches beyond the redshifts of the training: take z as a limit, it may lie beyond",
+        ucd="meta.code.qual",
+    ),
     "photometry_suspect": Column(
         _FLAG, "the photometry cannot be: it contradicts itself or the image", ucd="meta.code.qual"
     ),

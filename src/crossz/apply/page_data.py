@@ -30,6 +30,7 @@ _FIRST = (
     "class_phot",
     "not_quasar",
     "out_of_domain",
+    "z_at_end",
     "photometry_suspect",
     "faint",
     "edge",

@@ -24,7 +24,8 @@ from crossz.catalog.lists import numbers as texts_as_numbers
 from crossz.core.constants import BANDS, OK
 from crossz.core.errors import CrosszError
 from crossz.core.names import ALONE, NO_DATA
-from crossz.estimates.estimates import Estimate, joined
+from crossz.estimates.ends import at_ends
+from crossz.estimates.estimates import Estimate, Pdf, joined
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.data import Fetch, Inputs, model_inputs
@@ -181,6 +182,7 @@ def predict(
         * edge: no frame covers a part of the image; domain_p: the share of objects like the training ones that lie at least
           as far from them (`domain.Domain`), and out_of_domain: it is at most the bundle's threshold; photometry_suspect:
           `suspect.photometry_suspect`; faint: g > 22;
+        * z_at_end, of bundles that know the ends of their redshifts: the interval of 95 % reaches beyond one of them;
         * the columns of `estimates.Pdf` with intervals of 68 % and 95 %, or of `estimates.Point` or
           `estimates.ClassProbabilities`; empty unless status is ok;
         * with `classes`, those of `classes.with_classes`.
@@ -215,6 +217,10 @@ def predict(
     frame["out_of_domain"] = bundle.domain is not None and frame["domain_p"] <= bundle.domain.threshold
     frame["photometry_suspect"] = known & _suspect(table, phot, flux, bundle)
     frame["faint"] = phot.mag[:, BANDS.index("g")] > FAINT
+    if bundle.ends is not None and isinstance(estimates, Pdf):
+        reaches = np.zeros(count, bool)
+        reaches[known] = at_ends(estimates.mixture, bundle.ends).any(1)
+        frame["z_at_end"] = reaches
     values = pd.DataFrame(estimates.columns(SHARES), np.flatnonzero(known)).reindex(frame.index)
     return pd.concat([frame, values], axis=1).set_axis(table.index)
 

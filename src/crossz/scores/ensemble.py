@@ -11,6 +11,7 @@ import pandas as pd
 from crossz.core.files import write_json
 from crossz.core.paths import parse_predictions
 from crossz.estimates import classes, ensemble, pdf
+from crossz.estimates.ends import at_ends, ends_of
 from crossz.estimates.ensemble import HeldOut
 from crossz.estimates.estimates import ClassProbabilities, Estimate, Pdf, Point
 from crossz.estimates.pdf import Mixture
@@ -35,8 +36,8 @@ def write_ensemble(*, predictions: Iterable[str | Path], ensemble: str | Path) -
     predictions
         Paths of its tables of predictions, {dataset}/{model}/{split}/{inputs}.parquet, of all splits and inputs.
     ensemble
-        The JSON file to write: splits (their number); temperature by inputs, of the mean over all splits, empty of
-        points; scores by inputs, `score`.
+        The JSON file to write: splits (their number); ends, of redshifts only; temperature by inputs, of the mean over all
+        splits, empty of points; scores by inputs, `score`.
     """
     by_inputs: dict[str, list[str | Path]] = {}
     for path in predictions:
@@ -51,7 +52,8 @@ def write_ensemble(*, predictions: Iterable[str | Path], ensemble: str | Path) -
 
 def of_tables(tables: dict[str, list[pd.DataFrame]]) -> dict:
     """The content of `write_ensemble`'s file, of the tables of each split by inputs."""
-    count = len(next(iter(tables.values())))
+    first = next(iter(tables.values()))
+    count, ends = len(first), ends_of(first)
     temperature, scores = {}, {}
     for inputs, of_splits in tables.items():
         truths, estimates = zip(*map(_estimate, of_splits), strict=True)
@@ -59,8 +61,9 @@ def of_tables(tables: dict[str, list[pd.DataFrame]]) -> dict:
         if (limit := fit_temperature(parts)) is not None:
             temperature[inputs] = ensemble.temperature(limit, count)
         if parts:
-            scores[inputs] = score(cross_fitted(parts))
-    return {"splits": count, "temperature": temperature, "scores": scores}
+            scores[inputs] = score(cross_fitted(parts), ends)
+    told = {} if ends is None else {"ends": ends}
+    return {"splits": count, **told, "temperature": temperature, "scores": scores}
 
 
 def fit_temperature(parts: Sequence[HeldOut]) -> float | None:
@@ -106,14 +109,22 @@ def cross_fitted(parts: Sequence[HeldOut]) -> list[HeldOut]:
     ]
 
 
-def score(parts: Sequence[HeldOut]) -> dict[str, float]:
+def score(parts: Sequence[HeldOut], ends: Sequence[float] | None = None) -> dict[str, float]:
     """Scores of means over the splits that held an object out.
+
+    Parameters
+    ----------
+    parts
+        The objects.
+    ends
+        What `ends_of` gave.
 
     Returns
     -------
     dict
         n (objects) and splits (mean number of them that held an object out). Of redshifts rmse (of z_phot) and sigma_nmad
-        (of z_median); of PDFs also the scores of `pdf_scores.score`. Of classes accuracy and log_loss.
+        (of z_median); of PDFs also the scores of `pdf_scores.score`, and at_low_end and at_high_end, the shares of
+        `ends.at_ends`. Of classes accuracy and log_loss.
     """
     size = np.array([len(part.truth) for part in parts])
     found: dict[str, float] = {
@@ -134,6 +145,9 @@ def score(parts: Sequence[HeldOut]) -> dict[str, float]:
         each = pd.DataFrame([pdf_scores.score(mixture, z) for mixture, z in pdfs])
         found |= {name: float(size @ each[name] / size.sum()) for name in ("crps", "coverage_68", "coverage_95")}
         found["pit_ks"] = pdf_scores.ks_distance(np.concatenate([pdf.cdf(mixture, np.log1p(z)) for mixture, z in pdfs]))
+    if pdfs and ends is not None:
+        share = np.concatenate([at_ends(mixture, ends) for mixture, _ in pdfs]).mean(0)
+        found |= dict(zip(("at_low_end", "at_high_end"), share.tolist(), strict=True))
     return found
 
 
