@@ -30,12 +30,14 @@ def test_columns_have_the_kind_of_their_values_and_ours_say_what_they_are():
     )
     found = pd.DataFrame(
         {"status": "ok", "z_phot": [1.23456, np.nan, 2], "faint": [True, False, False], "edge": False, "stacked": True}
+        | {"z_at_end": [False, False, True]}
     )
     by_name = {column["name"]: column for column in columns(answered(given, found, {}, {}))}
-    assert list(by_name) == ["status", "z_phot", "faint", "name", "number", "flux", "id", "small", "seen", "stacked"]
+    first = ["status", "z_phot", "z_at_end", "faint"]
+    assert list(by_name) == [*first, "name", "number", "flux", "id", "small", "seen", "stacked"]
     kinds = {name: column["kind"] for name, column in by_name.items()}
     assert kinds == {
-        "status": "text", "z_phot": "number", "faint": "warning", "name": "text", "number": "number", "flux": "number",
+        "status": "text", "z_phot": "number", "z_at_end": "warning", "faint": "warning", "name": "text", "number": "number", "flux": "number",
         "id": "text", "small": "number", "seen": "flag", "stacked": "flag",
     }  # fmt: skip
     assert by_name["name"]["values"] == ["b", None, "x" * 200 + "…"]
