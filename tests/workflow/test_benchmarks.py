@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import ROOT
@@ -86,3 +87,32 @@ def test_a_gain_of_images_is_positive_for_every_score_and_bold_where_it_is_certa
         assert found["phot+img_gen"].startswith("**+0.0120 [+0.")
         assert found["phot"].startswith("+0.0040 [-0.")
         assert found["trees"].startswith("**-0.0120 [-0.")
+
+
+def test_a_fifth_of_the_groups_is_held_out_and_scored(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    held_out = __import__("held_out")
+    rng = np.random.default_rng(1)
+    ra = np.repeat(rng.uniform(0, 360, 1000), 2) + np.tile([0, 0.1 / 3600], 1000)  # pairs
+    mean, sigma = rng.uniform(0.5, 1.5, 2000), rng.uniform(0.02, 0.1, 2000)
+    rows = pd.DataFrame({"ra": ra, "dec": 10.0, "z": np.expm1(rng.normal(mean, sigma))})
+    rows.to_csv(tmp_path / "quasars.csv", index_label="name")
+    settings = {"catalog": {"files": {"sdss": "../data/quasars.csv"}}}
+    held = held_out.prepare(settings, tmp_path, tmp_path / "run")
+    known = pd.read_csv(settings["catalog"]["files"]["sdss"])
+    names = held["name"].astype(int)
+    assert sorted([*known["name"], *names]) == list(range(2000))
+    assert not set(known["name"] // 2) & set(names // 2)
+    assert len(held) == pytest.approx(400, abs=2)
+    pdfs = {
+        "pdf_weight": [[1.0]] * len(held),
+        "pdf_mean": mean[names, None].tolist(),
+        "pdf_sigma": sigma[names, None].tolist(),
+    }
+    z = np.expm1(mean[names])
+    found = pd.DataFrame({"status": "ok", "inputs": "phot", "z_phot": z, "z_median": z, "out_of_domain": z > 3} | pdfs)
+    line = held_out.scored(found, held["z"].astype(float).to_numpy())
+    assert line[:2] == ("phot", "400")
+    assert float(line[5].split()[0]) == pytest.approx(68, abs=7)
+    assert line[5].endswith("± 2.3")
+    assert float(line[8]) == pytest.approx(100 * np.mean(z > 3), abs=0.1)
