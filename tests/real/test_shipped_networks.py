@@ -40,3 +40,14 @@ def test_quasars_with_images_get_better_redshifts_than_without(sdss):
         assert 0.6 < covered < 0.85
         scatters.append(scatter)
     assert scatters[1] < 1.1 * scatters[0]
+
+
+def test_quasars_beyond_the_training_have_redshifts_that_are_marked_as_limits(sdss):
+    rows = pd.read_csv(sdss / "catalog/dr5q.csv.gz")
+    z = rows["z"].to_numpy()
+    beyond, within = z > 5, (z > 3.25) & (z < 4.5)
+    for name in ("sdss-dr5q", "sdss-quasars"):
+        some = rows[beyond | within].drop(columns="z")
+        marked = crossz.predict(some, crossz.load(name))["z_at_end"].to_numpy()
+        assert marked[beyond[beyond | within]].mean() > 0.9
+        assert marked[within[beyond | within]].mean() < 0.05
