@@ -1,7 +1,7 @@
 """What images add to photometry on the embedded sky, for each of `sky.effects`: one sky with it alone, one without any, one with all.
 
-    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/effects.py [--only all none hosts] [--quasars 8000] [--cores 2]
-        [--folder /tmp/effects] [--output effects.json]
+    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/effects.py [--only all none hosts] [--quasars 4000] [--backbone growth]
+        [--cores 2] [--folder /tmp/effects] [--output effects.json]
 
 The network of images and photometry, the same network of photometry alone and extra trees are trained on the same splits. Each
 sky has a subfolder; a run that was interrupted goes on there, and one that is done is only read.
@@ -15,6 +15,7 @@ import pandas as pd
 from common import table
 from main_job import job
 
+from crossz.core.names import APERTURES
 from crossz.core.provenance import versions
 from crossz.scores.intervals import corrected
 from crossz.sky.survey import EFFECTS
@@ -44,11 +45,11 @@ def gains(metrics: pd.DataFrame, score: str) -> dict[str, str]:
     return found
 
 
-def settings(dataset: str, effects: tuple[str, ...], quasars: int) -> dict:
+def settings(dataset: str, effects: tuple[str, ...], quasars: int, backbone: str) -> dict:
     """Of one run."""
     return {
         "datasets": [dataset], "networks": ["crossmodal", "phot"], "sky": {"effects": list(effects), "quasars": quasars},
-        "references": {"models": ["extra_trees"]}, "mml": {"run": False}, "stack": False,
+        "crossmodal": {"backbone": backbone}, "references": {"models": ["extra_trees"]}, "mml": {"run": False}, "stack": False,
     }  # fmt: skip
 
 
@@ -56,7 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=SKIES, default=["none", "all"])
     parser.add_argument("--dataset", default="quasars_all")
-    parser.add_argument("--quasars", type=int, default=8000)
+    parser.add_argument("--quasars", type=int, default=4000)
+    parser.add_argument("--backbone", choices=APERTURES, default="growth")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/effects"))
     parser.add_argument("--output", type=Path, default=Path("effects.json"))
@@ -64,10 +66,18 @@ def main() -> None:
     rows = []
     for name in arguments.only:
         where, path = arguments.folder / name, "results/metrics.csv"
-        job(where, settings(arguments.dataset, SKIES[name], arguments.quasars), [path], cores=arguments.cores)
+        job(
+            where,
+            settings(arguments.dataset, SKIES[name], arguments.quasars, arguments.backbone),
+            [path],
+            cores=arguments.cores,
+        )
         metrics = pd.read_csv(where / path)
         rows += [(name, *gains(metrics, score).values()) for score in SCORES]
-    result = {"quasars": arguments.quasars, "versions": versions("snakemake", "torch", "numpy"), "rows": rows}
+    result = {
+        "quasars": arguments.quasars, "backbone": arguments.backbone, "versions": versions("snakemake", "torch", "numpy"),
+        "rows": rows,
+    }  # fmt: skip
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
     print(table(["effects", "objects", "score", "phot+img", *(f"gain over {name}" for name in ALONE)], rows))
 

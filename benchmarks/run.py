@@ -1,6 +1,6 @@
 """All benchmarks on this machine, one after the other: benchmarks/results/{machine}.json, and the tables of the pages.
 
-    make benchmarks                                  # all but effects, growth and partitions: some half an hour on two idle cores
+    make benchmarks                                  # all but effects*, growth and partitions: some half an hour on two idle cores
     PYTHONPATH=src python benchmarks/run.py --only store scale [--sas FOLDER]
 
 A benchmark writes JSON and prints its table; here the tables go between the page's marks. What is not run this time stays as it is.
@@ -19,18 +19,22 @@ from common import machine
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/performance.md"
-PAGES = {"effects": ROOT / "docs/ablations.md"}
+PAGES = dict.fromkeys(("effects", "effects_small"), ROOT / "docs/ablations.md")
 """Pages of the benchmarks whose table is not on `PAGE`."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 BENCHMARKS: dict[str, dict[str, str]] = {
     "frames": ONE_THREAD, "stamps": ONE_THREAD, "store": ONE_THREAD, "scale": ONE_THREAD, "temperature": ONE_THREAD,
     "references": {"OMP_NUM_THREADS": "2"}, "prediction": ONE_THREAD, "main_job": ONE_THREAD, "memory": ONE_THREAD, "training": {},
-    "growth": ONE_THREAD, "effects": ONE_THREAD, "partitions": ONE_THREAD,
+    "growth": ONE_THREAD, "effects": ONE_THREAD, "effects_small": ONE_THREAD, "partitions": ONE_THREAD,
 }  # fmt: skip
-"""Each file here, in order, and the environment it wants."""
-LONG = ("scale", "growth", "effects")
+"""Each benchmark, in order, and the environment it wants."""
+OTHERWISE = {
+    "effects_small": ("effects", ["--backbone", "small", "--quasars", "8000", "--only", "none", "all", "hosts", "blending", "dcr", "psf", "defects"]),
+}  # fmt: skip
+"""What has no file of its own: the file that it runs, and how."""
+LONG = ("scale", "growth", "effects", "effects_small")
 """What can go on where it was interrupted."""
-HOURS = ("growth", "effects")
+HOURS = ("growth", "effects", "effects_small")
 """What takes hours, and runs only when it is named."""
 ELSEWHERE = {"partitions": ROOT / "build/lsdb/bin/python"}
 """What runs in another environment, which `make build/lsdb/ready` makes, and only when it is named."""
@@ -38,15 +42,11 @@ ELSEWHERE = {"partitions": ROOT / "build/lsdb/bin/python"}
 
 def measured(name: str, arguments: list[str]) -> dict:
     """What one benchmark wrote, with its table and the machine."""
+    file, fixed = OTHERWISE.get(name, (name, []))
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "result.json")
-        command = [
-            str(ELSEWHERE.get(name, sys.executable)),
-            str(ROOT / "benchmarks" / f"{name}.py"),
-            "--output",
-            str(output),
-            *arguments,
-        ]
+        python, program = ELSEWHERE.get(name, sys.executable), ROOT / "benchmarks" / f"{file}.py"
+        command = [str(python), str(program), "--output", str(output), *fixed, *arguments]
         environment = os.environ | {"PYTHONPATH": str(ROOT / "src")} | BENCHMARKS[name]
         done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True)
         print(done.stdout, flush=True)
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument(
         "--folder",
         type=Path,
-        help="what `scale`, `growth` and `effects` make is kept there: they go on where they were interrupted",
+        help=f"what {', '.join(LONG)} make is kept there: they go on where they were interrupted",
     )
     arguments = parser.parse_args()
     slug = re.sub(r"[^a-z0-9]+", "-", machine().lower()).strip("-")

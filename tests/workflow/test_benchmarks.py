@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import ROOT
+
+from crossz.core.names import APERTURES
 
 RESULTS = sorted((ROOT / "benchmarks/results").glob("*.json"))
 
@@ -50,11 +53,33 @@ def test_the_benchmark_of_references_runs(tmp_path):
     assert [row["model"] for row in json.loads((tmp_path / "found.json").read_text())["jobs"]["300"]] == ["mean", "knn"]
 
 
+def test_skies_of_the_small_backbone_are_those_of_its_program_with_other_options(run, monkeypatch):
+    def program(command, **_):
+        Path(command[command.index("--output") + 1]).write_text(json.dumps({"backbone": "small"}))
+        asked.extend(command)
+        return subprocess.CompletedProcess(command, 0, stdout="| effects |\n")
+
+    asked = []
+    monkeypatch.setattr(run.subprocess, "run", program)
+    found = run.measured("effects_small", ["--folder", "skies"])
+    assert found == {"machine": run.machine(), "table": ["| effects |"], "backbone": "small"}
+    assert Path(asked[1]) == ROOT / "benchmarks/effects.py"
+    assert asked[asked.index("--backbone") + 1] == "small"
+    assert asked[-2:] == ["--folder", "skies"]
+
+
 def test_the_machine_has_no_name_in_it(run):
     import platform
 
     assert "cores" in run.machine()
     assert platform.node() not in run.machine()
+
+
+def test_the_networks_of_a_sky_have_the_backbone_that_is_asked_for(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    effects = __import__("effects")
+    for backbone in APERTURES:
+        assert effects.settings("quasars_all", ("dcr",), 100, backbone)["crossmodal"] == {"backbone": backbone}
 
 
 def test_a_gain_of_images_is_positive_for_every_score_and_bold_where_it_is_certain(monkeypatch):
