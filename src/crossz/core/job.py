@@ -29,7 +29,7 @@ _REMEDIES = {
     errno.EPERM: _DENIED,
 }
 _INTERRUPTED = "interrupted; what is finished is kept, and a rerun goes on from there"
-_NAMED = 3  # inputs, in a message
+_NAMED = 8  # inputs, in a message: all of most rules
 _LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 
 
