@@ -129,10 +129,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 # All extras but lsdb, which has a file of its own.
 EXTRAS = --extra workflow --extra progress --extra reproject --extra qp --extra dev
 
+# The files of the other environments begin as copies of the lock, to have its versions where they can.
 lock:
 	$(COMPILE) pyproject.toml requirements.in $(EXTRAS) -o requirements.txt
 	echo 'uv==0.13.9' | $(COMPILE) - -o requirements-uv.txt
-	for name in container storage lsdb; do cp requirements.txt requirements-$$name.txt; done # the same versions where they can be
+	for name in container storage lsdb; do cp requirements.txt requirements-$$name.txt; done
 	printf '%s\n' $(PLUGINS) | $(COMPILE) - -o requirements-container.txt
 	printf '%s\n' $(PLUGINS) $(STORAGE_TESTS) | $(COMPILE) - -o requirements-storage.txt
 	printf '%s\n' $(LSDB_TESTS) | $(COMPILE) pyproject.toml requirements.in - --extra lsdb -o requirements-lsdb.txt

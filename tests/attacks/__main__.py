@@ -52,9 +52,8 @@ def main() -> None:
     if unknown := set(options.groups) - GROUPS.keys():
         parser.error(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
     found = []
-    for name in (
-        options.groups or GROUPS
-    ):  # one at a time: a process inherits the files of all cases, and they count as its memory
+    # One group at a time: a process inherits the files of all cases that were made, and they count as its memory.
+    for name in options.groups or GROUPS:
         chosen = {name: [case for case in GROUPS[name]() if fnmatch.fnmatch(case.name, options.only)]}
         for outcome in outcomes(chosen, options.jobs):
             found.append(outcome)

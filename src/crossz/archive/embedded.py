@@ -48,7 +48,7 @@ def query(text: str, database: str | Path, source: str) -> pa.Table:
         names = [column[0] for column in cursor.description]
         rows = cursor.fetchall()
     except sqlite3.Error as error:
-        raise CrosszError(f"{source}: {error}") from error
+        raise CrosszError(f"{source}, in {database}: {error}") from error
     finally:
         connection.close()
     repeated = sorted({name for name in names if names.count(name) > 1})

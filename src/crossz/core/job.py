@@ -29,7 +29,7 @@ _REMEDIES = {
     errno.EPERM: _DENIED,
 }
 _INTERRUPTED = "interrupted; what is finished is kept, and a rerun goes on from there"
-_NAMED = 3  # inputs, in a message
+_NAMED = 8  # inputs, in a message: all of most rules
 _LEVELS = {"quiet": logging.WARNING, "verbose": logging.DEBUG}
 
 
@@ -70,9 +70,9 @@ def logged(log_path: str | Path, inputs: Sequence[str] = ()) -> Iterator[None]:
     """Run one job's work: messages of the logger `crossz` go to the terminal and to the job's log.
 
     An error that the user can mend (CrosszError, or an operating system's such as a full disk) ends the job with its
-    message alone. Any other error ends it with one line, and the log has the traceback. SIGTERM ends the job at once, with
-    a message and with the processes that it has started. The environment variable CROSSZ_LOG sets what the terminal
-    shows: `quiet`, warnings and errors; `verbose`, details and tracebacks too.
+    message alone. Any other error ends it with one line, and the log has the traceback. SIGTERM ends the job at once,
+    with a message and with the processes that it has started. The environment variable CROSSZ_LOG sets what the
+    terminal shows: `quiet`, warnings and errors; `verbose`, details and tracebacks too.
 
     Parameters
     ----------
@@ -119,12 +119,12 @@ def logged(log_path: str | Path, inputs: Sequence[str] = ()) -> Iterator[None]:
 
 
 def _foreseen(error: Exception) -> TypeGuard[CrosszError | OSError]:
-    """Whether it says by itself what is wrong: an OSError without a number is a library's, of contents that it cannot read."""
+    """Whether it says by itself what is wrong. An OSError without a number is a library's, about contents."""
     return isinstance(error, CrosszError) or (isinstance(error, OSError) and error.errno is not None)
 
 
 def _of_unforeseen(error: Exception, inputs: Sequence[str], log_path: str | Path) -> str:
-    """What a user reads of another error: an input that was changed may be to blame, first of all one without a checksum."""
+    """What a user reads of another error: a changed input may be to blame, first of all one without a checksum."""
     suspects = checksums.unnoted(inputs) or checksums.of_results(inputs)
     one = "one of " if len(suspects) > 1 else ""
     remedy = f"if {one}{_some(suspects)} was changed by hand, delete it and rerun; else " if suspects else ""

@@ -187,8 +187,8 @@ def wcs_of(header: fits.Header) -> WCS:
     Raises
     ------
     Refused
-        The projection is another one; a number is none, or not finite; the reference pixel is not the middle of the frame, or
-        its position off the sphere; the pixels are not squares of 0.396 arcsec within 5 %, or the sky is mirrored.
+        The projection is another one; a number is none, or not finite; the reference pixel is not the middle of the
+        frame, or its position off the sphere; the pixels are not squares of 0.396 arcsec within 5 %; the sky is mirrored.
     """
     with refusing("no WCS in its header"):
         types = [header.get(f"CTYPE{axis}") for axis in (1, 2)]

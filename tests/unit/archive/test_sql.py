@@ -90,6 +90,13 @@ def test_other_statements_and_tables_are_refused(database, text, words):
         assert connection.execute("select count(*) from PhotoObjAll").fetchone() == (1,)
 
 
+def test_a_database_that_cannot_be_read_is_named(tmp_path):
+    path = tmp_path / "sky.sqlite"
+    path.write_bytes(b"rubbish " * 1000)
+    with pytest.raises(CrosszError, match=rf"^q\.sql, in {path}: file is not a database"):
+        embedded.query("select objID from PhotoObjAll", path, "q.sql")
+
+
 QUERY = "select b.objID, a.z, a.class from dr17.SpecObjAll a join dr17.PhotoObjAll b on a.bestObjID = b.objID"
 
 

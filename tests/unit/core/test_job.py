@@ -180,14 +180,14 @@ def test_a_job_compares_its_inputs_and_notes_its_outputs(tmp_path, monkeypatch):
 def test_inputs_that_may_have_been_changed_are_named_where_the_work_fails(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("results").mkdir()
-    paths = {name: f"results/{name}" for name in "abcde"}
+    paths = {name: f"results/{name}" for name in "abcdefghij"}
     for path in paths.values():
         Path(path).write_text("no table")
     checksums.note(paths.values())
     files = {"input": Named(mine="mine.csv", **paths), "output": Named(out="results/out")}
     rule = SimpleNamespace(**files, params=Named(), log=["log"])
     end = "was changed by hand, delete it and rerun; else report it with log, which has the traceback"
-    words = rf"^crossz: KeyError: 'column'; if one of results/a, results/b, results/c and 2 more {end}$"
+    words = rf"^crossz: KeyError: 'column'; if one of {', '.join([*paths.values()][:8])} and 2 more {end}$"
     with pytest.raises(SystemExit, match=words), job.job(rule):
         raise KeyError("column")
     checksums.forget(["results/d"])
