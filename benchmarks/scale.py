@@ -32,6 +32,7 @@ from crossz.core.provenance import versions
 from crossz.estimates.estimates import Pdf, Point
 from crossz.estimates.pdf import Mixture
 from crossz.estimates.predictions import write_predictions
+from crossz.images import store as image_store
 from crossz.images.arrow import write_arrays
 from crossz.images.index import write_index
 from crossz.images.store import ImageStore
@@ -39,6 +40,7 @@ from crossz.models.rows import load_rows
 from crossz.scores import binned, comparison, metrics
 
 SPLITS, COMPONENTS = 5, 4
+image_store.CUTOUT_SIZE = 8  # 465,292 images of 64 x 64 pixels are 19 GB
 MIXTURES = ("phot+img", "phot_gen+img", "phot+img_gen", "phot_gen+img_gen")
 
 
@@ -90,10 +92,14 @@ def split(folder: Path) -> None:
 
 
 def fill_shards(folder: Path) -> None:
-    """Cutout files with images of 8 x 8 pixels, which only the gallery looks at."""
+    """Cutout files with small images, which only the gallery looks at."""
     for path in shard_paths(folder):
         objID = pq.read_table(path, columns=["objID"])["objID"].to_numpy()
-        pixels = {"image": np.ones((len(objID), 5, 8, 8), np.float16), "mask": np.zeros((len(objID), 8, 8), np.uint8)}
+        size = (image_store.CUTOUT_SIZE, image_store.CUTOUT_SIZE)
+        pixels = {
+            "image": np.ones((len(objID), len(BANDS), *size), np.float16),
+            "mask": np.zeros((len(objID), *size), np.uint8),
+        }
         write_arrays(path.with_suffix(".arrow"), {"objID": objID, "status": [OK] * len(objID), **pixels})
 
 
@@ -170,6 +176,7 @@ STAGES = {
     "(spectra)": "scale_models.fill_spectra",
     "spectral baseline, one epoch": "scale_models.spectral_baseline",
     "ensemble.json": "scale_figures.score_ensemble",
+    "domain": "scale_figures.measure_domain",
     "bundle, model card": "scale_figures.bundle",
     "figure of redshifts": "scale_figures.figure_redshifts",
     "figures of estimates": "scale_figures.figure_estimates",

@@ -8,7 +8,7 @@ from pathlib import Path
 import scale
 from scale_models import rows, trained
 
-from crossz.apply import export
+from crossz.apply import domain, export
 from crossz.core import run_record
 from crossz.report import calibration, gallery, models, redshifts
 from crossz.scores import ensemble
@@ -16,6 +16,11 @@ from crossz.scores import ensemble
 
 def score_ensemble(folder: Path) -> None:
     ensemble.write_ensemble(predictions=networks(folder), ensemble=folder / "ensemble.json")
+
+
+def measure_domain(folder: Path) -> None:
+    info = trained(folder)["info"]
+    domain.write_domain(**rows(folder), cutouts=[], info=info, domain=folder / "domain.safetensors")
 
 
 def bundle(folder: Path) -> None:
@@ -28,6 +33,7 @@ def bundle(folder: Path) -> None:
         models=[trained(folder)["model"]], infos=[trained(folder)["info"]], splits=scale.split_paths(folder), **files,
         receipt=folder / "raw.json", metrics=folder / "m.csv", record=record, query=[], bundle=folder / "bundle",
         dataset="sample", network="crossmodal", align=None, references=["knn"], ensemble=folder / "ensemble.json",
+        reference=folder / "domain.safetensors",
     )  # fmt: skip
 
 

@@ -53,12 +53,12 @@ def export(
     network: str,
     align: str | None,
     references: Sequence[str],
+    reference: str | Path,
     ensemble: str | Path | None = None,
     binned: str | Path | None = None,
     weights: str = "float32",
     notes: str | None = None,
     stack: Sequence[str | Path] = (),
-    reference: str | Path | None = None,
 ) -> None:
     """Write the networks of all splits of one dataset as a bundle; equal inputs give equal bytes.
 
@@ -80,6 +80,8 @@ def export(
         How the images of the training were aligned; None of networks that see none.
     references
         Models whose scores the model card shows beside ours.
+    reference
+        The file of `domain.write_domain`: what the distance of new objects is measured from.
     ensemble
         The JSON file of `scores.ensemble`: temperatures and scores of all splits together.
     binned
@@ -90,8 +92,6 @@ def export(
         Markdown text for the model card: known failures, credit of the data.
     stack
         The files of `stacking.of_run`; nothing for a bundle of networks alone.
-    reference
-        The file of `domain.write_domain`: what the distance of new objects is measured from.
 
     Raises
     ------
@@ -108,10 +108,9 @@ def export(
         own = {name: value for name, value in content.items() if name not in (*COMMON, "model_sha256")}
         entries.append({"weights": f"split-{number}.safetensors"} | own)
         probes.append(probe(networks))
+    files[DOMAIN] = Path(reference).read_bytes()
     covered = domain(catalog, splits, index, ModelInfo.read(infos[0]))
-    if reference is not None:
-        files[DOMAIN] = Path(reference).read_bytes()
-        covered |= {"reference": DOMAIN, "threshold": THRESHOLD}
+    covered |= {"reference": DOMAIN, "threshold": THRESHOLD}
     facts = {"format": FORMAT, "crossz": VERSION, "dataset": dataset, "network": network} | common
     facts |= {
         "images": None if align is None else {"bands": BANDS, "pixels": CUTOUT_SIZE, "align": align},
