@@ -123,7 +123,7 @@ def test_a_fifth_of_the_groups_is_held_out_and_scored(monkeypatch, tmp_path):
     rows = pd.DataFrame({"ra": ra, "dec": 10.0, "z": np.expm1(rng.normal(mean, sigma))})
     rows.to_csv(tmp_path / "quasars.csv", index_label="name")
     settings = {"catalog": {"files": {"sdss": "../data/quasars.csv"}}}
-    held = held_out.prepare(settings, tmp_path, tmp_path / "run")
+    held = held_out.prepare(settings, tmp_path, tmp_path / "run", held_out.NUMBER)
     known = pd.read_csv(settings["catalog"]["files"]["sdss"])
     names = held["name"].astype(int)
     assert sorted([*known["name"], *names]) == list(range(2000))
@@ -136,7 +136,7 @@ def test_a_fifth_of_the_groups_is_held_out_and_scored(monkeypatch, tmp_path):
     }
     z = np.expm1(mean[names])
     found = pd.DataFrame({"status": "ok", "inputs": "phot", "z_phot": z, "z_median": z, "out_of_domain": z > 3} | pdfs)
-    line = held_out.scored(found, held["z"].astype(float).to_numpy())
+    line = held_out.scored(found.assign(z=held["z"].astype(float)))
     assert line[:2] == ("phot", "400")
     assert float(line[5].split()[0]) == pytest.approx(68, abs=7)
     assert line[5].endswith("± 2.3")
