@@ -78,7 +78,7 @@ def used_by_rule(used: Path) -> dict[str, dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quasars", type=int, default=3000)
+    parser.add_argument("--quasars", type=int, default=2000)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("main_job.json"))
     arguments = parser.parse_args()
