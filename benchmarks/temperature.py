@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 PYTHONPATH=src python benchmarks/temperature.py [--rows 93000] [--output temperature.json]
 
 93,000 objects are a validation part of DR17. PDFs are simulated, and too narrow. The temperature of all splits together is
-fitted to a part of 10,000 objects of a mean over five splits, which has five times as many components. Processor time, the best of three.
+fitted to 4,000 objects of a mean over five splits, which has five times as many components. Processor time, the best of three.
 """
 
 import argparse
