@@ -49,7 +49,7 @@ def settings(dataset: str, effects: tuple[str, ...], quasars: int, backbone: str
     """Of one run."""
     return {
         "datasets": [dataset], "networks": ["crossmodal", "phot"], "sky": {"effects": list(effects), "quasars": quasars},
-        "crossmodal": {"backbone": backbone}, "references": {"models": ["extra_trees"]}, "mml": {"run": False}, "stack": False,
+        "crossmodal": {"backbone": backbone}, "references": {"models": ["extra_trees"]}, "stack": False,
     }  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def test_scores_need_no_figure(workdir):
 
 
 def test_without_the_spectral_baseline_no_spectrum_is_made(workdir):
-    names = jobs(workdir, mml={"run": False})
+    names = jobs(workdir, mml={"datasets": []})
     assert set(names) == COMMON | {"all", "embedded_sky", "query", "stamps", "cutouts"}
 
 
@@ -189,7 +189,7 @@ def test_the_paper_s_network_goes_with_every_survey(workdir):
         "stamps",
         "cutouts",
     }
-    names = jobs(workdir, ROOT / "config/cutouts.yaml", ROOT / "config/paper.yaml", mml={"run": False})
+    names = jobs(workdir, ROOT / "config/cutouts.yaml", ROOT / "config/paper.yaml", mml={"datasets": []})
     assert set(names) == COMMON - {"trees", "stack"} | {"all", "user_catalog", "mat_cutouts"}
     paper, full = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("paper", "dr17"))
     assert paper["crossmodal"]["backbone"] == full["crossmodal"]["backbone"] == "resnet101"

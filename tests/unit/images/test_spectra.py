@@ -147,7 +147,7 @@ def test_the_archive_gives_the_same_bytes_and_is_not_asked_twice(objects, small_
 
 
 def test_nowhere_to_look_is_said_at_once(tmp_path):
-    with pytest.raises(CrosszError, match=r"no spectra on disk and no archive.*mml\.run: false"):
+    with pytest.raises(CrosszError, match=r"no spectra on disk and no archive.*mml\.datasets: \[\]"):
         Spectra(tmp_path, sas.Place(None, None, False))
 
 
