@@ -1,6 +1,6 @@
 """What images add to photometry on the embedded sky, for each of `sky.effects`: one sky with it alone, one without any, one with all.
 
-    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/effects.py [--only all none hosts] [--quasars 4000] [--backbone growth]
+    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/effects.py [--only all none] [--quasars 4000] [--backbone growth]
         [--cores 2] [--folder /tmp/effects] [--output effects.json]
 
 The network of images and photometry, the same network of photometry alone and extra trees are trained on the same splits. Each
@@ -55,7 +55,7 @@ def settings(dataset: str, effects: tuple[str, ...], quasars: int, backbone: str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=SKIES, default=["none", "all"])
+    parser.add_argument("--only", nargs="+", choices=SKIES, default=list(SKIES))
     parser.add_argument("--dataset", default="quasars_all")
     parser.add_argument("--quasars", type=int, default=4000)
     parser.add_argument("--backbone", choices=APERTURES, default="growth")
