@@ -184,7 +184,9 @@ def write_references(
     CrosszError
         A part of the split is empty, a class has no training object, or an estimate is not finite.
     """
-    rows = load_rows(catalog, split, ImageStore(index, []))  # no image is looked at
+    truth_column = "class" if classes else "z"
+    read = [truth_column, *ft.photometry_columns(magnitudes), *columns]
+    rows = load_rows(catalog, split, ImageStore(index, []), read)  # no image is looked at
     phot = ft.flat(ft.photometry(rows, magnitudes, columns))
     subset = rows["subset"].to_numpy()
     truth = labels(rows, classes) if classes else rows["z"].to_numpy()
@@ -193,7 +195,7 @@ def write_references(
         require_all(truth[learnt], classes, f"{split}, part train")
     train = Part(phot[learnt], truth[learnt])
     held = Held(phot[~learnt], np.flatnonzero(subset[~learnt] == "val"), truth[subset == "val"])
-    written = rows.loc[~learnt, ["objID", "class" if classes else "z", "subset"]]
+    written = rows.loc[~learnt, ["objID", truth_column, "subset"]]
     del rows, phot  # half a gigabyte of DR17
     for model, path in predictions.items():
         with threadpool_limits(threads):

@@ -26,7 +26,7 @@ def load_rows(
     catalog, split, store
         The rows, their subsets, and their images.
     columns
-        Columns of the catalog beside objID; default: all.
+        Columns beside objID, as far as the catalog has them; default: all.
 
     Raises
     ------
@@ -35,7 +35,9 @@ def load_rows(
     """
     subsets = pq.read_table(split).to_pandas()
     subsets["row"] = store.rows(subsets["objID"].to_numpy())
-    table = pq.read_table(catalog, columns=None if columns is None else ["objID", *columns]).to_pandas()
+    if columns is not None:
+        columns = [name for name in pq.read_schema(catalog).names if name in {"objID", *columns}]
+    table = pq.read_table(catalog, columns=columns).to_pandas()
     rows = subsets[subsets["row"] >= 0].merge(table, on="objID", validate="one_to_one")
     if empty := [part for part in SUBSETS if not (rows["subset"] == part).any()]:
         raise CrosszError(f"{split}: no object with a usable image is left in part {' and '.join(empty)}")
