@@ -1,7 +1,7 @@
 """What images add to photometry on the embedded sky, for each of `sky.effects`: one sky with it alone, one without any, one with all.
 
-    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/effects.py [--only all none hosts] [--quasars 4000] [--backbone growth]
-        [--cores 2] [--folder /tmp/effects] [--output effects.json]
+    PYTHONPATH=src OMP_NUM_THREADS=1 python benchmarks/effects.py [--only all none] [--quasars 4000] [--backbone growth]
+        [--epochs 8] [--cores 2] [--folder /tmp/effects] [--output effects.json]
 
 The network of images and photometry, the same network of photometry alone and extra trees are trained on the same splits. Each
 sky has a subfolder; a run that was interrupted goes on there, and one that is done is only read.
@@ -45,20 +45,22 @@ def gains(metrics: pd.DataFrame, score: str) -> dict[str, str]:
     return found
 
 
-def settings(dataset: str, effects: tuple[str, ...], quasars: int, backbone: str) -> dict:
+def settings(dataset: str, effects: tuple[str, ...], quasars: int, backbone: str, epochs: int) -> dict:
     """Of one run."""
     return {
         "datasets": [dataset], "networks": ["crossmodal", "phot"], "sky": {"effects": list(effects), "quasars": quasars},
-        "crossmodal": {"backbone": backbone}, "references": {"models": ["extra_trees"]}, "mml": {"run": False}, "stack": False,
+        "crossmodal": {"backbone": backbone}, "train": {"epochs": epochs, "patience": epochs},
+        "references": {"models": ["extra_trees"]}, "stack": False,
     }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=SKIES, default=["none", "all"])
+    parser.add_argument("--only", nargs="+", choices=SKIES, default=list(SKIES))
     parser.add_argument("--dataset", default="quasars_all")
     parser.add_argument("--quasars", type=int, default=4000)
     parser.add_argument("--backbone", choices=APERTURES, default="growth")
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/effects"))
     parser.add_argument("--output", type=Path, default=Path("effects.json"))
@@ -68,15 +70,15 @@ def main() -> None:
         where, path = arguments.folder / name, "results/metrics.csv"
         job(
             where,
-            settings(arguments.dataset, SKIES[name], arguments.quasars, arguments.backbone),
+            settings(arguments.dataset, SKIES[name], arguments.quasars, arguments.backbone, arguments.epochs),
             [path],
             cores=arguments.cores,
         )
         metrics = pd.read_csv(where / path)
         rows += [(name, *gains(metrics, score).values()) for score in SCORES]
     result = {
-        "quasars": arguments.quasars, "backbone": arguments.backbone, "versions": versions("snakemake", "torch", "numpy"),
-        "rows": rows,
+        "quasars": arguments.quasars, "backbone": arguments.backbone, "epochs": arguments.epochs,
+        "versions": versions("snakemake", "torch", "numpy"), "rows": rows,
     }  # fmt: skip
     arguments.output.write_text(json.dumps(result, indent=2) + "\n")
     print(table(["effects", "objects", "score", "phot+img", *(f"gain over {name}" for name in ALONE)], rows))

@@ -42,7 +42,7 @@ def prepare(data: Path, folder: Path) -> None:
     """Catalog, splits and images of the cutouts, the DR5 quasars, and a network of those that are no cutouts."""
     dr5q = {"file": str(data / "catalog/dr5q.csv.gz"), "units": "asinh"}
     settings = {
-        "survey": "cutouts", "datasets": ["cutouts"], "photometry": {"magnitudes": "psf"}, "mml": {"run": False},
+        "survey": "cutouts", "datasets": ["cutouts"], "photometry": {"magnitudes": "psf"},
         "catalog": {
             "files": {"cutouts": str(data / "cutouts/catalog.csv")},
             "also": {"near": dr5q | {"z": [2.75, 5]}, "all": dr5q | {"z": None}},
@@ -58,7 +58,7 @@ def prepare(data: Path, folder: Path) -> None:
         rows.assign(objID=-rows["objID"]).to_parquet(others)
     settings = {
         "survey": "photometry", "datasets": ["dr5q"], "networks": ["phot"], "catalog": {"files": {"dr5q": str(others)}},
-        "photometry": {"magnitudes": "psf"}, "mml": {"run": False}, "stack": False, "plan": {"shards": 1},
+        "photometry": {"magnitudes": "psf"}, "stack": False, "plan": {"shards": 1},
         "splits": {"count": 1, "fractions": [0.8, 0.1, 0.1]}, "train": {"batch_size": 256, "epochs": 24},
     }  # fmt: skip
     job(folder / "dr5q", settings, ["results/models/dr5q/phot/0/model.pt"], cores=1)

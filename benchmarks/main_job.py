@@ -1,6 +1,6 @@
 """Where the main job's time goes: processor seconds of each rule on the embedded sky, Python's start and imports included.
 
-    PYTHONPATH=src python benchmarks/main_job.py [--quasars 2000] [--cores 2] [--output main_job.json]
+    PYTHONPATH=src python benchmarks/main_job.py [--quasars 4000] [--cores 2] [--output main_job.json]
 
 The whole job runs in a folder of its own; every process of it says at its end what it has used.
 """
@@ -78,7 +78,7 @@ def used_by_rule(used: Path) -> dict[str, dict]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quasars", type=int, default=2000)
+    parser.add_argument("--quasars", type=int, default=4000)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--output", type=Path, default=Path("main_job.json"))
     arguments = parser.parse_args()

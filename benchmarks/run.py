@@ -29,7 +29,7 @@ BENCHMARKS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """Each benchmark, in order, and the environment it wants."""
 OTHERWISE = {
-    "effects_small": ("effects", ["--backbone", "small", "--quasars", "8000", "--only", "none", "all", "hosts", "blending", "dcr", "psf", "defects"]),
+    "effects_small": ("effects", ["--backbone", "small", "--quasars", "8000", "--epochs", "16", "--only", "none", "all", "hosts", "blending", "dcr", "psf", "defects"]),
 }  # fmt: skip
 """What has no file of its own: the file that it runs, and how."""
 LONG = ("scale", "growth", "effects", "effects_small")

@@ -16,7 +16,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/tutorial.md"
 PICTURES = {
-    "results/figures/baseline/crossmodal/phot+img.png": "docs/estimate.png",
+    "results/figures/quasars_all/crossmodal/phot+img.png": "docs/estimate.png",
     "results/pdf.png": "docs/tutorial-pdf.png",
 }
 """Where a picture comes from, and its name in the docs."""

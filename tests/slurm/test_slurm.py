@@ -20,7 +20,7 @@ SLURM = [
     "--latency-wait=5",
 ]
 TABLE = "results/metrics.csv"
-ONE = {"datasets": ["baseline"], "mml": {"run": False}}
+ONE = {"datasets": ["baseline"], "mml": {"datasets": []}}
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, NEEDED)), reason=f"needs root and {', '.join(NEEDED)}"

@@ -1,7 +1,7 @@
 """What a bucket has after a run, beside what a folder has after a run without storage."""
 
 PREFIX = "runs/one/"
-SMALLEST = {"datasets": ["baseline"], "mml": {"run": False}}
+SMALLEST = {"datasets": ["baseline"], "mml": {"datasets": []}}
 TARGETS = ["results/metrics.csv", "results/figures/baseline/gallery.png"]
 
 

@@ -21,7 +21,7 @@ def test_networks_see_the_columns_of_external_surveys(small_sky, tmp_path):
     with serve(small_sky / "sky.sqlite", [small_sky / "sas"], vizier=tables) as server:
         overlay = (ROOT / "config/loopback.yaml").read_text().replace("http://127.0.0.1:8917", server.url)
         overrides = yaml.safe_load(overlay) | {
-            "datasets": ["baseline"], "networks": ["phot"], "mml": {"run": False}, "train": {"epochs": 2, "batch_size": 16},
+            "datasets": ["baseline"], "networks": ["phot"], "mml": {"datasets": []}, "train": {"epochs": 2, "batch_size": 16},
             "references": {"models": ["mean", "knn"]}, "photometry": {"crossmatch": ["allwise", "gaia"]},
         }  # fmt: skip
         snakemake(where, "results/metrics.csv", login=login, **overrides)

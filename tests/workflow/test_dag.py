@@ -85,15 +85,15 @@ def test_the_memory_of_the_trainings_is_told_before_there_is_data(workdir):
 
 def test_a_bundle_is_made_of_all_splits_of_its_network(workdir):
     names = jobs(workdir, ask=["results/bundle/baseline-crossmodal.zip"])
-    assert [names.count(name) for name in ("bundle", "bundle_zip", "metrics", "train")] == [1, 1, 1, 10]
-    assert [names.count(name) for name in ("trees", "stack", "ensemble")] == [2, 2, 2]
+    assert [names.count(name) for name in ("bundle", "bundle_zip", "metrics", "train")] == [1, 1, 1, 15]
+    assert [names.count(name) for name in ("trees", "stack", "ensemble")] == [3, 3, 2]
 
 
 def test_the_embedded_survey_runs_every_stage_and_cuts_the_union_once(workdir):
     names = jobs(workdir)
     assert set(names) == COMMON | MML | {"all", "embedded_sky", "embedded_spectra", "query", "stamps", "cutouts"}
-    assert {name: names.count(name) for name in ("embedded_sky", "query", "stamps", "cutouts", "train", "references")} == {
-        "embedded_sky": 1, "query": 2, "stamps": 4, "cutouts": 4, "train": 10, "references": 10,
+    assert {name: names.count(name) for name in ("query", "stamps", "cutouts", "train", "references", "mml")} == {
+        "query": 3, "stamps": 4, "cutouts": 4, "train": 15, "references": 15, "mml": 5,
     }  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_scores_need_no_figure(workdir):
 
 
 def test_without_the_spectral_baseline_no_spectrum_is_made(workdir):
-    names = jobs(workdir, mml={"run": False})
+    names = jobs(workdir, mml={"datasets": []})
     assert set(names) == COMMON | {"all", "embedded_sky", "query", "stamps", "cutouts"}
 
 
@@ -189,7 +189,7 @@ def test_the_paper_s_network_goes_with_every_survey(workdir):
         "stamps",
         "cutouts",
     }
-    names = jobs(workdir, ROOT / "config/cutouts.yaml", ROOT / "config/paper.yaml", mml={"run": False})
+    names = jobs(workdir, ROOT / "config/cutouts.yaml", ROOT / "config/paper.yaml", mml={"datasets": []})
     assert set(names) == COMMON - {"trees", "stack"} | {"all", "user_catalog", "mat_cutouts"}
     paper, full = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("paper", "dr17"))
     assert paper["crossmodal"]["backbone"] == full["crossmodal"]["backbone"] == "resnet101"

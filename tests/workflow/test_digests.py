@@ -32,11 +32,11 @@ SURVEYS: dict[str, dict] = {
     "sdss": {"survey": "sdss", "catalog": {"backend": "casjobs"}},
     "cutouts": {
         "survey": "cutouts", "datasets": ["baseline"], "catalog": {"files": {"baseline": "mine.csv"}}, "cutouts": {"folder": "."},
-        "mml": {"run": False},
+        "mml": {"datasets": []},
     },
     "photometry": {
         "survey": "photometry", "datasets": ["baseline"], "catalog": {"files": {"baseline": "mine.csv"}}, "networks": ["phot"],
-        "mml": {"run": False},
+        "mml": {"datasets": []},
     },
 }  # fmt: skip
 

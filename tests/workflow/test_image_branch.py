@@ -14,7 +14,7 @@ SETTINGS = {
     "plan": {"shards": 1},
     "train": {"epochs": 16, "batch_size": 16},
     "references": {"models": ["mean"]},
-    "mml": {"run": False},
+    "mml": {"datasets": []},
     "stack": False,
 }
 """Enough quasars, and little else."""

@@ -12,7 +12,7 @@ from project import ROOT, copied, planned
 ONE = {"plan": {"shards": 1}, "splits": {"count": 1}, "references": {"models": ["mean"]}}
 EMBEDDED = ONE | {"networks": ["crossmodal", "point", "integer"]}
 CROSSMATCHED = {"photometry": {"crossmatch": ["allwise"]}}
-ARCHIVE = ONE | {"survey": "sdss", "catalog": {"backend": "casjobs"}, "mml": {"run": False}}
+ARCHIVE = ONE | {"survey": "sdss", "catalog": {"backend": "casjobs"}, "mml": {"datasets": []}}
 
 # Rules, from the last to the first: what a change of each kind reaches.
 RECORD = {"metrics", "figure_models", "pages"}

@@ -19,7 +19,7 @@ rule forecast:
         "../../envs/pipeline.yaml"
     params:
         rate_MB_s=lookup("archive/rate_MB_s", within=config),
-        spectra=lookup("mml/run", within=config),
+        spectra=bool(MML_DATASETS),
         code=code_digest("archive.forecast"),
     script:
         "../scripts/forecast.py"

@@ -48,6 +48,7 @@ if workflow.is_main_process and config["bundle"] is None:
         logger.warning(message)
 
 DATASETS = config["datasets"]
+MML_DATASETS = [name for name in DATASETS if name in config["mml"]["datasets"]]
 SPLITS = range(config["splits"]["count"])
 SHARDS = [f"{number:04d}" for number in range(config["plan"]["shards"])]
 PATTERNS, ALONE, MML_INPUTS = list(names.PATTERNS), list(names.ALONE), list(names.MML_INPUTS)

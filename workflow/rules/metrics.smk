@@ -19,7 +19,6 @@ STACKED_PREDICTIONS = collect(
     split=SPLITS,
     inputs=STACKED_INPUTS,
 )
-MML_DATASETS = DATASETS if config["mml"]["run"] else []
 MML_PREDICTIONS = collect(
     "results/predictions/{dataset}/mml/{split}/{inputs}.parquet", dataset=MML_DATASETS, split=SPLITS, inputs=MML_INPUTS
 )

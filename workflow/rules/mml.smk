@@ -1,4 +1,4 @@
-# The baseline PhotoRedshift-MML: spectra on a common grid, its networks on every dataset and split (config: mml).
+# The baseline PhotoRedshift-MML: spectra on a common grid, its networks on some datasets and every split (config: mml).
 # Needs   results/catalog/, results/plan/, results/splits/, results/images.parquet (which rows have an image);
 #         SPECTRA, a folder that a rule fills with spectra, if there is one
 # Makes   results/spectra/{shard}.arrow (+ counts), results/models/{dataset}/mml/{split}/ (model.pt, model.json),
@@ -9,7 +9,7 @@
 rule spectra:
     input:
         plan="results/plan/{shard}.parquet",
-        catalogs=collect("results/catalog/{dataset}.parquet", dataset=DATASETS),
+        catalogs=collect("results/catalog/{dataset}.parquet", dataset=MML_DATASETS),
         folder=SPECTRA,
     output:
         spectra="results/spectra/{shard}.arrow",

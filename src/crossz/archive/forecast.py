@@ -35,7 +35,7 @@ def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float, spectra: bool) ->
     rate_MB_s
         Rate of the network, MB/s.
     spectra
-        A spectrum of each object is fetched beside the frames (mml.run).
+        A spectrum of each object is fetched beside the frames (mml.datasets).
     """
     objects = sum(map(len, shards))
     fields = [len(shard[list(FieldID._fields)].drop_duplicates()) for shard in shards]

@@ -41,7 +41,7 @@ class Spectra:
     def __init__(self, cache: str | Path, place: Place):
         archive = place.archive if place.archive and place.archive["sas"] else None
         if place.root is None and archive is None:
-            raise CrosszError("there are no spectra on disk and no archive to ask; set mml.run: false")
+            raise CrosszError("there are no spectra on disk and no archive to ask; set mml.datasets: []")
         self._folders = [Path(folder) for folder in (place.root, cache) if folder is not None]
         self._own = Path(place.root if place.keep and place.root is not None else cache)
         self._client = Client(limits(archive)) if archive else None

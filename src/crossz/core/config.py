@@ -214,11 +214,13 @@ def _crossmatch(config: dict) -> list[str]:
 
 
 def _mml(config: dict) -> list[str]:
+    if not set(config["mml"]["datasets"]) & set(config["datasets"]):
+        return []
     problems = []
-    if config["mml"]["run"] and config["task"] == "classification":
-        problems.append("mml.run: that baseline estimates redshifts, not classes; set it to false")
-    if config["mml"]["run"] and config["survey"] in ("cutouts", "photometry"):
-        problems.append(f"mml.run: no spectra come with survey {config['survey']}; set it to false")
+    if config["task"] == "classification":
+        problems.append("mml.datasets: that baseline estimates redshifts, not classes; set it to []")
+    if config["survey"] in ("cutouts", "photometry"):
+        problems.append(f"mml.datasets: no spectra come with survey {config['survey']}; set it to []")
     return problems
 
 

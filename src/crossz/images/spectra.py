@@ -82,7 +82,7 @@ def identify(plan: pd.DataFrame, catalogs: Sequence[pd.DataFrame]) -> list[Spect
     rows = plan[["specObjID"]].merge(known.drop_duplicates("specObjID"), on="specObjID", how="left")
     if rows.isna().any(axis=None):
         absent = ", ".join(name for name in SpectrumID._fields if rows[name].isna().any())
-        raise CrosszError(f"{absent} missing for some objects: add them to the query, or set mml.run: false")
+        raise CrosszError(f"{absent} missing for some objects: add them to the query, or set mml.datasets: []")
     names = zip(*(rows[name] for name in SpectrumID._fields), strict=True)
     return [SpectrumID(int(plate), int(mjd), int(fiberID), str(run2d).strip()) for plate, mjd, fiberID, run2d in names]
 
@@ -95,12 +95,14 @@ def write_spectra(
     counts: str | Path,
     source: Callable[[Sequence[SpectrumID]], Iterable[Coadd | None]],
 ) -> None:
-    """Put the spectra of one shard's objects on the common grid; write them, and the account of every object.
+    """Put the spectra of a shard's objects in some catalogs on the common grid; write them, and the account of every one.
 
     Parameters
     ----------
-    plan, catalogs
-        Paths of the shard's plan, and of the catalogs that say which spectrum an object has.
+    plan
+        Path of the shard's plan.
+    catalogs
+        Paths of catalogs that say which spectrum an object has. Other objects of the plan get none.
     spectra
         Path of the store. Columns: objID, status, flux [3600] float16 (units: `resample`), ok [450] uint8, packed bits.
     counts
@@ -109,9 +111,11 @@ def write_spectra(
         Gives the pixels of each spectrum asked for, in their order, None where the archive has none
         (archive.spectra.Spectra).
     """
-    objects = pq.read_table(plan, columns=["objID", "specObjID"]).to_pandas()
     columns = ["specObjID", *SpectrumID._fields]
-    wanted = identify(objects, [pq.read_table(path, columns=columns).to_pandas() for path in catalogs])
+    known = [pq.read_table(path, columns=columns).to_pandas() for path in catalogs]
+    planned = pq.read_table(plan, columns=["objID", "specObjID"]).to_pandas()
+    objects = planned[planned["specObjID"].isin(pd.concat(known)["specObjID"])]
+    wanted = identify(objects, known)
     flux, ok = np.zeros((len(objects), PIXELS), np.float16), np.zeros((len(objects), PIXELS), bool)
     status = []
     for row, coadd in enumerate(source(wanted)):

@@ -222,7 +222,7 @@ def prepare(rows: pd.DataFrame, spectra: Sequence[str | Path], magnitudes: str) 
     loaded, there = load_spectra(spectra, rows["objID"].to_numpy())
     for name in ("train", "val"):
         if not there[subset == name].any():
-            raise CrosszError(f"no object of part {name} has a spectrum; set mml.run: false")
+            raise CrosszError(f"no object of part {name} has a spectrum; take the dataset out of mml.datasets")
     inputs, log1p = photometric_inputs(rows, magnitudes), np.log1p(z)
     scale = Scale(float(log1p[train].mean()), float(max(log1p[train].std(), 1e-6)))
     limits = fit_range(inputs[train])

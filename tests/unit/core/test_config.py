@@ -95,7 +95,7 @@ def test_the_default_is_valid():
         ("photometry.columns", ["w1mpro", "ZERR"], "photometry.columns: ZERR (of crossmodal) comes with a spectrum"),
         ("variants.phot", {"photometry": {"columns": ["Z"]}}, "photometry.columns: Z (of phot) comes with a spectrum"),
         ("crossmodal.target", "z", "crossmodal.head: a mixture is of ln(1 + z); set crossmodal.target: log1p"),
-        ("task", "classification", "mml.run: that baseline estimates redshifts, not classes"),
+        ("task", "classification", "mml.datasets: that baseline estimates redshifts, not classes"),
         ("classes", ["STAR"], "classes: ['STAR'] is too short"),
         ("survey", "photometry", "networks: crossmodal needs images, which survey photometry has not"),
         ("seed", None, "seed: None is not of type 'integer'"),

@@ -118,6 +118,14 @@ def write(objects, folder, place):
     return read_arrays(out[0]), json.loads(out[1].read_text()), out[0].read_bytes()
 
 
+def test_objects_of_other_catalogs_get_no_spectrum(objects, small_sky, tmp_path):
+    plan, first, _ = objects
+    columns, counts, _ = write([plan, first], tmp_path, sas.Place(small_sky / "spectra", None, False))
+    known = set(pd.read_parquet(first)["objID"])
+    assert columns["objID"].tolist() == [objID for objID in pd.read_parquet(plan)["objID"] if objID in known]
+    assert counts["objects"] == len(columns["flux"]) == 8
+
+
 def test_everybody_is_there_and_accounted_for(objects, small_sky, tmp_path):
     columns, counts, _ = write(objects, tmp_path, sas.Place(small_sky / "spectra", None, False))
     assert (counts["objects"], counts["status"]) == (12, {"missing_spectrum": 2, "ok": 10})
@@ -147,7 +155,7 @@ def test_the_archive_gives_the_same_bytes_and_is_not_asked_twice(objects, small_
 
 
 def test_nowhere_to_look_is_said_at_once(tmp_path):
-    with pytest.raises(CrosszError, match=r"no spectra on disk and no archive.*mml\.run: false"):
+    with pytest.raises(CrosszError, match=r"no spectra on disk and no archive.*mml\.datasets: \[\]"):
         Spectra(tmp_path, sas.Place(None, None, False))
 
 

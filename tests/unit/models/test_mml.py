@@ -21,7 +21,7 @@ from crossz.models import mml_inputs, mml_training
 from crossz.models.mml import ChannelAttention, SpectrumNet, generator, log_cosh, regressor
 from crossz.sdss.spectra import STEP
 
-SETTINGS = {"run": True, "epochs": 2, "learning_rate": 3e-3, "batch_size": 32}
+SETTINGS = {"epochs": 2, "learning_rate": 3e-3, "batch_size": 32}
 
 
 def flux_of(z):
@@ -160,7 +160,7 @@ def test_an_object_without_a_spectrum_keeps_its_rows(survey, plain, tmp_path):
 
 def test_no_spectrum_at_all_is_refused(survey, tmp_path):
     paths = with_spectra(survey, tmp_path, without=range(360))
-    with pytest.raises(CrosszError, match=r"of part train has a spectrum; set mml\.run: false"):
+    with pytest.raises(CrosszError, match=r"of part train has a spectrum; take the dataset out of mml\.datasets"):
         run(survey, paths, tmp_path)
 
 
