@@ -75,11 +75,13 @@ def test_the_machine_has_no_name_in_it(run):
     assert platform.node() not in run.machine()
 
 
-def test_the_networks_of_a_sky_have_the_backbone_that_is_asked_for(monkeypatch):
+def test_the_networks_of_a_sky_have_the_backbone_and_epochs_that_are_asked_for(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     effects = __import__("effects")
     for backbone in APERTURES:
-        assert effects.settings("quasars_all", ("dcr",), 100, backbone)["crossmodal"] == {"backbone": backbone}
+        asked = effects.settings("quasars_all", ("dcr",), 100, backbone, 3)
+        assert asked["crossmodal"] == {"backbone": backbone}
+        assert asked["train"]["epochs"] == 3
 
 
 def test_a_gain_of_images_is_positive_for_every_score_and_bold_where_it_is_certain(monkeypatch):
