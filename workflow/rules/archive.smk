@@ -11,6 +11,7 @@ localrules:
 rule forecast:
     input:
         plans=collect("results/plan/{shard}.parquet", shard=SHARDS),
+        catalogs=collect("results/catalog/{dataset}.parquet", dataset=MML_DATASETS),
     output:
         costs="results/forecast.json",
     log:
@@ -19,7 +20,6 @@ rule forecast:
         "../../envs/pipeline.yaml"
     params:
         rate_MB_s=lookup("archive/rate_MB_s", within=config),
-        spectra=bool(MML_DATASETS),
         code=code_digest("archive.forecast"),
     script:
         "../scripts/forecast.py"

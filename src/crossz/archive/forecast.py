@@ -23,7 +23,7 @@ STAMP_MB = 5 * 80 * 80 * 2 / 1e6
 CUTOUT_MB = 5 * 64 * 64 * 2 / 1e6
 
 
-def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float, spectra: bool) -> dict[str, float]:
+def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float, spectra: int) -> dict[str, float]:
     """Objects, fields, files, bytes, disk and hours to fetch and cut all fields of `shards`.
 
     Two effects are left out: neighbour fields that fill an edge (up to a tenth more), and frames that lie on disk already.
@@ -35,18 +35,19 @@ def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float, spectra: bool) ->
     rate_MB_s
         Rate of the network, MB/s.
     spectra
-        A spectrum of each object is fetched beside the frames (mml.datasets).
+        How many spectra are fetched beside the frames.
     """
     objects = sum(map(len, shards))
     fields = [len(shard[list(FieldID._fields)].drop_duplicates()) for shard in shards]
     files = sum(fields) * len(BANDS)
-    spectra_MB = objects * SPECTRUM_MB * spectra
+    spectra_MB = spectra * SPECTRUM_MB
     return {
         "objects": objects,
         "shards": len(shards),
         "fields": sum(fields),
         "files": files,
         "fetched_GB": round(files * FRAME_MB / 1e3, 3),
+        "spectra": spectra,
         "spectra_GB": round(spectra_MB / 1e3, 3),
         "largest_shard_GB": round(max(fields, default=0) * len(BANDS) * FRAME_MB / 1e3, 3),
         "results_GB": round(objects * (STAMP_MB + CUTOUT_MB) / 1e3, 3),
@@ -56,12 +57,22 @@ def forecast(shards: Sequence[pd.DataFrame], rate_MB_s: float, spectra: bool) ->
     }
 
 
-def write_forecast(*, plans: Sequence[str | Path], costs: str | Path, rate_MB_s: float, spectra: bool) -> None:
-    """Log the forecast for the shards whose plans are at `plans`, and write it to `costs`; the rest as in `forecast`."""
-    values = forecast([pq.read_table(path).to_pandas() for path in plans], rate_MB_s, spectra)
+def write_forecast(
+    *, plans: Sequence[str | Path], catalogs: Sequence[str | Path], costs: str | Path, rate_MB_s: float
+) -> None:
+    """Log the forecast for the shards whose plans are at `plans`, and write it to `costs`.
+
+    A spectrum of each object in the catalogs at `catalogs` is fetched, too (mml.datasets).
+    """
+    shards = [pq.read_table(path).to_pandas() for path in plans]
+    known: set = set().union(
+        *(pq.read_table(path, columns=["specObjID"])["specObjID"].to_pylist() for path in catalogs)
+    )
+    spectra = sum(int(shard["specObjID"].isin(known).sum()) for shard in shards)
+    values = forecast(shards, rate_MB_s, spectra)
     log.info(
         f"{values['objects']:,} objects on {values['fields']:,} fields: {values['files']:,} frames, {values['fetched_GB']:,} GB"
-        + (f"; a spectrum each, {values['spectra_GB']:,} GB" if spectra else "")
+        + (f"; {spectra:,} spectra, {values['spectra_GB']:,} GB" if spectra else "")
         + "\n"
         f"at {rate_MB_s:g} MB/s (archive.rate_MB_s): {values['fetch_hours']:,} hours; decoding: {values['decode_core_hours']:,} core-hours\n"
         f"disk at once: {values['largest_shard_GB']:,} GB a running shard, and {values['results_GB']:,} GB of stamps and cutouts at the end"
