@@ -59,7 +59,7 @@ def prepare(data: Path, folder: Path) -> None:
     settings = {
         "survey": "photometry", "datasets": ["dr5q"], "networks": ["phot"], "catalog": {"files": {"dr5q": str(others)}},
         "photometry": {"magnitudes": "psf"}, "stack": False, "plan": {"shards": 1},
-        "splits": {"count": 1, "fractions": [0.8, 0.1, 0.1]}, "train": {"batch_size": 256, "epochs": 24},
+        "splits": {"count": 1, "fractions": [0.8, 0.1, 0.1]}, "train": {"batch_size": 256, "epochs": 24, "patience": 16},
     }  # fmt: skip
     job(folder / "dr5q", settings, ["results/models/dr5q/phot/0/model.pt"], cores=1)
 
@@ -81,7 +81,8 @@ def run(folder: Path, split: int, count: int) -> list[Path]:
     Batches are the smaller, the fewer objects there are: a training has as many steps.
     """
     results = folder / "cutouts/results"
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    config, cutouts = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("config", "cutouts"))
+    config |= {name: config[name] | cutouts[name] for name in ("crossmodal", "train")}
     rows = {
         "catalog": results / "catalog/cutouts.parquet",
         "split": labelled(folder, split, count),
