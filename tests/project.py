@@ -14,6 +14,7 @@ from crossz.core import provenance
 
 ROOT = Path(__file__).parents[1]
 SMALL = {
+    "datasets": ["baseline", "extended"],
     "sky": {"quasars": 100},
     "splits": {"count": 1},
     "plan": {"shards": 2},
