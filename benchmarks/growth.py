@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 PYTHONPATH=src nice python benchmarks/growth.py [--quasars 2000 20000] [--epochs 2]
         [--cores 2] [--folder /tmp/growth] [--output growth.json]
 
-All tables, figures, a bundle with its model card, and Snakemake's report. It takes hours: networks train for few epochs, which
+All tables, figures, a bundle with its model card, and Snakemake's report. It takes half an hour: networks train for few epochs, which
 tell the cost of an epoch as well as many. Each size has a subfolder; a run that was interrupted goes on there, and one that is
 done is not repeated. Memory is the peak of the largest job of a rule.
 """
