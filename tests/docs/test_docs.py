@@ -19,7 +19,7 @@ from snakemake.cli import get_argument_parser
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SMALL = {
-    "datasets": ["extended"],
+    "datasets": ["extended", "quasars_all"],
     "sky": {"quasars": 100},
     "splits": {"count": 1},
     "plan": {"shards": 1},
