@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import toy
 
+from crossz.core.errors import CrosszError
 from crossz.images.store import ImageStore
 from crossz.models import features as ft
 from crossz.models.rows import load_rows
@@ -12,6 +13,13 @@ from crossz.models.rows import load_rows
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory):
     return toy.write(tmp_path_factory.mktemp("toy"), n=60)
+
+
+def test_a_column_that_the_catalog_lacks_is_left_to_who_reads_it(survey):
+    rows = load_rows(survey.catalog, survey.split, ImageStore(survey.index, []), ["z", "W1"])
+    assert rows.columns.tolist() == ["objID", "subset", "row", "z"]
+    with pytest.raises(CrosszError, match="column W1 of photometry.columns is not there"):
+        ft.photometry(load_rows(survey.catalog, survey.split, ImageStore(survey.index, [])), "psf", ["W1"])
 
 
 @pytest.mark.parametrize("magnitudes", ["dered_model", "psf"])
