@@ -18,7 +18,7 @@ def survey(tmp_path_factory):
 def test_a_column_that_the_catalog_lacks_is_left_to_who_reads_it(survey):
     rows = load_rows(survey.catalog, survey.split, ImageStore(survey.index, []), ["z", "W1"])
     assert rows.columns.tolist() == ["objID", "subset", "row", "z"]
-    with pytest.raises(CrosszError, match="column W1 of photometry.columns is not there"):
+    with pytest.raises(CrosszError, match=r"column W1 of photometry\.columns is not there"):
         ft.photometry(load_rows(survey.catalog, survey.split, ImageStore(survey.index, [])), "psf", ["W1"])
 
 
